@@ -1,0 +1,345 @@
+/**
+ * JSON-RPC in both directions over one shared channel: a stdio child, a legacy HTTP session, an SSE stream.
+ *
+ * The peer gives each request an id and a progress token of its own, finds the request an incoming message
+ * belongs to, and keeps the result as the text that arrived. It knows neither how bytes travel nor which
+ * revision is spoken: a transport hands it whole messages and sends what it is given.
+ */
+
+import type { Clock } from '../core/ports.ts';
+import type { RawEntry, RawObject, Scanned } from '../core/json.ts';
+import type { Exchange } from '../core/target.ts';
+import type { ConversationRequest } from './conversation.ts';
+import type { PlatformError } from '../core/errors.ts';
+import { UpstreamRpcError } from '../core/errors.ts';
+import { isObject, joinMembers, rawMembers, scan } from '../core/json.ts';
+import { callCancelled, targetProtocolError, targetTimeout, targetUnavailable } from './failures.ts';
+import { answerQuestion } from './questions.ts';
+import { splitElements } from './elements.ts';
+
+/** What an outgoing message is, for transports that treat requests and answers differently. */
+export type Outgoing =
+  | { readonly kind: 'request'; readonly id: number; readonly request: PeerRequest }
+  | { readonly kind: 'notification'; readonly method: string }
+  | { readonly kind: 'answer' };
+
+export interface PeerRequest extends ConversationRequest {
+  /** `"key":value,` pairs that stand first in `_meta`, each followed by a comma: the envelope of 2026-07-28. */
+  readonly envelope?: string;
+  /** Whether `notifications/cancelled` may follow; never for `initialize` and the era probe. @default true */
+  readonly cancellable?: boolean;
+}
+
+export interface PeerOptions {
+  /** Name of the target, for error messages. */
+  readonly target: string;
+  readonly clock: Clock;
+  /** Hands one message to the transport. A transport that fails later calls {@link JsonRpcPeer.fail}. */
+  readonly send: (text: string, outgoing: Outgoing) => void;
+  /** Notifications that belong to no request. */
+  readonly onNotification: (method: string, params: Readonly<Record<string, unknown>>) => void;
+  /** Text that is no JSON-RPC message, or an answer nobody waits for. Counted in {@link JsonRpcPeer.garbage}. */
+  readonly onGarbage?: (text: string, reason: string) => void;
+}
+
+interface Pending {
+  readonly id: number;
+  readonly request: PeerRequest;
+  readonly resolve: (text: string) => void;
+  readonly reject: (error: Error) => void;
+  cancelTimer: (() => void) | undefined;
+  abort: (() => void) | undefined;
+}
+
+interface Message {
+  readonly text: string;
+  readonly value: Readonly<Record<string, unknown>>;
+  readonly object: RawObject;
+  /** Id of the request on whose stream the message came, when the transport knows. */
+  readonly owner: number | undefined;
+}
+
+const NO_PARAMS: Readonly<Record<string, unknown>> = Object.freeze({});
+
+export class JsonRpcPeer {
+  /** Messages that were dropped: malformed, or answers to nothing. */
+  garbage = 0;
+  readonly #options: PeerOptions;
+  readonly #pending = new Map<number, Pending>();
+  /** Questions of the server that are being answered, by their id as JSON text. */
+  readonly #questions = new Set<string>();
+  #nextId = 1;
+  #ended: Error | undefined;
+
+  constructor(options: PeerOptions) {
+    this.#options = options;
+  }
+
+  get inFlight(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * Sends one request and waits for the text of its `result`, at most `timeoutMs` and never past the context's deadline.
+   *
+   * @throws UpstreamRpcError, PlatformError `TARGET_TIMEOUT`, `TARGET_PROTOCOL_ERROR`, `CALL_CANCELLED`, and what
+   *   {@link fail} and {@link end} are given.
+   */
+  request(request: PeerRequest): Promise<string> {
+    const { context, method } = request;
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    const waitMs = Math.min(request.timeoutMs, context.deadlineMs - this.#options.clock.monotonicMs());
+    if (!(waitMs > 0)) return Promise.reject(targetTimeout(this.#options.target, method, Math.max(0, waitMs)));
+    if (context.signal.aborted) return Promise.reject(callCancelled(this.#options.target, method));
+    const id = this.#nextId++;
+    return new Promise<string>((resolve, reject) => {
+      const pending: Pending = { id, request, resolve, reject, cancelTimer: undefined, abort: undefined };
+      this.#pending.set(id, pending);
+      this.#watch(pending, waitMs);
+      try {
+        this.#options.send(requestText(id, request), { kind: 'request', id, request });
+      } catch (error) {
+        this.fail(id, error as Error);
+      }
+    });
+  }
+
+  notify(method: string, paramsText?: string): void {
+    if (this.#ended !== undefined) return;
+    const params = paramsText === undefined || paramsText === '{}' ? '' : `,"params":${paramsText}`;
+    this.#options.send(`{"jsonrpc":"2.0","method":${JSON.stringify(method)}${params}}`, {
+      kind: 'notification',
+      method,
+    });
+  }
+
+  /**
+   * Takes one incoming message; never throws. An array is a batch of messages (revision 2025-03-26).
+   *
+   * @param owner - Id of the request on whose response stream the message came. Shared channels leave it out.
+   */
+  receive(text: string, owner?: number): void {
+    let scanned: Scanned;
+    try {
+      scanned = scan(text, 2);
+    } catch (error) {
+      this.#refuse(text, owner, error as PlatformError);
+      return;
+    }
+    const { value, object } = scanned;
+    if (isObject(value) && object !== undefined) this.#dispatch({ text, value, object, owner });
+    else if (Array.isArray(value) && value.length > 0 && value.every(isObject))
+      for (const part of splitElements(text)) this.receive(part, owner);
+    else this.#drop(text, 'not a JSON-RPC message');
+  }
+
+  /** Ends one request with an error: its transport failed, or its answer was too large to read. */
+  fail(id: number, error: Error): void {
+    const pending = this.#take(id);
+    pending?.reject(error);
+  }
+
+  /** Ends every request in flight with `error`; those waiting for an answer will get none. */
+  failAll(error: Error): void {
+    for (const id of this.#pending.keys()) this.fail(id, error);
+  }
+
+  /** The channel is gone: every request in flight and every later one fails with `reason`. */
+  end(reason?: Error): void {
+    if (this.#ended !== undefined) return;
+    this.#ended =
+      reason ??
+      targetUnavailable(this.#options.target, 'has closed this conversation. Send the request again to open another.');
+    this.#questions.clear();
+    this.failAll(this.#ended);
+  }
+
+  #watch(pending: Pending, waitMs: number): void {
+    const { request, id } = pending;
+    const { target, clock } = this.#options;
+    if (Number.isFinite(waitMs)) {
+      pending.cancelTimer = clock.after(waitMs, () => {
+        this.#giveUp(id, targetTimeout(target, request.method, waitMs), 'timeout');
+      });
+    }
+    pending.abort = () => {
+      this.#giveUp(id, callCancelled(target, request.method), 'cancelled by the caller');
+    };
+    request.context.signal.addEventListener('abort', pending.abort, { once: true });
+  }
+
+  #giveUp(id: number, error: PlatformError, reason: string): void {
+    const pending = this.#take(id);
+    if (pending === undefined) return;
+    pending.reject(error);
+    if (pending.request.cancellable === false) return;
+    try {
+      this.notify('notifications/cancelled', `{"requestId":${id},"reason":${JSON.stringify(reason)}}`);
+    } catch {
+      // A channel that cannot carry the notice is ending, and its own failure is reported by its transport.
+    }
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return undefined;
+    this.#pending.delete(id);
+    pending.cancelTimer?.();
+    if (pending.abort !== undefined) pending.request.context.signal.removeEventListener('abort', pending.abort);
+    return pending;
+  }
+
+  #dispatch(message: Message): void {
+    const { value } = message;
+    const { method } = value;
+    const hasId = 'id' in value;
+    if (typeof method !== 'string') {
+      if (hasId && ('result' in value || 'error' in value)) this.#answer(message);
+      else this.#drop(message.text, 'neither a method nor an answer');
+    } else if (value['jsonrpc'] !== '2.0') this.#drop(message.text, 'jsonrpc is not "2.0"');
+    else if (hasId) this.#question(message, method);
+    else this.#notification(message, method);
+  }
+
+  #answer(message: Message): void {
+    const { value } = message;
+    const { id } = value;
+    const pending = typeof id === 'number' ? this.#take(id) : undefined;
+    if (pending === undefined) {
+      this.#drop(message.text, 'an answer that nobody waits for');
+      return;
+    }
+    const fault = answerFault(value);
+    if (fault !== undefined) pending.reject(targetProtocolError(this.#options.target, pending.request.method, fault));
+    else if ('error' in value) pending.reject(rpcError(value['error'] as Record<string, unknown>));
+    else pending.resolve(memberText(message.text, message.object, 'result'));
+  }
+
+  #notification(message: Message, method: string): void {
+    const params = isObject(message.value['params']) ? message.value['params'] : NO_PARAMS;
+    if (method === 'notifications/progress') this.#progress(message, params);
+    else if (method === 'notifications/cancelled') this.#questions.delete(JSON.stringify(params['requestId']));
+    else if (method === 'notifications/message' || method === 'notifications/elicitation/complete') {
+      const exchange = this.#exchangeFor(message.owner);
+      if (exchange === undefined) this.#options.onNotification(method, params);
+      else exchange.notify(method, memberText(message.text, message.object, 'params') || '{}');
+    } else this.#options.onNotification(method, params);
+  }
+
+  #progress(message: Message, params: Readonly<Record<string, unknown>>): void {
+    const token = params['progressToken'];
+    const exchange = typeof token === 'number' ? this.#pending.get(token)?.request.exchange : undefined;
+    if (exchange === undefined || !exchange.wantsProgress) return;
+    const object = member(message.object, 'params')?.object;
+    if (object === undefined) return;
+    const rest = rawMembers(message.text, object).filter((entry) => entry.key !== 'progressToken');
+    exchange.notify('notifications/progress', joinMembers(rest));
+  }
+
+  /** The caller that a message without correlation belongs to: the only one there is, or nobody. */
+  #exchangeFor(owner: number | undefined): Exchange | undefined {
+    if (owner !== undefined) return this.#pending.get(owner)?.request.exchange;
+    let found: Exchange | undefined;
+    for (const { request } of this.#pending.values()) {
+      if (request.exchange === undefined) continue;
+      if (found !== undefined) return undefined;
+      found = request.exchange;
+    }
+    return found;
+  }
+
+  #question(message: Message, method: string): void {
+    const id = JSON.stringify(message.value['id']);
+    const params = memberText(message.text, message.object, 'params') || '{}';
+    const answer = answerQuestion(method, params, this.#exchangeFor(message.owner));
+    if (typeof answer === 'string') {
+      this.#reply(id, answer);
+      return;
+    }
+    this.#questions.add(id);
+    void answer.then((body) => {
+      // A question that was withdrawn, or whose channel has ended, gets no answer.
+      if (this.#questions.delete(id)) this.#reply(id, body);
+    });
+  }
+
+  /** @param body - `"result":…` or `"error":…`. */
+  #reply(id: string, body: string): void {
+    if (this.#ended !== undefined) return;
+    try {
+      this.#options.send(`{"jsonrpc":"2.0","id":${id},${body}}`, { kind: 'answer' });
+    } catch {
+      // As in #giveUp: the transport reports its own end.
+    }
+  }
+
+  #drop(text: string, reason: string): void {
+    this.garbage++;
+    this.#options.onGarbage?.(text, reason);
+  }
+
+  /** JSON that may not be used. When it is clearly an answer, its request hears of it at once instead of at the deadline. */
+  #refuse(text: string, owner: number | undefined, error: PlatformError): void {
+    this.#drop(text, error.message);
+    const id = error.code === 'PARSE_ERROR' ? owner : answeredId(text);
+    const pending = id === undefined ? undefined : this.#take(id);
+    pending?.reject(
+      targetProtocolError(this.#options.target, pending.request.method, `unusable JSON (${error.message})`),
+    );
+  }
+}
+
+function requestText(id: number, request: PeerRequest): string {
+  const params = paramsOf(id, request);
+  const tail = params === '{}' ? '}' : `,"params":${params}}`;
+  return `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(request.method)}${tail}`;
+}
+
+function paramsOf(id: number, request: PeerRequest): string {
+  let meta = request.envelope ?? '';
+  if (request.exchange?.wantsProgress === true) meta += `"progressToken":${id},`;
+  for (const entry of request.meta) meta += `${JSON.stringify(entry.key)}:${entry.text},`;
+  let out = '{';
+  for (const entry of request.params) out += `${JSON.stringify(entry.key)}:${entry.text},`;
+  if (meta !== '') return `${out}"_meta":{${meta.slice(0, -1)}}}`;
+  return out === '{' ? '{}' : `${out.slice(0, -1)}}`;
+}
+
+function member(object: RawObject, key: string): RawEntry | undefined {
+  for (const entry of object.members) if (entry.key === key) return entry;
+  return undefined;
+}
+
+/** The original text of a member; empty when there is none. */
+function memberText(text: string, object: RawObject, key: string): string {
+  const entry = member(object, key);
+  return entry === undefined ? '' : text.slice(entry.start, entry.end);
+}
+
+/** Why an answer is no JSON-RPC answer of MCP, as the end of "answered with …". */
+function answerFault(value: Readonly<Record<string, unknown>>): string | undefined {
+  if (value['jsonrpc'] !== '2.0') return 'a message whose "jsonrpc" is not "2.0"';
+  if ('error' in value) {
+    const { error } = value;
+    if ('result' in value) return 'both a result and an error';
+    if (!isObject(error) || !Number.isInteger(error['code']) || typeof error['message'] !== 'string')
+      return 'a malformed error';
+    return undefined;
+  }
+  return isObject(value['result']) ? undefined : 'a result that is no object';
+}
+
+function rpcError(error: Readonly<Record<string, unknown>>): UpstreamRpcError {
+  return new UpstreamRpcError(error['code'] as number, error['message'] as string, error['data']);
+}
+
+/** Id of an answer that parses but breaks our limits (depth, duplicate keys). */
+function answeredId(text: string): number | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isObject(value) && !('method' in value) && typeof value['id'] === 'number') return value['id'];
+  } catch {
+    // Not JSON after all: nothing to find.
+  }
+  return undefined;
+}

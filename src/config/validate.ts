@@ -1,0 +1,136 @@
+/** The tree against the schema: every problem in one go, and the checked values with their defaults. */
+
+import type { z } from 'zod';
+import type { ConfigNode, ConfigText, MapNode } from './document.ts';
+import { mapNode, nodeAt, offsetAt, toValue } from './document.ts';
+import type { Checked } from './issues.ts';
+import { reportIssues } from './issues.ts';
+import { toJsonSchema } from './json-schema.ts';
+import { nearestOf } from './problems.ts';
+import { baseSchema, configSchema } from './schema.ts';
+import type { RemoteServerConfig, StdioServerConfig } from './schema-targets.ts';
+import { remoteServerSchema, stdioServerSchema } from './schema-targets.ts';
+
+export type CheckedServer =
+  | ({ readonly kind: 'stdio' } & StdioServerConfig)
+  | ({ readonly kind: 'remote' } & RemoteServerConfig);
+
+export interface CheckedConfig {
+  readonly base: z.infer<typeof baseSchema>;
+  /** By the key as written. */
+  readonly servers: ReadonlyMap<string, CheckedServer>;
+}
+
+/** A root that can be checked: a mapping, without keys that have no value (`functions:` and nothing below). */
+export function rootMapping(source: ConfigText, root: ConfigNode): MapNode | undefined {
+  if (root.kind !== 'map') {
+    const found = root.kind === 'list' ? 'a list' : 'a single value';
+    source.report(root.start, `The file holds ${found}; it must be a mapping with keys such as mcpServers`);
+    return undefined;
+  }
+  const given = [...root.entries].filter(([, { node }]) => node.kind !== 'scalar' || node.value !== null);
+  return mapNode(root, given);
+}
+
+/** @returns `undefined` when anything was reported to `source`. */
+export function validate(source: ConfigText, root: MapNode): CheckedConfig | undefined {
+  const before = source.problems.length;
+  const servers = validateServers(source, root);
+  const rest = mapNode(
+    root,
+    [...root.entries].filter(([key]) => key !== 'mcpServers'),
+  );
+  const parsed = baseSchema.safeParse(toValue(rest));
+  if (!parsed.success) {
+    reportIssues({ source, root, base: [], schema: () => toJsonSchema(configSchema) }, parsed.error.issues);
+    return undefined;
+  }
+  checkAcrossFields(source, root, parsed.data);
+  return source.problems.length > before ? undefined : { base: parsed.data, servers };
+}
+
+function checkAcrossFields(source: ConfigText, root: MapNode, base: CheckedConfig['base']): void {
+  const star = base.cors.origins.indexOf('*');
+  if (star >= 0 && !base.compat.includes('004')) {
+    const path = ['cors', 'origins', star];
+    source.report(offsetAt(root, path), '"*" is allowed only with compat: ["004"]; name the origins', { path });
+  }
+  if (base.auth.mode === 'none' && !isLoopback(base.host)) {
+    const path = ['auth', 'mode'];
+    source.report(offsetAt(root, path), '"none" is allowed only while "host" is a loopback address', { path });
+  }
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+// ---------------------------------------------------------------------------------------------- servers
+
+type Shape = 'stdio' | 'remote';
+const SCHEMAS = { stdio: stdioServerSchema, remote: remoteServerSchema } as const;
+const DECIDING_KEY = { stdio: 'command', remote: 'url' } as const;
+
+/** Checks `mcpServers` alone; what is wrong goes to `source`, what is right is returned. */
+export function validateServers(source: ConfigText, root: MapNode): ReadonlyMap<string, CheckedServer> {
+  const servers = new Map<string, CheckedServer>();
+  const section = root.entries.get('mcpServers')?.node;
+  if (section === undefined) return servers;
+  if (section.kind !== 'map') {
+    source.report(section.start, '"mcpServers" must be a mapping of names to servers', { path: ['mcpServers'] });
+    return servers;
+  }
+  for (const [key, { node }] of section.entries) {
+    const server = validateServer(source, root, key);
+    if (server !== undefined && node.kind === 'map') servers.set(key, server);
+  }
+  return servers;
+}
+
+function validateServer(source: ConfigText, root: MapNode, key: string): CheckedServer | undefined {
+  const path = ['mcpServers', key];
+  const node = nodeAt(root, path);
+  if (node?.kind !== 'map') {
+    source.report(offsetAt(root, path), `Server "${key}" must be a mapping with "command" or "url"`, { path });
+    return undefined;
+  }
+  const shape = chooseShape(node);
+  if (shape === 'both' || shape === undefined) {
+    const message =
+      shape === 'both'
+        ? 'has both "command" and "url"; keep one'
+        : 'needs "command" (a program) or "url" (a remote server)';
+    source.report(offsetAt(root, path, 'key'), `Server "${key}" ${message}`, { path });
+    return undefined;
+  }
+  return parseServer({ source, root, base: path, schema: () => toJsonSchema(SCHEMAS[shape]) }, node, shape);
+}
+
+/** By the deciding key; failing that, by a key that looks like it. */
+function chooseShape(node: MapNode): Shape | 'both' | undefined {
+  const isStdio = node.entries.has('command');
+  if (isStdio && node.entries.has('url')) return 'both';
+  if (isStdio) return 'stdio';
+  if (node.entries.has('url')) return 'remote';
+  const guesses = [...node.entries.keys()].map((key) => nearestOf(key, Object.values(DECIDING_KEY)));
+  if (guesses.includes('command')) return 'stdio';
+  return guesses.includes('url') ? 'remote' : undefined;
+}
+
+function parseServer(checked: Checked, node: MapNode, shape: Shape): CheckedServer | undefined {
+  const value = toValue(node);
+  const decider = DECIDING_KEY[shape];
+  // The misspelt deciding key is reported as such; that it is therefore missing needs no second line.
+  const isNews = (issue: z.core.$ZodIssue): boolean => node.entries.has(decider) || issue.path[0] !== decider;
+  const report = (error: z.ZodError): void => reportIssues(checked, error.issues.filter(isNews));
+  if (shape === 'stdio') {
+    const parsed = stdioServerSchema.safeParse(value);
+    if (parsed.success) return { kind: 'stdio', ...parsed.data };
+    report(parsed.error);
+    return undefined;
+  }
+  const parsed = remoteServerSchema.safeParse(value);
+  if (parsed.success) return { kind: 'remote', ...parsed.data };
+  report(parsed.error);
+  return undefined;
+}

@@ -1,0 +1,96 @@
+/** The data folder: made private and git-ignored, and held by one process at a time. */
+
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PlatformError } from '../../../core/errors.ts';
+import type { EngineName } from './open-driver.ts';
+import { openDriver } from './open-driver.ts';
+import { isBusy, toStoreError } from './store-error.ts';
+
+const LOCK_FILE = 'store.lock';
+const OWNER_FILE = 'store.owner.json';
+
+export interface FolderLock {
+  /** Whether the process that held the folder before ended without closing the store. */
+  readonly wasAbandoned: boolean;
+  release(): void;
+}
+
+/**
+ * Makes `folder` if need be, readable by its owner alone, with a `.gitignore` of its own.
+ *
+ * @throws PlatformError `STORE_UNAVAILABLE` naming the folder when it cannot be made or written.
+ */
+export function prepareFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    const ignore = join(folder, '.gitignore');
+    if (!existsSync(ignore)) writeFileSync(ignore, '*\n');
+  } catch (cause) {
+    const { code } = cause as { code?: string };
+    throw new PlatformError(
+      code === 'ENOSPC' ? 'STORE_FULL' : 'STORE_UNAVAILABLE',
+      `The data folder "${folder}" cannot be used (${code ?? 'unknown error'}). Make it a writable folder on a disk with room, or choose another with --data-dir.`,
+      { folder },
+      { cause },
+    );
+  }
+}
+
+/**
+ * Takes the folder for this process. The lock is the operating system's on an open file, so it ends with the
+ * process however that ends; the owner file only serves the message and tells of an unclean end.
+ *
+ * @throws PlatformError `STORE_LOCKED` naming the other process and the folder.
+ */
+export async function lockFolder(folder: string, engine?: EngineName): Promise<FolderLock> {
+  const file = join(folder, LOCK_FILE);
+  const owner = join(folder, OWNER_FILE);
+  const driver = await openDriver(file, engine).catch((thrown: unknown) => {
+    throw toStoreError(thrown, folder);
+  });
+  try {
+    // A journal in memory: nothing is ever written to this database, and no file is left for the next start.
+    driver.exec('PRAGMA busy_timeout=0; PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE');
+    const wasAbandoned = existsSync(owner);
+    recordOwner(owner);
+    return { wasAbandoned, release: () => release(owner, () => driver.close()) };
+  } catch (thrown) {
+    driver.close();
+    throw isBusy(thrown) ? locked(folder, ownerPid(owner)) : toStoreError(thrown, folder);
+  }
+}
+
+/** A full disk must not keep the store from being read, so the message then goes without the number. */
+function recordOwner(file: string): void {
+  try {
+    writeFileSync(file, `${JSON.stringify({ pid: process.pid })}\n`, { mode: 0o600 });
+  } catch (thrown) {
+    if ((thrown as { code?: string }).code !== 'ENOSPC') throw thrown;
+  }
+}
+
+/** The owner file goes first: once the lock is free it may be another process's. */
+function release(owner: string, unlock: () => void): void {
+  rmSync(owner, { force: true });
+  unlock();
+}
+
+function ownerPid(file: string): number | undefined {
+  try {
+    const { pid } = JSON.parse(readFileSync(file, 'utf8')) as { pid?: unknown };
+    return typeof pid === 'number' ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function locked(folder: string, pid: number | undefined): PlatformError {
+  const who = pid === undefined ? 'another process' : `process ${pid}`;
+  return new PlatformError(
+    'STORE_LOCKED',
+    `The data folder "${folder}" is in use by ${who}. Stop that instance, or choose another folder with --data-dir.`,
+    pid === undefined ? { folder } : { folder, pid },
+  );
+}

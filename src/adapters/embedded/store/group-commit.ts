@@ -1,0 +1,168 @@
+/**
+ * All writes of the process in groups: what is asked within one turn of the event loop becomes one
+ * transaction with one fsync. A write that fails its own condition fails alone; a failed commit fails all.
+ */
+
+import { PlatformError } from '../../../core/errors.ts';
+import type { SqlDriver } from './driver.ts';
+import { isFatal, sqliteCode, toStoreError } from './store-error.ts';
+
+interface Job {
+  readonly run: (driver: SqlDriver) => unknown;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: PlatformError) => void;
+}
+
+type Outcome = { readonly value: unknown } | { readonly error: PlatformError };
+
+export interface GroupCommitOptions {
+  readonly driver: SqlDriver;
+  /** Named in messages. */
+  readonly place: string;
+  /** Called once, when nothing will be acknowledged any more. */
+  readonly onFatal?: ((error: PlatformError) => void) | undefined;
+}
+
+/** Bounds how long one transaction may stop the event loop. */
+const MAX_GROUP = 512;
+/** Writes that may wait; beyond them the store says so instead of growing. */
+const MAX_PENDING = 20_000;
+/** Log bytes after which the log is copied into the database file. */
+const CHECKPOINT_BYTES = 4 * 1024 * 1024;
+
+export class GroupCommit {
+  readonly #driver: SqlDriver;
+  readonly #place: string;
+  readonly #onFatal: ((error: PlatformError) => void) | undefined;
+  #pending: Job[] = [];
+  #isScheduled = false;
+  #stopped: PlatformError | undefined;
+  #idle: (() => void)[] = [];
+  #checkpointedBytes = 0;
+
+  constructor(options: GroupCommitOptions) {
+    this.#driver = options.driver;
+    this.#place = options.place;
+    this.#onFatal = options.onFatal;
+  }
+
+  /** Why no write is accepted any more; `undefined` while they are. */
+  get stopped(): PlatformError | undefined {
+    return this.#stopped;
+  }
+
+  /**
+   * Runs `run` inside the next transaction and resolves with its value once that is on disk. `run` must be
+   * synchronous and touch nothing but the database; throwing a PlatformError undoes its writes alone.
+   *
+   * @throws PlatformError what `run` threw, `STORE_FULL`, `STORE_UNAVAILABLE`, `STORE_CORRUPT`, `OVERLOADED`.
+   */
+  submit<T>(run: (driver: SqlDriver) => T): Promise<T> {
+    if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
+    if (this.#pending.length >= MAX_PENDING) return Promise.reject(tooManyWaiting(this.#place));
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.push({ run, resolve: resolve as (value: unknown) => void, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Commits what waits, then refuses everything with `reason`. */
+  async stop(reason: PlatformError): Promise<void> {
+    if (this.#pending.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    this.#stopped ??= reason;
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#isScheduled = false;
+    const group = this.#pending.slice(0, MAX_GROUP);
+    this.#pending = this.#pending.slice(MAX_GROUP);
+    try {
+      const outcomes = group.length === 0 ? [] : this.#commit(group);
+      group.forEach((job, index) => settle(job, outcomes[index]));
+      this.#checkpoint();
+    } catch (thrown) {
+      this.#fail(group, thrown);
+    }
+    if (this.#pending.length > 0) this.#schedule();
+    else this.#idle.splice(0).forEach((resolve) => resolve());
+  }
+
+  #commit(group: readonly Job[]): readonly Outcome[] {
+    try {
+      this.#driver.exec('BEGIN IMMEDIATE');
+      const outcomes = group.map((job) => this.#attempt(job));
+      this.#driver.exec('COMMIT');
+      return outcomes;
+    } catch (thrown) {
+      this.#rollback();
+      throw thrown;
+    }
+  }
+
+  /** What the engine throws ends the group; anything else is this write's own. */
+  #attempt(job: Job): Outcome {
+    this.#driver.exec('SAVEPOINT job');
+    try {
+      const value = job.run(this.#driver);
+      this.#driver.exec('RELEASE job');
+      return { value };
+    } catch (thrown) {
+      if (sqliteCode(thrown) !== undefined || isFatal(thrown)) throw thrown;
+      this.#driver.exec('ROLLBACK TO job');
+      this.#driver.exec('RELEASE job');
+      return { error: toStoreError(thrown, this.#place) };
+    }
+  }
+
+  /** SQLite has already rolled back after some errors, and on a sick disk the rollback may fail too. */
+  #rollback(): void {
+    try {
+      if (this.#driver.inTransaction()) this.#driver.exec('ROLLBACK');
+    } catch (thrown) {
+      this.#stopFatally(toStoreError(thrown, this.#place));
+    }
+  }
+
+  #fail(group: readonly Job[], thrown: unknown): void {
+    const error = toStoreError(thrown, this.#place);
+    for (const job of group) job.reject(error);
+    if (isFatal(thrown)) this.#stopFatally(error);
+  }
+
+  #stopFatally(error: PlatformError): void {
+    if (this.#stopped !== undefined) return;
+    this.#stopped = error;
+    for (const job of this.#pending.splice(0)) job.reject(error);
+    this.#onFatal?.(error);
+  }
+
+  /** SQLite's own checkpoint would swallow a failed fsync; a full disk or a reader only postpones it. */
+  #checkpoint(): void {
+    if (this.#driver.writtenBytes - this.#checkpointedBytes < CHECKPOINT_BYTES) return;
+    this.#checkpointedBytes = this.#driver.writtenBytes;
+    try {
+      this.#driver.all('PRAGMA wal_checkpoint(PASSIVE)');
+    } catch (thrown) {
+      if (isFatal(thrown) || sqliteCode(thrown) === undefined) this.#stopFatally(toStoreError(thrown, this.#place));
+    }
+  }
+}
+
+function settle(job: Job, outcome: Outcome | undefined): void {
+  if (outcome === undefined) return;
+  if ('error' in outcome) job.reject(outcome.error);
+  else job.resolve(outcome.value);
+}
+
+function tooManyWaiting(place: string): PlatformError {
+  return new PlatformError(
+    'OVERLOADED',
+    `More than ${MAX_PENDING} writes wait for the store in "${place}". Try again shortly.`,
+  );
+}

@@ -1,0 +1,118 @@
+/** The processes of one function: one per concurrent invocation, reused while warm, ended after five idle minutes. */
+
+import { PlatformError } from '../core/errors.ts';
+import type { IdSource } from '../core/ports.ts';
+import { FunctionProcess, type Job, type ProcessListener, type ProcessParts } from './function-process.ts';
+import type { ResolvedFunction } from './function-spec.ts';
+
+const IDLE_MS = 5 * 60_000;
+
+export interface PoolParts extends Omit<ProcessParts, 'logStream'> {
+  readonly ids: IdSource;
+}
+
+interface Idle {
+  readonly process: FunctionProcess;
+  readonly cancel: () => void;
+}
+
+export class FunctionPool implements ProcessListener {
+  readonly spec: ResolvedFunction;
+  readonly #parts: PoolParts;
+  readonly #all = new Set<FunctionProcess>();
+  /** The most recently used stands last and is taken first, so that the others can go. */
+  readonly #idle: Idle[] = [];
+  #retired = false;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor(parts: PoolParts) {
+    this.#parts = parts;
+    this.spec = parts.spec;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /**
+   * Hands an invocation to a warm process or starts one.
+   *
+   * @returns whether it was a cold start.
+   * @throws PlatformError `FUNCTION_THROTTLED` when every allowed process is busy.
+   */
+  submit(job: Job): boolean {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) {
+      idle.cancel();
+      idle.process.assign(job);
+      return false;
+    }
+    if (this.#all.size >= this.spec.concurrency) throw this.#throttled();
+    this.#start().assign(job);
+    return true;
+  }
+
+  onFree(process: FunctionProcess): void {
+    if (this.#retired) {
+      void process.kill();
+      return;
+    }
+    const cancel = this.#parts.clock.after(IDLE_MS, () => void process.kill());
+    this.#idle.push({ process, cancel });
+  }
+
+  onEnded(process: FunctionProcess, undelivered: Job | undefined): void {
+    this.#forget(process);
+    if (undelivered !== undefined) this.#resubmit(undelivered);
+    if (this.#all.size === 0) this.#whenEmpty?.();
+  }
+
+  /** Takes no more work, ends idle processes now and busy ones after their invocation. Resolves when all are gone. */
+  async retire(): Promise<void> {
+    this.#retired = true;
+    const idle = this.#idle.splice(0);
+    for (const { cancel } of idle) cancel();
+    await Promise.all(idle.map(({ process }) => process.kill()));
+    if (this.#all.size === 0) return;
+    await new Promise<void>((done) => {
+      this.#whenEmpty = done;
+    });
+  }
+
+  /** Ends every process at once, whatever it does. */
+  async close(): Promise<void> {
+    this.#retired = true;
+    for (const { cancel } of this.#idle.splice(0)) cancel();
+    await Promise.all([...this.#all].map((process) => process.kill()));
+  }
+
+  #start(): FunctionProcess {
+    const logStream = `${new Date(this.#parts.clock.nowMs()).toISOString().slice(0, 10).replaceAll('-', '/')}/[$LATEST]${this.#parts.ids.uuid().replaceAll('-', '')}`;
+    const process = new FunctionProcess({ ...this.#parts, logStream }, this);
+    this.#all.add(process);
+    return process;
+  }
+
+  #forget(process: FunctionProcess): void {
+    this.#all.delete(process);
+    const at = this.#idle.findIndex((idle) => idle.process === process);
+    if (at >= 0) this.#idle.splice(at, 1)[0]?.cancel();
+  }
+
+  #resubmit(job: Job): void {
+    try {
+      this.submit(job);
+    } catch (error) {
+      job.fail(error instanceof PlatformError ? error : this.#throttled());
+    }
+  }
+
+  #throttled(): PlatformError {
+    const { name, concurrency } = this.spec;
+    const what = `Function "${name}" is already running ${concurrency} times, its limit.`;
+    return new PlatformError('FUNCTION_THROTTLED', `${what} Try again, or raise functions.${name}.concurrency.`, {
+      function: name,
+      concurrency,
+    });
+  }
+}

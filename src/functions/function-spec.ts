@@ -1,0 +1,113 @@
+/** One function of the operator's configuration, in Lambda's own words, and what a process needs to run it. */
+
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, resolve } from 'node:path';
+
+import { PlatformError } from '../core/errors.ts';
+
+export interface FunctionSpec {
+  /** Lambda's grammar; also the name that an ARN resolves to. */
+  readonly name: string;
+  /** `index.handler`: module below `code`, then the export. */
+  readonly handler: string;
+  /** Lambda's identifier, such as `nodejs22.x`. */
+  readonly runtime: string;
+  /** Folder or file; relative to the folder of the configuration. */
+  readonly code: string;
+  /** Longest run of one invocation. @default 30 */
+  readonly timeoutSeconds?: number | undefined;
+  /** @default 128 */
+  readonly memoryMb?: number | undefined;
+  readonly environment?: Readonly<Record<string, string>> | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly description?: string | undefined;
+  /** Most invocations at once, one process each. @default 10 */
+  readonly concurrency?: number | undefined;
+}
+
+export const DEFAULT_TIMEOUT_SECONDS = 30;
+export const DEFAULT_MEMORY_MB = 128;
+export const DEFAULT_CONCURRENCY = 10;
+
+/** A spec with its defaults in place and its paths resolved. */
+export interface ResolvedFunction {
+  readonly name: string;
+  readonly handler: string;
+  readonly runtime: string;
+  /** Major version of the declared Node runtime; decides about callback handlers. */
+  readonly nodeMajor: number;
+  /** Working folder of the process, `LAMBDA_TASK_ROOT`. */
+  readonly taskRoot: string;
+  /** Present when `code` names a file. */
+  readonly moduleFile?: string;
+  readonly timeoutSeconds: number;
+  readonly memoryMb: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly description: string;
+  readonly concurrency: number;
+  /** Equal for equal specs; a change restarts the processes. */
+  readonly fingerprint: string;
+}
+
+/** Fills in defaults. A runtime that cannot run here is refused by {@link assertRunnable}, on the first call. */
+export function resolveFunction(spec: FunctionSpec, baseDir: string): ResolvedFunction {
+  const code = isAbsolute(spec.code) ? spec.code : resolve(baseDir, spec.code);
+  const isFile = existsSync(code) && statSync(code).isFile();
+  const resolved = {
+    name: spec.name,
+    handler: spec.handler,
+    runtime: spec.runtime,
+    nodeMajor: Number(/^nodejs(\d+)\.x$/.exec(spec.runtime)?.[1] ?? 0),
+    taskRoot: isFile ? dirname(code) : code,
+    ...(isFile ? { moduleFile: basename(code) } : {}),
+    timeoutSeconds: spec.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS,
+    memoryMb: spec.memoryMb ?? DEFAULT_MEMORY_MB,
+    environment: spec.environment ?? {},
+    tags: spec.tags ?? {},
+    description: spec.description ?? '',
+    concurrency: spec.concurrency ?? DEFAULT_CONCURRENCY,
+  };
+  return { ...resolved, fingerprint: JSON.stringify(resolved) };
+}
+
+/** @throws PlatformError `FUNCTION_FAILED` when the declared runtime, the code or the variables cannot be used. */
+export function assertRunnable(spec: ResolvedFunction): void {
+  if (spec.nodeMajor === 0) {
+    throw refusal(
+      spec,
+      `declares runtime "${spec.runtime}", and only nodejs runtimes (such as nodejs22.x) run here. Change functions.${spec.name}.runtime`,
+    );
+  }
+  if (!existsSync(spec.taskRoot)) {
+    throw refusal(
+      spec,
+      `has its code at "${spec.taskRoot}", which does not exist. Correct functions.${spec.name}.code`,
+    );
+  }
+  const reserved = Object.keys(spec.environment).find(isReserved);
+  if (reserved !== undefined) {
+    throw refusal(
+      spec,
+      `sets the environment variable "${reserved}", which Lambda reserves. Remove it from functions.${spec.name}.environment`,
+    );
+  }
+}
+
+function refusal(spec: ResolvedFunction, what: string): PlatformError {
+  return new PlatformError('FUNCTION_FAILED', `Function "${spec.name}" ${what}.`, { function: spec.name });
+}
+
+const RESERVED = new Set([
+  '_HANDLER',
+  '_X_AMZN_TRACE_ID',
+  'AWS_DEFAULT_REGION',
+  'AWS_REGION',
+  'AWS_EXECUTION_ENV',
+  'LAMBDA_TASK_ROOT',
+  'LAMBDA_RUNTIME_DIR',
+]);
+
+function isReserved(name: string): boolean {
+  return RESERVED.has(name) || name.startsWith('AWS_LAMBDA_');
+}

@@ -35,9 +35,15 @@ export interface Adopted {
 export function detectDialect(root: MapNode, file: string): Dialect {
   const name = file.split(/[\\/]/).at(-1) ?? '';
   if (/^zeroplane\./i.test(name) || formatOf(name) === 'yaml') return 'zeroplane';
-  const isOurs = [...root.entries.keys()].some((key) => key !== '$schema' && key in baseSchema.shape);
-  if (isOurs && name !== '.mcp.json' && !name.includes('settings')) return 'zeroplane';
-  return findSection(root)?.dialect ?? (formatOf(name) === 'toml' ? 'codex' : 'zeroplane');
+  const section = findSection(root);
+  const isShared = section === undefined || section.dialect === 'mcp-json';
+  const mayBeOurs = isShared && name !== '.mcp.json' && !name.includes('settings') && formatOf(name) !== 'toml';
+  if (mayBeOurs && ownKeys(root).length > 0) return 'zeroplane';
+  return section?.dialect ?? (mayBeOurs ? 'zeroplane' : 'mcp-json');
+}
+
+function ownKeys(root: MapNode): string[] {
+  return [...root.entries.keys()].filter((key) => key !== '$schema' && Object.hasOwn(baseSchema.shape, key));
 }
 
 function findSection(root: MapNode): Section | undefined {
@@ -79,10 +85,19 @@ export function adoptForeign(source: ConfigText, root: MapNode, dialect: Dialect
     return empty;
   }
   const { servers } = section;
-  const notes: LoadNote[] = [];
+  const notes = dialect === 'mcp-json' ? unreadKeys(root, servers.node) : [];
   const adopted = servers.node.kind === 'map' ? adoptServers(servers.node, dialect, notes) : servers.node;
   const entry: Entry = { keyStart: servers.keyStart, node: adopted };
   return { ...empty, root: mapNode(root, [['mcpServers', entry]]), notes, inputDefaults: defaultsOf(section.inputs) };
+}
+
+/** Our own keys in a client's file would seem to work and do nothing. */
+function unreadKeys(root: MapNode, servers: ConfigNode): LoadNote[] {
+  if (servers === root) return [];
+  return ownKeys(root).map((key) => {
+    const text = `"${key}" is not read from this file; write a zeroplane.yaml for it.`;
+    return { kind: 'ignored', path: key, text };
+  });
 }
 
 function adoptServers(servers: MapNode, dialect: Dialect, notes: LoadNote[]): MapNode {

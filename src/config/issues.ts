@@ -25,6 +25,9 @@ export function reportIssues(checked: Checked, issues: readonly Issue[]): void {
   }
 }
 
+/** Where other clients keep their servers. */
+const SECTIONS: ReadonlySet<string> = new Set(['servers', 'mcp', 'mcp_servers', 'context_servers', 'targets']);
+
 function reportUnknownKeys(checked: Checked, issue: z.core.$ZodIssueUnrecognizedKeys): void {
   const inside = issue.path as NodePath;
   const known = keysAt(checked.schema(), inside);
@@ -33,7 +36,7 @@ function reportUnknownKeys(checked: Checked, issue: z.core.$ZodIssueUnrecognized
     checked.source.report(offsetAt(checked.root, path, 'key'), `Unknown key "${key}"${placeOf(path.slice(0, -1))}`, {
       code: 'CONFIG_UNKNOWN_KEY',
       path,
-      nearest: nearestOf(key, known),
+      nearest: path.length === 1 && SECTIONS.has(key) ? 'mcpServers' : nearestOf(key, known),
     });
   }
 }
@@ -48,6 +51,8 @@ function placeOf(path: NodePath): string {
 
 function reportIssue(checked: Checked, issue: Issue): void {
   const path = [...checked.base, ...(issue.path as NodePath)];
+  // A reference that could not be resolved leaves an empty value; one problem says it.
+  if (checked.source.problems.some((problem) => problem.path === formatPath(path))) return;
   const node = nodeAt(checked.root, path);
   const at = issue.code === 'invalid_key' ? 'key' : 'value';
   checked.source.report(offsetAt(checked.root, path, at), messageOf(issue, path, node), {
@@ -67,8 +72,8 @@ function messageOf(issue: Issue, path: NodePath, node: ConfigNode | undefined): 
   if (issue.code === 'invalid_key')
     return `The name "${String(path.at(-1))}" ${issue.issues[0]?.message ?? 'is not legal'}`;
   if (issue.code === 'invalid_type')
-    return `${subject} must be ${EXPECTED.get(issue.expected) ?? issue.expected}${received(node)}`;
-  if (issue.code === 'invalid_value') return `${subject} must be ${choices(issue.values)}${received(node)}`;
+    return `${subject} must be ${expectation(issue.expected)}${received(node, issue.expected)}`;
+  if (issue.code === 'invalid_value') return `${subject} must be ${choices(issue.values)}${received(node, 'string')}`;
   if (issue.code === 'too_small') return `${subject} must ${bound(issue.origin, 'at least', Number(issue.minimum))}`;
   if (issue.code === 'too_big') return `${subject} must ${bound(issue.origin, 'at most', Number(issue.maximum))}`;
   return `${subject} ${issue.message}`;
@@ -84,14 +89,18 @@ const EXPECTED: ReadonlyMap<string, string> = new Map([
   ['record', 'a mapping'],
 ]);
 
-function received(node: ConfigNode | undefined): string {
+function expectation(expected: string): string {
+  return EXPECTED.get(expected) ?? expected;
+}
+
+/** What stands there instead, by kind alone; text that was wanted as text only needs quotes. */
+function received(node: ConfigNode | undefined, expected: string): string {
   if (node?.kind === 'map') return ', not a mapping';
   if (node?.kind === 'list') return ', not a list';
   const value = node?.value;
-  if (typeof value === 'number') return Number.isInteger(value) ? ', not a number; put it in quotes' : ', not a number';
-  if (typeof value === 'boolean') return `, not ${value}; put it in quotes`;
   if (value === null) return ', not empty';
-  return '';
+  if (expected === 'string') return typeof value === 'string' ? '' : `, not a ${typeof value}; put it in quotes`;
+  return typeof value === 'string' ? ', not text' : '';
 }
 
 function choices(values: readonly unknown[]): string {

@@ -66,8 +66,13 @@ function parseVariable(raw: string, body: string): Reference | BrokenReference {
  * (`${a[0]}`) stays text. Codex reads no references at all.
  */
 export function adoptReferences(text: string, style: 'shell' | 'opencode' | 'none'): string {
-  if (style === 'none') return text.replaceAll('${', '$${');
-  if (style === 'opencode') return text.replaceAll('${', '$${').replaceAll(/\{env:([A-Za-z_]\w*)\}/g, '${env:$1}');
+  // Functions, because `$$` in a replacement text would mean one dollar sign.
+  if (style === 'none') return text.replaceAll('${', () => '$${');
+  if (style === 'opencode') {
+    return text.replaceAll(/\$\{|\{env:([A-Za-z_]\w*)\}/g, (_, name: string | undefined) =>
+      name === undefined ? '$${' : `\${env:${name}}`,
+    );
+  }
   return text.replaceAll(TOKEN, (raw: string, body: string | undefined, close: string | undefined) => {
     if (raw === '$${' || body === undefined) return raw;
     const known = WORKSPACE.get(body);

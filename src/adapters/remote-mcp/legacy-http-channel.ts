@@ -1,0 +1,328 @@
+/**
+ * Revisions 2025-03-26 to 2025-11-25 over HTTP: a session, posts that are answered by JSON or by a stream, and one
+ * stream of the server's own. A stream that breaks is resumed from its last event id.
+ *
+ * @see https://modelcontextprotocol.io/specification/2025-11-25/basic/transports
+ */
+
+import { PlatformError } from '../../core/errors.ts';
+import type { EgressTextResponse } from '../../core/ports.ts';
+import type { Channel, ChannelSink } from '../../upstream/channel.ts';
+import { targetProtocolError, targetUnavailable } from '../../upstream/failures.ts';
+import type { Outgoing } from '../../upstream/peer.ts';
+import {
+  exchange,
+  isPlainJson,
+  messageParser,
+  notJson,
+  readEvents,
+  refusalError,
+  rpcErrorOf,
+  waitMs,
+} from './remote-endpoint.ts';
+import type { RemoteEndpoint } from './remote-endpoint.ts';
+import { addTravelHeaders } from './request-headers.ts';
+import type { SseParser } from './sse-parser.ts';
+
+/** Milliseconds for notifications, answers and the end of a session: nobody waits for these. */
+const SIDE_TIMEOUT_MS = 15_000;
+const DELETE_TIMEOUT_MS = 2_000;
+const LINGER_MS = 1_000;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+/** Attempts to resume the stream of one request before its answer counts as lost. */
+const MAX_RESUMES = 20;
+
+type OutgoingRequest = Outgoing & { readonly kind: 'request' };
+
+interface Open {
+  close: (() => void) | undefined;
+  wanted: boolean;
+}
+
+export class LegacyHttpChannel implements Channel {
+  /** Requests in flight at the peer; falls when a message was an answer. Set by who makes the link. */
+  inFlight: () => number = () => 0;
+  /** Status of the newest answer to `initialize`: tells an older server from a broken one. */
+  lastStatus = 0;
+  readonly #endpoint: RemoteEndpoint;
+  readonly #stop = new AbortController();
+  readonly #open = new Map<number, Open>();
+  #headers: Readonly<Record<string, string>>;
+  #session: string | undefined;
+  #sink: ChannelSink | undefined;
+  /** Ends a pause of the server's own stream. */
+  #wake: (() => void) | undefined;
+
+  constructor(endpoint: RemoteEndpoint) {
+    this.#endpoint = endpoint;
+    this.#headers = {
+      'Content-Type': 'application/json',
+      Accept: 'application/json, text/event-stream',
+      ...endpoint.headers,
+    };
+  }
+
+  connect(sink: ChannelSink): void {
+    this.#sink = sink;
+  }
+
+  negotiated(protocolVersion: string): void {
+    this.#headers = { ...this.#headers, 'MCP-Protocol-Version': protocolVersion };
+  }
+
+  send(text: string, outgoing: Outgoing): void {
+    if (this.#stop.signal.aborted) {
+      throw targetUnavailable(this.#endpoint.target, 'has closed this conversation. Send the request again.');
+    }
+    if (outgoing.kind === 'request') {
+      this.#post(text, outgoing).catch((error: unknown) => {
+        this.#open.delete(outgoing.id);
+        this.#sink?.failed(outgoing.id, error as Error);
+      });
+      return;
+    }
+    if (outgoing.kind === 'notification' && outgoing.method === 'notifications/cancelled') this.#cancelled(text);
+    const begins = outgoing.kind === 'notification' && outgoing.method === 'notifications/initialized';
+    void this.#postSide(text).then(() => {
+      // The server's own stream exists once the session has begun.
+      if (begins) void this.#listen();
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#stop.signal.aborted) return;
+    this.#stopAll();
+    if (this.#session === undefined) return;
+    try {
+      await exchange(this.#endpoint, { method: 'DELETE', headers: this.#sideHeaders(), timeoutMs: DELETE_TIMEOUT_MS });
+    } catch {
+      // The server forgets the session by itself some day; 405 is a legal answer too.
+    }
+  }
+
+  #stopAll(): void {
+    this.#stop.abort();
+    this.#wake?.();
+    for (const open of this.#open.values()) {
+      open.wanted = false;
+      open.close?.();
+    }
+    this.#open.clear();
+  }
+
+  #sideHeaders(): Record<string, string> {
+    return this.#session === undefined ? { ...this.#headers } : { ...this.#headers, 'Mcp-Session-Id': this.#session };
+  }
+
+  #cancelled(text: string): void {
+    const { params } = JSON.parse(text) as { params: { requestId: number } };
+    const open = this.#open.get(params.requestId);
+    this.#open.delete(params.requestId);
+    if (open === undefined) return;
+    open.wanted = false;
+    open.close?.();
+  }
+
+  async #postSide(text: string): Promise<void> {
+    try {
+      const answer = await exchange(this.#endpoint, {
+        method: 'POST',
+        headers: this.#sideHeaders(),
+        body: text,
+        timeoutMs: SIDE_TIMEOUT_MS,
+      });
+      answer.close?.();
+      this.#noticeEnd(answer);
+    } catch {
+      // Nothing waits for it; a server that is gone is noticed by the next request.
+    }
+  }
+
+  async #post(text: string, outgoing: OutgoingRequest): Promise<void> {
+    const { id, request } = outgoing;
+    const open: Open = { close: undefined, wanted: true };
+    this.#open.set(id, open);
+    const headers = this.#sideHeaders();
+    addTravelHeaders(headers, request);
+    const answer = await exchange(this.#endpoint, {
+      method: 'POST',
+      headers,
+      body: text,
+      signal: request.context.signal,
+      timeoutMs: waitMs(this.#endpoint, request.context, request.timeoutMs),
+    });
+    if (request.method === 'initialize') this.#begin(answer);
+    if (answer.status !== 200) throw this.#refusal(answer, request.method);
+    if (answer.text !== undefined) this.#takeJson(outgoing, answer, answer.text);
+    else await this.#takeStream(outgoing, answer, open);
+    this.#open.delete(id);
+  }
+
+  #begin(answer: EgressTextResponse): void {
+    this.lastStatus = answer.status;
+    const session = answer.headers['mcp-session-id'];
+    if (session === undefined) return;
+    if (!/^[\x21-\x7e]{1,4096}$/.test(session)) {
+      throw targetProtocolError(this.#endpoint.target, 'initialize', 'a session id that is no visible ASCII');
+    }
+    this.#session = session;
+  }
+
+  #refusal(answer: EgressTextResponse, method: string): Error {
+    answer.close?.();
+    this.#noticeEnd(answer);
+    return refusalError(this.#endpoint.target, method, { ...answer, text: answer.text ?? '' });
+  }
+
+  /** A session that the server no longer knows takes every request in flight with it; the next call opens another. */
+  #noticeEnd(answer: EgressTextResponse): void {
+    if (this.#session === undefined || !isSessionEnd(answer) || this.#stop.signal.aborted) return;
+    this.#session = undefined;
+    this.#stopAll();
+    const { target } = this.#endpoint;
+    this.#sink?.ended(
+      targetUnavailable(target, 'has ended its session. Send the request again to open another.', {
+        status: answer.status,
+        sessionEnded: true,
+      }),
+    );
+  }
+
+  #takeJson(outgoing: OutgoingRequest, answer: EgressTextResponse, text: string): void {
+    const { target } = this.#endpoint;
+    const { method } = outgoing.request;
+    if (!isPlainJson(answer.headers)) throw notJson(target, method, answer.headers);
+    if (!this.#deliver(text, outgoing.id))
+      throw targetProtocolError(target, method, 'a message that does not answer it');
+  }
+
+  /** @returns whether the message answered the request. */
+  #deliver(text: string, id: number): boolean {
+    const before = this.inFlight();
+    this.#sink?.message(text, id);
+    return this.inFlight() < before;
+  }
+
+  /** Reads the request's stream; where the server closed only the connection, goes on from the last event. */
+  async #takeStream(outgoing: OutgoingRequest, first: EgressTextResponse, open: Open): Promise<void> {
+    let answer = first;
+    let lastEventId = '';
+    let retryMs: number | undefined;
+    for (let round = 0; ; round++) {
+      const { answered, parser, error } = await this.#readStream(outgoing.id, answer, open);
+      if (answered || !open.wanted) return;
+      if (parser.lastEventId !== '') lastEventId = parser.lastEventId;
+      retryMs = parser.retryMs ?? retryMs;
+      if (lastEventId === '' || round >= MAX_RESUMES) throw error ?? this.#lost(outgoing);
+      await this.#pause(open, retryMs ?? FIRST_PAUSE_MS);
+      if (!open.wanted) return;
+      answer = await this.#get(lastEventId, outgoing);
+    }
+  }
+
+  #lost(outgoing: OutgoingRequest): PlatformError {
+    return targetUnavailable(
+      this.#endpoint.target,
+      `ended the stream of ${outgoing.request.method} without an answer. Check its log.`,
+    );
+  }
+
+  async #get(lastEventId: string, outgoing: OutgoingRequest): Promise<EgressTextResponse> {
+    const answer = await exchange(this.#endpoint, {
+      method: 'GET',
+      headers: { ...this.#sideHeaders(), Accept: 'text/event-stream', 'Last-Event-ID': lastEventId },
+      signal: outgoing.request.context.signal,
+      timeoutMs: waitMs(this.#endpoint, outgoing.request.context, outgoing.request.timeoutMs),
+    });
+    if (answer.body !== undefined && answer.status === 200) return answer;
+    this.#noticeEnd(answer);
+    answer.close?.();
+    throw this.#lost(outgoing);
+  }
+
+  async #readStream(
+    id: number,
+    answer: EgressTextResponse,
+    open: Open,
+  ): Promise<{ answered: boolean; parser: SseParser; error?: Error }> {
+    const { clock, target } = this.#endpoint;
+    let answered = false;
+    let stop: (() => void) | undefined;
+    open.close = answer.close;
+    if (!open.wanted) answer.close?.();
+    const parser = messageParser((message) => {
+      if (this.#deliver(message, id)) answered = true;
+      if (answered) stop ??= clock.after(LINGER_MS, () => answer.close?.());
+    });
+    try {
+      if (answer.body !== undefined) await readEvents(target, answer.body, parser);
+      return { answered, parser };
+    } catch (error) {
+      if (isFatal(error) && !answered) throw error;
+      return { answered, parser, error: error as Error };
+    } finally {
+      stop?.();
+    }
+  }
+
+  /** The server's own stream: list changes, and questions that belong to no post. 405 means there is none. */
+  async #listen(): Promise<void> {
+    let lastEventId = '';
+    let pauseMs = FIRST_PAUSE_MS;
+    while (!this.#stop.signal.aborted) {
+      const parser = messageParser((message) => this.#sink?.message(message));
+      const goesOn = await this.#listenOnce(parser, lastEventId);
+      if (!goesOn || this.#stop.signal.aborted) return;
+      if (parser.lastEventId !== '') lastEventId = parser.lastEventId;
+      pauseMs = goesOn === 'broken' ? Math.min(pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        this.#endpoint.clock.after(parser.retryMs ?? pauseMs, resolve);
+      });
+    }
+  }
+
+  async #listenOnce(parser: SseParser, lastEventId: string): Promise<'ended' | 'broken' | false> {
+    const resume = lastEventId === '' ? {} : { 'Last-Event-ID': lastEventId };
+    try {
+      const answer = await exchange(this.#endpoint, {
+        method: 'GET',
+        headers: { ...this.#sideHeaders(), Accept: 'text/event-stream', ...resume },
+        signal: this.#stop.signal,
+        timeoutMs: 30_000,
+      });
+      if (answer.body === undefined || answer.status !== 200) {
+        answer.close?.();
+        this.#noticeEnd(answer);
+        return answer.status >= 500 || answer.status === 429 ? 'broken' : false;
+      }
+      await readEvents(this.#endpoint.target, answer.body, parser);
+      return 'ended';
+    } catch (error) {
+      return isFatal(error) ? false : 'broken';
+    }
+  }
+
+  #pause(open: Open, pauseMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#endpoint.clock.after(pauseMs, resolve);
+      open.close = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}
+
+/** 404 by the specification; 400 naming the session is what servers answer that keep sessions in memory and restart. */
+function isSessionEnd({ status, text }: EgressTextResponse): boolean {
+  if (status === 404) return true;
+  const message = status === 400 ? rpcErrorOf(text ?? '')?.message : undefined;
+  return message !== undefined && /session/i.test(message);
+}
+
+/** Asking again would bring the same bytes again. */
+function isFatal(error: unknown): boolean {
+  return !(error instanceof PlatformError) || error.code !== 'TARGET_UNAVAILABLE';
+}

@@ -1,0 +1,234 @@
+/**
+ * Revision 2026-07-28 over HTTP: each request is a POST of its own, answered by JSON or by a stream that belongs
+ * to it alone. Closing that stream is how a request is cancelled.
+ *
+ * @see https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http
+ */
+
+import type { EgressTextResponse } from '../../core/ports.ts';
+import { UpstreamRpcError } from '../../core/errors.ts';
+import type { Channel, ChannelSink } from '../../upstream/channel.ts';
+import { targetProtocolError, targetUnavailable } from '../../upstream/failures.ts';
+import type { Outgoing, PeerRequest } from '../../upstream/peer.ts';
+import { MODERN_VERSION } from '../../upstream/revisions.ts';
+import {
+  aboutOurRequest,
+  exchange,
+  isPlainJson,
+  messageParser,
+  notJson,
+  readEvents,
+  refusalError,
+  rpcErrorOf,
+  waitMs,
+} from './remote-endpoint.ts';
+import type { RemoteEndpoint } from './remote-endpoint.ts';
+import { modernHeaders } from './request-headers.ts';
+
+/** Milliseconds an answered stream may stay open before its connection is given up instead of kept. */
+const LINGER_MS = 1_000;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+
+type OutgoingRequest = Outgoing & { readonly kind: 'request' };
+
+/** A request whose answer has not come: how to close its stream, and whether it is still wanted. */
+interface Open {
+  close: (() => void) | undefined;
+  wanted: boolean;
+}
+
+export class ModernHttpChannel implements Channel {
+  /** Requests in flight at the peer; falls when a message was an answer. Set by who makes the link. */
+  inFlight: () => number = () => 0;
+  readonly #endpoint: RemoteEndpoint;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #open = new Map<number, Open>();
+  #sink: ChannelSink | undefined;
+  #closed = false;
+
+  constructor(endpoint: RemoteEndpoint) {
+    this.#endpoint = endpoint;
+    this.#headers = {
+      'Content-Type': 'application/json',
+      Accept: 'application/json, text/event-stream',
+      'MCP-Protocol-Version': MODERN_VERSION,
+      ...endpoint.headers,
+    };
+  }
+
+  connect(sink: ChannelSink): void {
+    this.#sink = sink;
+  }
+
+  send(text: string, outgoing: Outgoing): void {
+    if (this.#closed)
+      throw targetUnavailable(this.#endpoint.target, 'has closed this conversation. Send the request again.');
+    if (outgoing.kind === 'request') {
+      const run =
+        outgoing.request.method === 'subscriptions/listen' ? this.#listen(text, outgoing) : this.#post(text, outgoing);
+      run.catch((error: unknown) => this.#fail(outgoing, error as Error));
+    } else if (outgoing.kind === 'notification' && outgoing.method === 'notifications/cancelled') this.#cancel(text);
+    // Answers are dropped: a server of this revision must not ask on a stream. Other notifications do not exist.
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    for (const id of this.#open.keys()) this.#end(id);
+    return Promise.resolve();
+  }
+
+  #fail(outgoing: OutgoingRequest, error: Error): void {
+    this.#open.delete(outgoing.id);
+    const { target } = this.#endpoint;
+    const translated =
+      error instanceof UpstreamRpcError ? aboutOurRequest(target, outgoing.request.method, error) : undefined;
+    this.#sink?.failed(outgoing.id, translated ?? error);
+  }
+
+  #cancel(text: string): void {
+    const { params } = JSON.parse(text) as { params: { requestId: number } };
+    this.#end(params.requestId);
+  }
+
+  #end(id: number): void {
+    const open = this.#open.get(id);
+    this.#open.delete(id);
+    if (open === undefined) return;
+    open.wanted = false;
+    open.close?.();
+  }
+
+  async #post(text: string, outgoing: OutgoingRequest): Promise<void> {
+    const { id, request } = outgoing;
+    const open: Open = { close: undefined, wanted: true };
+    this.#open.set(id, open);
+    const answer = await this.#request(text, request);
+    if (answer.text !== undefined) {
+      this.#open.delete(id);
+      this.#takeJson(outgoing, answer, answer.text);
+      return;
+    }
+    open.close = answer.close;
+    if (!open.wanted) answer.close?.();
+    const answered = await this.#readStream(outgoing, answer);
+    this.#open.delete(id);
+    if (!answered)
+      throw targetUnavailable(
+        this.#endpoint.target,
+        `ended the stream of ${request.method} without an answer. Check its log.`,
+      );
+  }
+
+  #request(text: string, request: PeerRequest): Promise<EgressTextResponse> {
+    const { context } = request;
+    return exchange(this.#endpoint, {
+      method: 'POST',
+      headers: modernHeaders(this.#headers, request),
+      body: text,
+      signal: context.signal,
+      timeoutMs: waitMs(this.#endpoint, context, request.timeoutMs),
+    });
+  }
+
+  #takeJson(outgoing: OutgoingRequest, answer: EgressTextResponse, text: string): void {
+    const { target } = this.#endpoint;
+    const { method } = outgoing.request;
+    if (answer.status !== 200) throw refusalError(target, method, { ...answer, text });
+    if (!isPlainJson(answer.headers)) throw notJson(target, method, answer.headers);
+    if (!this.#deliver(text, outgoing)) throw targetProtocolError(target, method, 'a message that does not answer it');
+  }
+
+  /** @returns whether the message answered the request. */
+  #deliver(text: string, outgoing: OutgoingRequest): boolean {
+    if (text.length < 8192 && text.includes('-3202')) {
+      const error = rpcErrorOf(text);
+      const ours = error && aboutOurRequest(this.#endpoint.target, outgoing.request.method, error);
+      if (ours !== undefined) throw ours;
+    }
+    const before = this.inFlight();
+    this.#sink?.message(text, outgoing.id);
+    return this.inFlight() < before;
+  }
+
+  async #readStream(outgoing: OutgoingRequest, answer: EgressTextResponse): Promise<boolean> {
+    const { target, clock } = this.#endpoint;
+    if (answer.status !== 200) {
+      answer.close?.();
+      throw refusalError(target, outgoing.request.method, { ...answer, text: '' });
+    }
+    let answered = false;
+    let stop: (() => void) | undefined;
+    const parser = messageParser((message) => {
+      if (answered) return;
+      answered = this.#deliver(message, outgoing);
+      // A stream that ends by itself leaves its connection to the next request.
+      if (answered) stop = clock.after(LINGER_MS, () => answer.close?.());
+    });
+    try {
+      await readEvents(target, answer.body ?? nothing(), parser);
+    } catch (error) {
+      if (!answered) throw error;
+    } finally {
+      stop?.();
+    }
+    return answered;
+  }
+
+  /**
+   * Keeps `subscriptions/listen` open for as long as the peer wants it. A connection that breaks is opened again
+   * with growing pauses.
+   */
+  async #listen(text: string, outgoing: OutgoingRequest): Promise<void> {
+    const open: Open = { close: undefined, wanted: true };
+    this.#open.set(outgoing.id, open);
+    let pauseMs = FIRST_PAUSE_MS;
+    for (let round = 0; open.wanted && !this.#closed; round++) {
+      try {
+        const answer = await this.#request(text, outgoing.request);
+        if (answer.text !== undefined) return this.#takeJson(outgoing, answer, answer.text);
+        open.close = answer.close;
+        if (!open.wanted) answer.close?.();
+        if (answer.status === 200) pauseMs = FIRST_PAUSE_MS;
+        if (round > 0 && answer.status === 200) this.#assumeChanges(outgoing);
+        if (await this.#readStream(outgoing, answer)) return;
+      } catch (error) {
+        if (!open.wanted || !isBroken(error)) throw error;
+      }
+      await this.#pause(open, pauseMs);
+      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+    }
+  }
+
+  /** While the stream was broken something may have been missed, so what it tells of counts as changed. */
+  #assumeChanges(outgoing: OutgoingRequest): void {
+    const filter = JSON.parse(outgoing.request.params[0]?.text ?? '{}') as Record<string, unknown>;
+    for (const kind of ['tools', 'prompts', 'resources']) {
+      if (filter[`${kind}ListChanged`] !== true) continue;
+      this.#sink?.message(`{"jsonrpc":"2.0","method":"notifications/${kind}/list_changed"}`);
+    }
+  }
+
+  #pause(open: Open, pauseMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#endpoint.clock.after(pauseMs / 2 + Math.random() * (pauseMs / 2), resolve);
+      open.close = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}
+
+async function* nothing(): AsyncIterable<Uint8Array> {
+  // An answer without a body has no events.
+}
+
+/** A connection that went away may come back; a refusal stays one. */
+function isBroken(error: unknown): boolean {
+  const { code, details } = error as { code?: string; details?: { status?: number } };
+  if (code === 'TARGET_TIMEOUT') return true;
+  return (
+    code === 'TARGET_UNAVAILABLE' && (details?.status === undefined || details.status >= 500 || details.status === 429)
+  );
+}

@@ -37,6 +37,9 @@ const TRANSPORTS: ReadonlyMap<string, string> = new Map([
   ['http-stream', 'streamable-http'],
 ]);
 
+/** Of no use here, and nothing that the operator would miss. */
+const SILENT: ReadonlySet<string> = new Set(['source', 'description', '$schema']);
+
 /** Maps keys and values, then keeps what the chosen shape knows. Values are checked later, by the schema. */
 export function adoptServer(node: MapNode): AdoptedServer {
   const adoption = new Adoption();
@@ -96,7 +99,7 @@ class Adoption {
     const isEmpty =
       (node?.kind === 'list' && node.items.length === 0) || (node?.kind === 'map' && node.entries.size === 0);
     this.#entries.delete(key);
-    if (!isEmpty) this.#ignored.push(key);
+    if (!isEmpty && !SILENT.has(key)) this.#ignored.push(key);
   }
 
   /** Text; a list of program and arguments (OpenCode); or a mapping of path, args and env (Zed). */

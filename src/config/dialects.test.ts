@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { agents, getAgentTypes, upsertServer } from 'add-mcp';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { importServers } from './dialects.ts';
@@ -266,6 +267,26 @@ describe('starting with the file of another client', () => {
       'Server "fs": not used here: trust.',
     ]);
   });
+
+  test.each(getAgentTypes().filter((type) => agents[type].localConfigPath !== undefined))(
+    'what add-mcp writes for %s is read back the same',
+    async (agent) => {
+      const folder = path.join(cwd, agent);
+      await mkdir(folder);
+      const options = { local: true, cwd: folder };
+      const near = { command: 'npx', args: ['-y', 'server'], env: { A: 'b' } };
+      const written = upsertServer(agent, 'near', near, options);
+      upsertServer(agent, 'far', { type: 'http', url: 'https://h.example/mcp', headers: { X: 'y' } }, options);
+      const { servers, notes, problems } = importServers(await readFile(written.path, 'utf8'), written.path);
+      expect({ notes, problems }).toEqual({ notes: [], problems: [] });
+      expect(servers).toMatchObject([
+        { id: 'near', config: near },
+        { id: 'far', config: { url: 'https://h.example/mcp', headers: { X: 'y' } } },
+      ]);
+      const loaded = await loadConfig({ cwd: folder, configPath: written.path, env: {} });
+      expect(Object.keys(loaded.config.mcpServers)).toEqual(['near', 'far']);
+    },
+  );
 
   test('inputs of VS Code are secrets, with their default, and paths start at the project', async () => {
     await mkdir(path.join(cwd, '.vscode'));

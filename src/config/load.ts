@@ -7,20 +7,18 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { SecretSource } from '../core/ports.ts';
 import { compose } from './compose.ts';
-import type { Adopted, Dialect } from './dialects.ts';
-import { adoptForeign, adoptOwnReferences, detectDialect } from './dialects.ts';
+import type { Dialect } from './dialects.ts';
 import { applyDiscoverVariables } from './discover-variables.ts';
 import type { MapNode, NodePath } from './document.ts';
 import { ConfigText, mapNode } from './document.ts';
 import { interpolate } from './interpolate.ts';
 import { schemaAt, toJsonSchema } from './json-schema.ts';
 import type { LoadNote } from './load-note.ts';
-import { formatOf, parseText } from './parse-text.ts';
-import { ConfigError } from './problems.ts';
+import { ConfigError, inOrder } from './problems.ts';
 import type { Config } from './schema.ts';
 import { configSchema } from './schema.ts';
 import { secretChain } from './secrets.ts';
-import { rootMapping, validate } from './validate.ts';
+import { validate } from './validate.ts';
 
 export interface LoadOptions {
   /** Where to look for a file. @default the working folder of the process */
@@ -83,6 +81,8 @@ interface TextOptions {
 }
 
 async function loadText(source: ConfigText, options: TextOptions): Promise<LoadedConfig> {
+  // The parsers are loaded only once there is something to parse.
+  const { readRoot } = await import('./read-root.ts');
   const read = readRoot(source, options.path);
   const typeAt = (at: NodePath): string | undefined => schemaAt(toJsonSchema(configSchema), at)?.type;
   const { root, secretValues } = await interpolate(source, read.root, {
@@ -91,7 +91,7 @@ async function loadText(source: ConfigText, options: TextOptions): Promise<Loade
     typeAt,
   });
   const checked = validate(source, root);
-  if (checked === undefined || source.problems.length > 0) throw new ConfigError(inOrder(source));
+  if (checked === undefined || source.problems.length > 0) throw new ConfigError(inOrder(source.problems));
   const base = applyDiscoverVariables(checked.base, options.env);
   const composed = compose({ ...checked, base }, options.baseDir);
   return {
@@ -104,20 +104,6 @@ async function loadText(source: ConfigText, options: TextOptions): Promise<Loade
     secretValues: Object.freeze([...new Set([...secretValues, ...composed.secretValues])]),
     samples: false,
   };
-}
-
-function readRoot(source: ConfigText, file: string): Adopted & { dialect: Dialect } {
-  const node = parseText(source, formatOf(file));
-  const root = node === undefined ? undefined : rootMapping(source, node);
-  if (root === undefined) throw new ConfigError(inOrder(source));
-  const dialect = detectDialect(root, file);
-  if (dialect !== 'zeroplane') return { ...adoptForeign(source, root, dialect), dialect };
-  return { root: adoptOwnReferences(root), notes: [], inputDefaults: new Map(), dialect };
-}
-
-/** As the eye goes down the file. */
-function inOrder(source: ConfigText): typeof source.problems {
-  return source.problems.sort((one, other) => one.line - other.line || one.column - other.column);
 }
 
 function withoutFile(options: { cwd: string; env: TextOptions['env'] }): LoadedConfig {
@@ -210,8 +196,23 @@ function displayName(cwd: string, file: string): string {
   return relative.startsWith('..') ? file : relative;
 }
 
-/** A client keeps its file in a folder of its own inside the project; paths in it start at the project. */
+/** Folders in which clients keep their file inside a project; paths in it start at the project. */
+const CLIENT_FOLDERS: ReadonlySet<string> = new Set([
+  '.codex',
+  '.cursor',
+  '.gemini',
+  '.grok',
+  '.kimi-code',
+  '.kiro',
+  '.vscode',
+  '.zed',
+]);
+
 function baseOf(file: string): string {
   const folder = path.dirname(file);
-  return ['.vscode', '.cursor', '.zed', '.codex'].includes(path.basename(folder)) ? path.dirname(folder) : folder;
+  const outer = path.dirname(folder);
+  if (CLIENT_FOLDERS.has(path.basename(folder))) return outer;
+  return path.basename(folder) === 'settings' && CLIENT_FOLDERS.has(path.basename(outer))
+    ? path.dirname(outer)
+    : folder;
 }

@@ -31,6 +31,11 @@ export class ConfigError extends PlatformError {
   }
 }
 
+/** As the eye goes down the file. */
+export function inOrder(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
+  return [...problems].sort((one, other) => one.line - other.line || one.column - other.column);
+}
+
 function summary(problems: readonly ConfigProblem[]): string {
   const [first] = problems;
   if (first === undefined) return 'The configuration is not valid.';

@@ -156,4 +156,5 @@ mean nothing here are named at start and otherwise left alone.
 | OpenCode | \`mcp\` | \`type\` \`local\` or \`remote\`, \`{env:NAME}\` |
 | Codex | \`[mcp_servers.NAME]\` | TOML, \`http_headers\`, \`bearer_token_env_var\` |
 
-Paths in a file below \`.vscode\`, \`.cursor\`, \`.zed\` or \`.codex\` start at the folder above it.`;
+Paths in a file that a client keeps in a folder of its own (\`.vscode\`, \`.cursor\`, \`.zed\`, \`.codex\`, …) start at the
+folder above it.`;

@@ -1,0 +1,125 @@
+/**
+ * `npm run bench`: the built product beside its floors and peers, in one run.
+ *
+ * Every server stays up for the whole run and is measured alone, in turn, five times; figures are medians.
+ * Ratios are what counts: absolute figures change from machine to machine. `--quick` takes about a minute,
+ * `--full` counts memory over a million calls, `--floors` leaves the product out, `--no-peers` the proxies,
+ * `--json` prints the document that is stored in `bench/results/latest.json`.
+ */
+
+import type { Row, Summary, Timing } from './measure.ts';
+import type { Verdict } from './targets.ts';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Series } from './measure.ts';
+import { pinned, stopAll } from './processes.ts';
+import { memoryGrowth, startCosts } from './start.ts';
+import { floors, peers, productCalls, productList } from './subjects.ts';
+import { judge } from './targets.ts';
+
+const flag = { type: 'boolean', default: false } as const;
+const { values: options } = parseArgs({
+  options: {
+    quick: flag,
+    full: flag,
+    floors: flag,
+    'no-peers': flag,
+    json: flag,
+    rounds: { type: 'string' },
+    check: flag,
+  },
+});
+
+const rounds = Number(options.rounds ?? (options.quick ? 3 : 5));
+const timing: Timing = {
+  connections: 16,
+  warmupMs: options.quick ? 200 : 400,
+  durationMs: options.quick ? 500 : 1_500,
+};
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+async function installPeers(): Promise<string | undefined> {
+  if (options['no-peers']) return undefined;
+  // @ts-expect-error -- a plain script without types
+  const { install } = (await import('../scripts/suites/lib.mjs')) as {
+    install: (name: string, packages: object) => string;
+  };
+  return install('bench', { 'mcp-proxy': '6.7.19', supergateway: '4.0.0' });
+}
+
+async function allRows(): Promise<Row[]> {
+  const rows = await floors();
+  rows.push(...(await peers(await installPeers())));
+  if (options.floors) return rows;
+  rows.push(...(await productCalls()));
+  rows.push(...(await productList(1, 1_000)));
+  rows.push(...(await productList(1_000, 10)));
+  return rows;
+}
+
+async function measureAll(rows: readonly Row[]): Promise<Summary[]> {
+  const all = rows.map((row) => new Series(row));
+  for (let round = 1; round <= rounds; round++) {
+    say(`round ${round} of ${rounds}, ${all.length} rows`);
+    for (const series of all) await series.run(timing);
+  }
+  return all.map((series) => series.summary());
+}
+
+const padded = (value: string | number | undefined, width: number): string => String(value ?? '-').padStart(width);
+
+function printRows(rows: readonly Summary[]): void {
+  const echo = rows.find((row) => row.id === 'echo/small')?.requestsPerSecond ?? Number.NaN;
+  console.log(`${'row'.padEnd(62)}   req/s          spread  of echo  p50 µs  p99 µs  CPU µs  MiB`);
+  for (const row of rows) {
+    const spread = `${row.spread[0]}-${row.spread[1]}`;
+    const ratio = (row.requestsPerSecond / echo).toFixed(3);
+    const figures = [
+      padded(row.requestsPerSecond, 8),
+      padded(spread, 16),
+      padded(ratio, 9),
+      padded(row.p50Us, 8),
+      padded(row.p99Us, 8),
+    ];
+    console.log(`${row.title.padEnd(62)}${figures.join('')}${padded(row.cpuUs, 8)}${padded(row.residentMib, 7)}`);
+    if (row.errors > 0) console.log(`  ${row.errors} wrong answers, the first: ${row.firstError.slice(0, 300)}`);
+  }
+}
+
+function printVerdicts(verdicts: readonly Verdict[]): void {
+  console.log('');
+  for (const { title, value, bound, pass } of verdicts)
+    console.log(`${pass ? 'pass' : 'MISS'}  ${title}: ${value} (${bound})`);
+}
+
+async function main(): Promise<boolean> {
+  const rows = await measureAll(await allRows());
+  await stopAll();
+  const verdicts = judge(new Map(rows.map((row) => [row.id, row])));
+  if (!options.floors) {
+    verdicts.push(...(await startCosts(rounds)));
+    verdicts.push(...(await memoryGrowth(options.full ? 1_000_000 : 200_000, timing.connections)));
+  }
+  const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, pinned };
+  const document = JSON.stringify(
+    { at: new Date().toISOString(), machine, rounds, timing, rows, verdicts },
+    undefined,
+    2,
+  );
+  mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
+  writeFileSync(new URL('./results/latest.json', import.meta.url), `${document}\n`);
+  if (options.json) console.log(document);
+  else {
+    printRows(rows);
+    printVerdicts(verdicts);
+  }
+  return rows.every((row) => row.errors === 0) && (!options.check || verdicts.every((verdict) => verdict.pass));
+}
+
+process.once('SIGINT', () => void stopAll().finally(() => process.exit(130)));
+try {
+  process.exitCode = (await main()) ? 0 : 1;
+} finally {
+  await stopAll();
+}

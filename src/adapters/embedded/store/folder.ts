@@ -1,7 +1,7 @@
 /** The data folder: made private and git-ignored, and held by one process at a time. */
 
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { PlatformError } from '../../../core/errors.ts';
 import type { EngineName } from './open-driver.ts';
 import { openDriver } from './open-driver.ts';
@@ -28,13 +28,27 @@ export function prepareFolder(folder: string): void {
     const ignore = join(folder, '.gitignore');
     if (!existsSync(ignore)) writeFileSync(ignore, '*\n');
   } catch (cause) {
-    const { code } = cause as { code?: string };
+    const code = reasonOf(cause, folder);
     throw new PlatformError(
       code === 'ENOSPC' ? 'STORE_FULL' : 'STORE_UNAVAILABLE',
       `The data folder "${folder}" cannot be used (${code ?? 'unknown error'}). Make it a writable folder on a disk with room, or choose another with --data-dir.`,
       { folder },
       { cause },
     );
+  }
+}
+
+/** Node's recursive mkdir says ENOENT of a read-only disk; the nearest folder that exists knows better. */
+function reasonOf(cause: unknown, folder: string): string | undefined {
+  const { code } = cause as { code?: string };
+  if (code !== 'ENOENT') return code;
+  let nearest = resolve(folder);
+  while (!existsSync(nearest) && nearest !== dirname(nearest)) nearest = dirname(nearest);
+  try {
+    accessSync(nearest, constants.W_OK);
+    return code;
+  } catch (thrown) {
+    return (thrown as { code?: string }).code ?? code;
   }
 }
 

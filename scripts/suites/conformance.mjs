@@ -3,7 +3,7 @@
  *
  * Server leg: the fixture alone first, which proves the fixture; then the fixture behind the gateway, once for
  * each kind of upstream. Client leg: the part of the gateway that speaks to upstreams, driven by
- * `tests/conformance/client-harness.ts`. `--direct` runs the first part alone, `--verbose` prints every check.
+ * `tests/conformance/client-harness.ts`. `--direct` runs the first part alone, `--client` the client leg, `--verbose` prints every check.
  */
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -20,6 +20,7 @@ const HARNESS = join(root, 'tests/conformance/client-harness.ts');
 
 const verbose = process.argv.includes('--verbose');
 const direct = process.argv.includes('--direct');
+const clientOnly = process.argv.includes('--client');
 
 /** What the set requires of a leg, without `auth/*`, which belongs to authorization. */
 function required(modules, revision, leg, report) {
@@ -133,6 +134,7 @@ await suite(async (report) => {
     node: nodeOf(modules),
     suite: join(modules, '@modelcontextprotocol/conformance/dist/index.js'),
   };
+  if (clientOnly) return clientLeg(tools, report);
   const alone = await startUntilReady(node, [FIXTURE, 'http']);
   await serverLeg(tools, report, 'fixture alone', alone.ready.url);
   if (direct) return;

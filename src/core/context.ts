@@ -61,6 +61,7 @@ export class Context implements RequestContext {
   readonly hops: number;
   #controller: AbortController | undefined;
   #aborted: unknown;
+  readonly #listeners: ((reason: unknown) => void)[] = [];
 
   constructor(parts: ContextParts) {
     this.principal = parts.principal;
@@ -80,9 +81,17 @@ export class Context implements RequestContext {
     return this.#controller.signal;
   }
 
+  /** Calls back when the request is abandoned; at once when it already is. */
+  onAbort(run: (reason: unknown) => void): void {
+    if (this.#aborted !== undefined) run(this.#aborted);
+    else this.#listeners.push(run);
+  }
+
   /** Tells everybody below that the answer is no longer wanted. */
   abort(reason: unknown): void {
-    this.#aborted ??= reason;
+    if (this.#aborted !== undefined) return;
+    this.#aborted = reason;
     this.#controller?.abort(reason);
+    for (const run of this.#listeners.splice(0)) run(reason);
   }
 }

@@ -77,6 +77,24 @@ class Scanner {
     return undefined;
   }
 
+  /** The positions of the elements of the array that is the whole text; `undefined` when it is no array. */
+  elements(): { start: number; end: number }[] | undefined {
+    if (this.#next() !== OPEN_BRACKET) return undefined;
+    const found: { start: number; end: number }[] = [];
+    this.position++;
+    if (this.#next() === CLOSE_BRACKET) return found;
+    for (;;) {
+      this.#next();
+      const start = this.position;
+      this.value(1, 0);
+      found.push({ start, end: this.position });
+      const code = this.#next();
+      this.position++;
+      if (code === CLOSE_BRACKET) return found;
+      if (code !== COMMA) throw new Malformed();
+    }
+  }
+
   /** Leaves the position behind the closing quote. Runs at the speed of `indexOf`. */
   #string(): void {
     const { text } = this;
@@ -211,6 +229,22 @@ export function scan(text: string, record = 3): Scanned {
     return { value: JSON.parse(text), object };
   } catch (error) {
     throw new PlatformError('PARSE_ERROR', `The text is not valid JSON: ${(error as Error).message.slice(0, 200)}`);
+  }
+}
+
+/**
+ * The elements of a JSON array as original text; `undefined` when the text is no array or not JSON at all, which
+ * {@link scan} then says.
+ *
+ * @throws PlatformError `INVALID_REQUEST` for duplicate keys and extreme depth.
+ */
+export function arrayElements(text: string): string[] | undefined {
+  try {
+    const found = new Scanner(text, MAX_DEPTH).elements();
+    return found?.map((element) => text.slice(element.start, element.end));
+  } catch (error) {
+    if (error instanceof Malformed) return undefined;
+    throw error;
   }
 }
 

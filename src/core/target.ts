@@ -80,7 +80,7 @@ export interface Exchange {
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** Whether {@link ask} can be answered at all. */
   readonly canAsk: boolean;
-  readonly logLevel?: string;
+  readonly logLevel?: string | undefined;
   readonly wantsProgress: boolean;
   /** Tells the caller. `params` is JSON text without progress token: the gateway adds the caller's own. */
   notify(method: 'notifications/progress' | 'notifications/message' | (string & {}), paramsText: string): void;
@@ -121,6 +121,8 @@ export interface Target {
   readonly label: BackendLabel;
   /** Tenants that may see it; absent means all. */
   readonly tenants?: readonly string[];
+  /** What it lists depends on `context.tenant` (registrations do), so a listing serves one tenant only. */
+  readonly perTenant?: boolean;
   /** Reads every list to its end. @throws when the target cannot answer; the caller keeps its last good listing. */
   list(context: RequestContext): Promise<TargetListing>;
   /** @throws UpstreamRpcError with the target's own error, PlatformError when the target or we failed. */
@@ -128,6 +130,8 @@ export interface Target {
   /** Called with each change the target announces, until the returned function is called. */
   onChange(listener: (change: TargetChange) => void): () => void;
   status(): TargetStatus;
+  /** Passes a client's notification on (`notifications/roots/list_changed`); nothing is awaited. */
+  notify?(method: string, context: RequestContext): void;
   /** Ends children and conversations. Resolves when nothing is left. */
   close(): Promise<void>;
 }

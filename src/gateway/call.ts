@@ -1,0 +1,312 @@
+/**
+ * One call, straight down: resolve, decide, hand to the target, and turn whatever comes back into one outcome. Era
+ * bridging happens here: a modern caller is asked by `input_required`, a legacy one on its stream.
+ */
+
+import type { Context } from '../core/context.ts';
+import { PlatformError, UpstreamRpcError } from '../core/errors.ts';
+import { isObject, joinMembers, rawMembers, scan } from '../core/json.ts';
+import type { Clock, EventPort } from '../core/ports.ts';
+import type { TargetCall } from '../core/target.ts';
+import type { Policy } from '../policy/decide.ts';
+import type { HeaderMap } from '../protocol/era-2026.ts';
+import { checkHeaderParameters, travellingMeta } from '../protocol/era-2026.ts';
+import type { Message } from '../protocol/message.ts';
+import { MODERN_VERSION } from '../protocol/versions.ts';
+import type { Caller } from './caller.ts';
+import { mayAsk } from './caller.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { HoldTable, Turn } from './hold.ts';
+import { RunningCall, requestDigest } from './hold.ts';
+import type { Ledger } from './ledger.ts';
+import { actionOf, publicResult, requestedName, resolve } from './resolve.ts';
+import type { Resolved } from './resolve.ts';
+import { RESULT_URI } from './results.ts';
+import type { ResultStore } from './results.ts';
+import { CALL_TOOL, SEARCH_TOOL, searchResult } from './search.ts';
+import type { SearchTools } from './search.ts';
+import type { Endpoint, View } from './view.ts';
+
+/** Rounds of questions that a modern target may put to a legacy client within one call; the SDKs' own cap. */
+const MAX_ROUNDS = 8;
+const MAX_HOPS = 4;
+
+export interface CallParts {
+  readonly catalogue: Catalogue;
+  readonly policy: Policy;
+  readonly events: EventPort;
+  readonly clock: Clock;
+  readonly holds: HoldTable;
+  readonly ledger: Ledger;
+  readonly results: ResultStore;
+  readonly search: SearchTools;
+}
+
+export interface CallRequest {
+  readonly endpoint: Endpoint;
+  readonly message: Message;
+  readonly caller: Caller;
+  readonly context: Context;
+}
+
+/** Runs one call to its result text, still in the form that 2026-07-28 and the target share. */
+export class CallRunner {
+  readonly #parts: CallParts;
+
+  constructor(parts: CallParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @returns the text of `result`, with public names and URIs.
+   * @throws PlatformError, UpstreamRpcError: the caller encodes them.
+   */
+  async run(request: CallRequest): Promise<string> {
+    const { endpoint, message, context } = request;
+    const { catalogue } = this.#parts;
+    const view = catalogue.current(context.tenant, endpoint) ?? (await catalogue.view(context.tenant, endpoint));
+    if (message.method === 'resources/read' && requestedName(message).startsWith(RESULT_URI)) return this.#parts.results.read(requestedName(message), context);
+    const searched = message.method === 'tools/call' && endpoint === '' ? await this.#search(request, view) : undefined;
+    if (searched !== undefined) return searched;
+    const resolved = resolve(view, endpoint, message);
+    const allowed = resolved !== undefined && (await this.#allowed(request, resolved));
+    if (!allowed) throw await this.#unknown(request);
+    if (context.hops >= MAX_HOPS) {
+      throw new PlatformError('GATEWAY_LOOP', `The call has passed ${context.hops} gateways. Look for a gateway that lists itself as a target.`);
+    }
+    this.#checkHeaders(resolved, request.message, request.caller);
+    return this.#observed(request, resolved, () => this.#ledgered(request, resolved));
+  }
+
+  /** The gateway's own two tools, while they stand in for a long list. A registered tool of that name wins. */
+  async #search(request: CallRequest, view: View): Promise<string | undefined> {
+    const { message, context } = request;
+    const name = message.parsed['name'];
+    if ((name !== SEARCH_TOOL && name !== CALL_TOOL) || view.find('tools', name) !== undefined) return undefined;
+    const { policy, search } = this.#parts;
+    const resources = view.lists.tools.map((tool) => tool.resource);
+    const decisions = await policy.decideMany(context.principal, 'tool:call', resources, { requestId: context.requestId });
+    if (!search.isActive(view, '', decisions)) return undefined;
+    const args = isObject(message.parsed['arguments']) ? message.parsed['arguments'] : {};
+    if (name === SEARCH_TOOL) {
+      if (typeof args['query'] !== 'string') return toolError('INVALID_ARGUMENTS: "query" must be text that says what the tool should do.');
+      return searchResult(search.find(view, args['query'], { decisions, limit: args['limit'] }));
+    }
+    if (typeof args['name'] !== 'string' || args['name'] === CALL_TOOL) return toolError('INVALID_ARGUMENTS: "name" must be the name of a tool that search_tools found.');
+    return this.run({ ...request, message: innerCall(message, args['name']) });
+  }
+
+  async #allowed(request: CallRequest, resolved: Resolved): Promise<boolean> {
+    const { context, message } = request;
+    const args = message.parsed['arguments'];
+    const decision = await this.#parts.policy.decide({
+      principal: context.principal,
+      action: resolved.action,
+      resource: resolved.resource,
+      context: { requestId: context.requestId, ...(isObject(args) ? { arguments: args } : {}) },
+    });
+    if (!decision.allowed && decision.visible) {
+      throw new PlatformError('FORBIDDEN', `${requestedName(message)} refused this call: ${decision.reason ?? decision.rule ?? 'by policy'}.`, { rule: decision.rule ?? 'policy' });
+    }
+    return decision.allowed;
+  }
+
+  /** The same answer for a name that does not exist and one that the caller may not see. */
+  async #unknown(request: CallRequest): Promise<PlatformError> {
+    const { context, message } = request;
+    const what = message.method.startsWith('prompts/') ? 'prompt' : message.method.startsWith('resources/') ? 'resource' : 'tool';
+    const targets = this.#parts.catalogue.targetIds(context.tenant);
+    const resources = targets.map((id) => ({ type: 'target', id, tenant: context.tenant }));
+    const decisions = await this.#parts.policy.decideMany(context.principal, actionOf(message.method), resources, { requestId: context.requestId });
+    const knownTargets = targets.filter((_, index) => decisions[index]?.visible === true);
+    return new PlatformError('UNKNOWN_NAME', `Unknown ${what} or not allowed: ${requestedName(message).slice(0, 256)}`, { knownTargets });
+  }
+
+  /** Row 13 of the ladder; the headers name arguments, so the tool must be known first. */
+  #checkHeaders(resolved: Resolved, message: Message, caller: Caller): void {
+    const headers: HeaderMap = caller.headers;
+    const parameters = resolved.published?.headers ?? [];
+    if (caller.modern && parameters.length > 0) checkHeaderParameters(parameters, message.parsed['arguments'], headers);
+  }
+
+  async #observed(request: CallRequest, resolved: Resolved, run: () => Promise<string>): Promise<string> {
+    const { events, clock } = this.#parts;
+    const { context, message } = request;
+    const startedMs = clock.monotonicMs();
+    const base = {
+      requestId: context.requestId,
+      tenant: context.tenant,
+      principal: context.principal.id,
+      method: message.method,
+      target: resolved.target.id,
+      name: resolved.name,
+    };
+    events.emit({ type: 'call-started', ...base, atMs: clock.nowMs() });
+    const end = (outcome: 'ok' | 'tool-error' | 'error' | 'input-required' | 'cancelled', errorCode?: string): void => {
+      const tags = resolved.published?.definition.tags;
+      events.emit({
+        type: 'call-ended',
+        ...base,
+        atMs: clock.nowMs(),
+        durationMs: clock.monotonicMs() - startedMs,
+        outcome,
+        ...(errorCode === undefined ? {} : { errorCode }),
+        ...(tags === undefined ? {} : { tags }),
+      });
+    };
+    try {
+      const text = await run();
+      end(text.includes('"isError":true') ? 'tool-error' : isInputRequired(text) ? 'input-required' : 'ok');
+      return text;
+    } catch (error) {
+      const failure = asToolResult(error, message.method, { target: resolved.target.id, requestId: context.requestId });
+      end(failure === undefined ? outcomeOf(error) : 'tool-error', codeOf(error));
+      if (failure === undefined) throw error;
+      return failure;
+    }
+  }
+
+  #ledgered(request: CallRequest, resolved: Resolved): Promise<string> {
+    const { caller, context, message } = request;
+    if (caller.idempotencyKey === undefined || message.method !== 'tools/call') return this.#once(request, resolved);
+    const entry = { key: caller.idempotencyKey, tool: resolved.resource.id, digest: requestDigest(message) };
+    return this.#parts.ledger.once(context, entry, async () => {
+      const text = await this.#once(request, resolved);
+      return { text, final: !isInputRequired(text) };
+    });
+  }
+
+  async #once(request: CallRequest, resolved: Resolved): Promise<string> {
+    const { holds, results } = this.#parts;
+    const { message, caller, context, endpoint } = request;
+    const ours = caller.modern && holds.isOurs(message);
+    if (caller.modern && !ours && message.parsed['requestState'] !== undefined && !this.#isModernTarget(request, resolved)) {
+      throw new PlatformError('INVALID_REQUEST_STATE', 'requestState is not one that was given for this tool. Send the call again without it.');
+    }
+    const running = ours ? holds.resume(message, caller, context.principal) : this.#start(request, resolved);
+    if (ours) context.onAbort((reason) => running.context.abort(reason));
+    const text = await this.#turns(request, resolved, running);
+    const shown = endpoint === '' && resolved.target.id !== 'registry' ? publicResult(text, resolved.target) : text;
+    return message.method === 'tools/call' ? results.offload(shown, context, caller.version) : shown;
+  }
+
+  #isModernTarget(request: CallRequest, resolved: Resolved): boolean {
+    const view = this.#parts.catalogue.current(request.context.tenant, request.endpoint);
+    return view?.listing(resolved.target)?.protocolVersion === MODERN_VERSION || resolved.target.kind === 'in-process';
+  }
+
+  #start(request: CallRequest, resolved: Resolved): RunningCall {
+    const { caller, context, endpoint } = request;
+    const running = new RunningCall(caller, endpoint === '' ? resolved.target.id : undefined, context);
+    running.start(resolved.target.call(targetCall(request, resolved), running.exchange, context));
+    return running;
+  }
+
+  /** Follows a call through its pauses until there is something to answer with. */
+  async #turns(request: CallRequest, resolved: Resolved, running: RunningCall): Promise<string> {
+    const { caller, context, message } = request;
+    const turn: Turn = await running.next();
+    if (turn.kind === 'failed') throw turn.error;
+    if (turn.kind === 'questions') return this.#parts.holds.park(running, context.principal, requestDigest(message));
+    if (caller.modern || !isInputRequired(turn.text)) return turn.text;
+    return this.#askLegacy(request, resolved, turn.text);
+  }
+
+  /** A modern target asked: put its questions to the legacy client and call again with the answers. */
+  async #askLegacy(request: CallRequest, resolved: Resolved, first: string): Promise<string> {
+    let text = first;
+    for (let round = 0; round < MAX_ROUNDS && isInputRequired(text); round++) {
+      const answered = await answerRound(text, request.caller);
+      const call = targetCall(request, resolved);
+      const running = new RunningCall(request.caller, undefined, request.context);
+      const result = await resolved.target.call({ ...call, params: [...call.params, ...answered] }, running.exchange, request.context);
+      text = result.text;
+    }
+    if (isInputRequired(text)) {
+      throw new PlatformError('TARGET_PROTOCOL_ERROR', `Target "${resolved.target.id}" still asks after ${MAX_ROUNDS} rounds of answers. Look at its log.`);
+    }
+    return text;
+  }
+}
+
+function targetCall(request: CallRequest, resolved: Resolved): TargetCall {
+  const { message, caller } = request;
+  const annotations = resolved.published?.definition.value['annotations'];
+  const hinted = isObject(annotations) && (annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true);
+  const isRead = message.method !== 'tools/call';
+  return {
+    method: message.method,
+    name: resolved.name,
+    params: resolved.params,
+    meta: travellingMeta(message.meta),
+    parsed: resolved.parsed,
+    repeatable: isRead || hinted || caller.idempotencyKey !== undefined,
+    ...(resolved.published === undefined ? {} : { definition: resolved.published.definition }),
+    ...(caller.idempotencyKey === undefined ? {} : { idempotencyKey: caller.idempotencyKey }),
+  };
+}
+
+function toolError(text: string): string {
+  return JSON.stringify({ content: [{ type: 'text', text }], isError: true });
+}
+
+/** The call inside `call_tool`, its arguments as the original text. */
+function innerCall(message: Message, name: string): Message {
+  const outer = message.params.find((member) => member.key === 'arguments');
+  const scanned = outer === undefined ? undefined : scan(outer.text, 1);
+  const inner = scanned?.object === undefined || outer === undefined ? undefined : rawMembers(outer.text, scanned.object).find((member) => member.key === 'arguments');
+  const others = message.params.filter((member) => member.key !== 'name' && member.key !== 'arguments');
+  const outerArguments = message.parsed['arguments'];
+  const args = isObject(outerArguments) ? (outerArguments['arguments'] ?? {}) : {};
+  return {
+    ...message,
+    params: [{ key: 'name', text: JSON.stringify(name) }, { key: 'arguments', text: inner?.text ?? '{}' }, ...others],
+    parsed: { ...message.parsed, name, arguments: args },
+  };
+}
+
+export function isInputRequired(text: string): boolean {
+  if (!text.includes('"input_required"')) return false;
+  const value: unknown = JSON.parse(text);
+  return isObject(value) && value['resultType'] === 'input_required';
+}
+
+/** Members `inputResponses` and `requestState` for the next round. */
+async function answerRound(text: string, caller: Caller): Promise<{ key: string; text: string }[]> {
+  const { object, value } = scan(text, 2);
+  if (object === undefined || !isObject(value)) throw new PlatformError('TARGET_PROTOCOL_ERROR', 'The target asked in a form that is no object.');
+  const requests = isObject(value['inputRequests']) ? value['inputRequests'] : {};
+  const answers: { key: string; text: string }[] = [];
+  for (const [key, question] of Object.entries(requests)) {
+    const method = isObject(question) ? String(question['method']) : '';
+    const params = isObject(question) && isObject(question['params']) ? question['params'] : {};
+    if (caller.ask === undefined || !mayAsk(caller.capabilities, method, params)) {
+      throw new PlatformError('CLIENT_CANNOT_ANSWER', `The tool asks the user (${method}), and this client cannot be asked. Use a client that declares the capability and keeps a session.`);
+    }
+    answers.push({ key, text: await caller.ask(method, JSON.stringify(params)) });
+  }
+  const members = [{ key: 'inputResponses', text: joinMembers(answers) }];
+  const state = rawMembers(text, object).find((member) => member.key === 'requestState');
+  return state === undefined ? members : [...members, state];
+}
+
+const AS_TOOL_RESULT = /^(?:TARGET_|FUNCTION_|PAYLOAD_TOO_LARGE|CLIENT_CANNOT_ANSWER|EGRESS_REFUSED|FORBIDDEN)/;
+
+/** A failure of the thing called is a result that a model can read and act on; other errors stay errors. */
+function asToolResult(error: unknown, method: string, at: { target: string; requestId: string }): string | undefined {
+  if (method !== 'tools/call' || !(error instanceof PlatformError) || !AS_TOOL_RESULT.test(error.code)) return undefined;
+  return JSON.stringify({
+    content: [{ type: 'text', text: `${error.code}: ${error.message}` }],
+    isError: true,
+    _meta: { 'io.zeroplane/error': { code: error.code, retryable: error.retryable, ...at } },
+  });
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof PlatformError) return error.code;
+  return error instanceof UpstreamRpcError ? String(error.rpcCode) : 'INTERNAL';
+}
+
+function outcomeOf(error: unknown): 'error' | 'cancelled' {
+  return codeOf(error) === 'CALL_CANCELLED' ? 'cancelled' : 'error';
+}

@@ -1,0 +1,92 @@
+/** A Server-Sent Events stream: bounded, kept alive, and usable before the host has opened it. */
+
+import type { Clock } from '../core/ports.ts';
+import type { Reply, Sink } from './reply.ts';
+
+/** A client that reads nothing may hold this much; then its stream ends (it may resume or call again). */
+const MAX_BUFFERED_BYTES = 1_048_576;
+const HEARTBEAT_MS = 15_000;
+
+const SSE_HEADERS = Object.freeze({
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+});
+
+export class EventStream {
+  readonly #clock: Clock;
+  #sink: Sink | undefined;
+  #waiting: string[] = [];
+  #ended = false;
+  #closeListeners: (() => void)[] = [];
+  #stopHeartbeat: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The stream has ended, by us or by the client. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  reply(headers: Readonly<Record<string, string>> = {}): Reply {
+    return { status: 200, headers: { ...SSE_HEADERS, ...headers }, body: { open: (sink) => this.#open(sink) } };
+  }
+
+  #open(sink: Sink): void {
+    this.#sink = sink;
+    sink.onClose(() => this.#closed());
+    for (const text of this.#waiting) sink.write(text);
+    this.#waiting = [];
+    if (this.#ended) sink.end();
+    else this.#beat();
+  }
+
+  #beat(): void {
+    this.#stopHeartbeat = this.#clock.after(HEARTBEAT_MS, () => {
+      this.#write(': keep-alive\n\n');
+      if (!this.#ended) this.#beat();
+    });
+  }
+
+  #write(text: string): void {
+    if (this.#ended) return;
+    if (this.#sink === undefined) {
+      this.#waiting.push(text);
+      return;
+    }
+    this.#sink.write(text);
+    if (this.#sink.buffered > MAX_BUFFERED_BYTES) this.end();
+  }
+
+  /** Sends one JSON-RPC message. Line breaks between tokens would end the SSE line, so they become spaces. */
+  send(messageText: string, id?: string): void {
+    const data = /[\r\n]/.test(messageText) ? messageText.replaceAll(/[\r\n]+/g, ' ') : messageText;
+    this.#write(`${id === undefined ? '' : `id: ${id}\n`}event: message\ndata: ${data}\n\n`);
+  }
+
+  /** Sends an event that is no JSON-RPC message (`endpoint`, the priming event of 2025-11-25). */
+  sendRaw(lines: string): void {
+    this.#write(`${lines}\n\n`);
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#sink?.end();
+    this.#closed();
+  }
+
+  #closed(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stopHeartbeat?.();
+    for (const run of this.#closeListeners) run();
+    this.#closeListeners = [];
+  }
+
+  onClose(run: () => void): void {
+    if (this.#ended) run();
+    else this.#closeListeners.push(run);
+  }
+}

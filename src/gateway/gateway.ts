@@ -1,0 +1,220 @@
+/**
+ * The MCP core: takes plain requests, gives plain replies. It decides which revision is speaking, per request and from
+ * the body; it does not authenticate, and it does not look at Host or Origin: `http/pipeline.ts` has done both.
+ */
+
+import type { Context } from '../core/context.ts';
+import { PlatformError, toPlatformError } from '../core/errors.ts';
+import { arrayElements } from '../core/json.ts';
+import type { Clock, EventPort, IdSource, Logger, StoreRoot } from '../core/ports.ts';
+import type { Policy } from '../policy/decide.ts';
+import { headerValue, isModern } from '../protocol/era-2026.ts';
+import { errorMessage, toRpcError } from '../protocol/json-rpc.ts';
+import { MessageError, decodeMessage } from '../protocol/message.ts';
+import type { Message } from '../protocol/message.ts';
+import { isTargetId } from '../protocol/names.ts';
+import { MODERN_VERSION } from '../protocol/versions.ts';
+import { CallRunner } from './call.ts';
+import { Catalogue } from './catalogue.ts';
+import type { CatalogueParts } from './catalogue.ts';
+import { HoldTable } from './hold.ts';
+import { LegacyDispatcher } from './legacy.ts';
+import { LegacyHttp, methodNotAllowed } from './legacy-http.ts';
+import { LegacySse } from './legacy-sse.ts';
+import { Ledger } from './ledger.ts';
+import { Announcer } from './listen.ts';
+import { Lists } from './lists.ts';
+import { ModernHandler } from './modern.ts';
+import type { Accepts } from './modern.ts';
+import type { GatewayRequest, Reply } from './reply.ts';
+import { emptyReply, jsonReply } from './reply.ts';
+import { ResultStore } from './results.ts';
+import { Sealer } from './seal.ts';
+import { SearchTools } from './search.ts';
+import type { SearchOptions } from './search.ts';
+import { SessionTable } from './sessions.ts';
+import { Subscriptions } from './subscriptions.ts';
+import type { TargetSet } from './target-set.ts';
+
+const MAX_BATCH = 100;
+
+export interface GatewayOptions {
+  readonly targets: TargetSet;
+  readonly policy: Policy;
+  readonly store: StoreRoot;
+  readonly events: EventPort;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly log: Logger;
+  /** 32 bytes, the same in every instance. */
+  readonly sealingKey: Uint8Array;
+  readonly identity: { readonly name: string; readonly version: string };
+  readonly sessionsOn: boolean;
+  /** Without authentication lists are the same for everybody. */
+  readonly isPublic: boolean;
+  readonly search: SearchOptions;
+  readonly offloadBytes?: number;
+  readonly onDefinitions?: CatalogueParts['onDefinitions'];
+}
+
+export class Gateway {
+  readonly catalogue: Catalogue;
+  readonly search: SearchTools;
+  readonly #modern: ModernHandler;
+  readonly #legacy: LegacyHttp;
+  readonly #sse: LegacySse;
+  readonly #sessions: SessionTable;
+  readonly #announcer: Announcer;
+  readonly #holds: HoldTable;
+  readonly #targets: TargetSet;
+
+  constructor(options: GatewayOptions) {
+    const { targets, policy, store, events, clock, ids, log } = options;
+    const serverInfo = JSON.stringify(options.identity);
+    const sealer = new Sealer(options.sealingKey);
+    this.#targets = targets;
+    this.search = new SearchTools(options.search);
+    this.catalogue = new Catalogue({ targets, clock, ids, log, ...(options.onDefinitions === undefined ? {} : { onDefinitions: options.onDefinitions }) });
+    this.#holds = new HoldTable({ sealer, clock, ids });
+    const subscriptions = new Subscriptions({ catalogue: this.catalogue, policy });
+    const runner = new CallRunner({
+      catalogue: this.catalogue,
+      policy,
+      events,
+      clock,
+      holds: this.#holds,
+      ledger: new Ledger({ store, clock, instanceId: ids.uuid() }),
+      results: new ResultStore({ store, clock, ids, ...(options.offloadBytes === undefined ? {} : { offloadBytes: options.offloadBytes }) }),
+      search: this.search,
+    });
+    const lists = new Lists({ catalogue: this.catalogue, policy, sealer, search: this.search, serverInfo, isPublic: options.isPublic });
+    this.#sessions = new SessionTable({ sealer, store, clock, ids });
+    this.#announcer = new Announcer({ catalogue: this.catalogue, clock, serverInfo, subscriptions });
+    const dispatcher = new LegacyDispatcher({ runner, lists, sessions: this.#sessions, subscriptions, targets });
+    const shared = { dispatcher, lists, announcer: this.#announcer, clock };
+    this.#modern = new ModernHandler({ runner, lists, announcer: this.#announcer, clock, serverInfo });
+    this.#legacy = new LegacyHttp({ ...shared, sessions: this.#sessions, sessionsOn: options.sessionsOn });
+    this.#sse = new LegacySse({ ...shared, catalogue: this.catalogue, store, ids });
+  }
+
+  /** Whether a path is one of the gateway's own. */
+  static owns(path: string): boolean {
+    return path === '/mcp' || path.startsWith('/mcp/') || path.endsWith('/sse') || path.endsWith('/message');
+  }
+
+  /** Answers one request. Whatever goes wrong is a reply, never an exception. */
+  async handle(request: GatewayRequest, context: Context): Promise<Reply> {
+    try {
+      if (request.path === '/mcp' || request.path.startsWith('/mcp/')) return await this.#mcp(request, context);
+      return await this.#sseRoutes(request, context);
+    } catch (error) {
+      return failure(error, context);
+    }
+  }
+
+  async #mcp(request: GatewayRequest, context: Context): Promise<Reply> {
+    const endpoint = request.path === '/mcp' ? '' : request.path.slice('/mcp/'.length);
+    // A target that does not exist and one that the caller may not see answer alike.
+    if (endpoint !== '' && (!isTargetId(endpoint) || this.#targets.get(context.tenant, endpoint) === undefined)) {
+      throw new PlatformError('NOT_FOUND', `Unknown target or not allowed: ${endpoint.slice(0, 80)}`);
+    }
+    const accepts = acceptsOf(request);
+    const at = { endpoint, context, request, accepts };
+    if (request.method === 'GET') return this.#legacy.get(at);
+    if (request.method === 'DELETE') return this.#legacy.delete(at);
+    if (request.method !== 'POST') return methodNotAllowed('GET, POST, DELETE');
+    checkMedia(request);
+    if (!accepts.json && !accepts.sse) throw new PlatformError('NOT_ACCEPTABLE', 'Accept must admit application/json or text/event-stream.');
+    const text = decodeUtf8(await request.readBody());
+    const elements = text.trimStart().startsWith('[') ? arrayElements(text) : undefined;
+    if (elements !== undefined) return this.#legacy.post(decodeBatch(elements), true, at);
+    const message = decodeMessage(text);
+    if (isModern(message)) return this.#modern.handle(message, request, at);
+    if (headerValue(request.headers, 'mcp-protocol-version')?.trim() === MODERN_VERSION && message.kind !== 'notification') {
+      throw new MessageError(new PlatformError('INVALID_PARAMS', `A ${MODERN_VERSION} request carries "params._meta" with its protocolVersion and clientCapabilities.`), message.idText);
+    }
+    return this.#legacy.post([message], false, at);
+  }
+
+  async #sseRoutes(request: GatewayRequest, context: Context): Promise<Reply> {
+    if (request.path.endsWith('/sse')) {
+      return request.method === 'GET' ? this.#sse.connect(request, context) : methodNotAllowed('GET');
+    }
+    if (request.method !== 'POST') return methodNotAllowed('POST');
+    return this.#sse.message(request, context, decodeUtf8(await request.readBody()));
+  }
+
+  /** Says goodbye on every stream and refuses what is still open. */
+  close(): void {
+    const error = new PlatformError('SHUTTING_DOWN', 'The gateway is shutting down. Connect again in a moment.');
+    this.#holds.close();
+    this.#announcer.close();
+    this.#sessions.close(error);
+  }
+}
+
+function failure(thrown: unknown, context: Context): Reply {
+  const idText = thrown instanceof MessageError ? thrown.idText : 'null';
+  const inner = thrown instanceof MessageError ? thrown.error : thrown;
+  const error = toPlatformError(inner);
+  if (error.code === 'INTERNAL') context.log.log('error', 'request-failed', { requestId: context.requestId, cause: error.cause instanceof Error ? error.cause.stack : String(error.cause) });
+  const retryAfter = error.details['retryAfterSeconds'];
+  const headers = typeof retryAfter === 'number' ? { 'retry-after': String(retryAfter) } : {};
+  if (error.code === 'CALL_CANCELLED') return emptyReply(499);
+  return jsonReply(error.status, errorMessage(idText, toRpcError(error, { modern: false, requestId: context.requestId })), headers);
+}
+
+/** Media types that a client takes; an absent header takes all. */
+function acceptsOf(request: GatewayRequest): Accepts {
+  const accept = headerValue(request.headers, 'accept');
+  if (accept === undefined) return { json: true, sse: true };
+  if (accept.includes('application/json') && accept.includes('text/event-stream') && !accept.includes('q=0')) return { json: true, sse: true };
+  const ranges = accept
+    .toLowerCase()
+    .split(',')
+    .map((range) => range.split(';').map((part) => part.trim()))
+    .filter(([, ...parameters]) => !parameters.some((parameter) => /^q=0(?:\.0+)?$/.test(parameter)))
+    .map(([type = '']) => type);
+  const has = (...types: string[]): boolean => types.some((type) => ranges.includes(type));
+  return { json: has('application/json', 'application/*', '*/*'), sse: has('text/event-stream', 'text/*', '*/*') };
+}
+
+/** JSON in UTF-8, not encoded. @throws PlatformError `UNSUPPORTED_MEDIA_TYPE`. */
+export function checkMedia(request: GatewayRequest): void {
+  const type = headerValue(request.headers, 'content-type');
+  if (type !== 'application/json') {
+    const [media = '', ...parameters] = (type ?? '').toLowerCase().split(';').map((part) => part.trim());
+    const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length).replaceAll('"', '');
+    if (media !== 'application/json') throw new PlatformError('UNSUPPORTED_MEDIA_TYPE', `Content-Type ${type ?? '(absent)'} is not supported. Send application/json.`);
+    if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') throw new PlatformError('UNSUPPORTED_MEDIA_TYPE', `The charset ${charset} is not supported. Send UTF-8.`);
+  }
+  const encoding = headerValue(request.headers, 'content-encoding');
+  if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
+    throw new PlatformError('UNSUPPORTED_MEDIA_TYPE', `Content-Encoding ${encoding} is not supported. Send the body as it is.`);
+  }
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** @throws PlatformError `PARSE_ERROR` for bytes that are not UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string {
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = buffer.latin1Slice(0, buffer.length);
+  // Nearly every body is ASCII, where the two encodings agree and no check is needed.
+  if (!/[^\u0000-\u007f]/.test(text)) return text;
+  try {
+    return UTF8.decode(buffer);
+  } catch {
+    throw new PlatformError('PARSE_ERROR', 'The body is not valid UTF-8.');
+  }
+}
+
+/** @throws MessageError for an empty batch, one that is too long, or one with a message of the modern form. */
+function decodeBatch(elements: readonly string[]): Message[] {
+  if (elements.length === 0) throw new MessageError(new PlatformError('INVALID_REQUEST', 'The batch is empty.'), 'null');
+  if (elements.length > MAX_BATCH) throw new MessageError(new PlatformError('INVALID_REQUEST', `The batch has ${elements.length} messages; at most ${MAX_BATCH} are allowed.`), 'null');
+  const messages = elements.map((element) => decodeMessage(element));
+  if (messages.some(isModern)) throw new MessageError(new PlatformError('INVALID_REQUEST', `Revision ${MODERN_VERSION} has no batches. Send one message per request.`), 'null');
+  if (messages.some((message) => message.method === 'initialize')) throw new MessageError(new PlatformError('INVALID_REQUEST', 'initialize must not be part of a batch.'), 'null');
+  return messages;
+}

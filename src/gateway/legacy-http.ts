@@ -1,0 +1,200 @@
+/** Streamable HTTP of 2025-03-26 to 2025-11-25: POST with JSON or stream, GET with replay, DELETE. */
+
+import { Context } from '../core/context.ts';
+import { PlatformError } from '../core/errors.ts';
+import type { Clock } from '../core/ports.ts';
+import { headerValue } from '../protocol/era-2026.ts';
+import { errorMessage, notificationMessage, resultMessage, toRpcError } from '../protocol/json-rpc.ts';
+import type { Message } from '../protocol/message.ts';
+import { SUPPORTED_VERSIONS, isLegacyVersion } from '../protocol/versions.ts';
+import { EventStream } from './event-stream.ts';
+import { clientOf } from './legacy.ts';
+import type { LegacyDispatcher } from './legacy.ts';
+import type { Announcer, Notification } from './listen.ts';
+import type { Lists } from './lists.ts';
+import type { Accepts } from './modern.ts';
+import type { GatewayRequest, Reply } from './reply.ts';
+import { emptyReply, jsonReply } from './reply.ts';
+import { Responder } from './responder.ts';
+import type { Session, SessionTable } from './sessions.ts';
+import type { Endpoint } from './view.ts';
+
+export interface LegacyHttpParts {
+  readonly dispatcher: LegacyDispatcher;
+  readonly lists: Lists;
+  readonly sessions: SessionTable;
+  readonly announcer: Announcer;
+  readonly clock: Clock;
+  /** `off`: no session ids, GET and DELETE answer 405. */
+  readonly sessionsOn: boolean;
+}
+
+export interface PostAt {
+  readonly endpoint: Endpoint;
+  readonly context: Context;
+  readonly request: GatewayRequest;
+  readonly accepts: Accepts;
+}
+
+function refuse(error: unknown, at: { idText: string; context: Context }, status?: number): Reply {
+  const code = status ?? (error instanceof PlatformError ? error.status : 500);
+  return jsonReply(code, errorMessage(at.idText, toRpcError(error, { modern: false, requestId: at.context.requestId })));
+}
+
+export class LegacyHttp {
+  readonly #parts: LegacyHttpParts;
+  /** Sessions whose changes are announced, so that each is announced once. */
+  readonly #announced = new WeakSet<Session>();
+
+  constructor(parts: LegacyHttpParts) {
+    this.#parts = parts;
+  }
+
+  async post(messages: readonly Message[], isBatch: boolean, at: PostAt): Promise<Reply> {
+    const first = messages[0];
+    const idText = isBatch ? 'null' : (first?.idText ?? 'null');
+    try {
+      // A new handshake ignores the session id of an old one.
+      if (!isBatch && first?.method === 'initialize' && first.kind === 'request') return await this.#initialize(first, at);
+      const session = await this.#session(at);
+      const version = this.#version(at.request, session);
+      if (isBatch && version > '2025-03-26' && session !== undefined) {
+        throw new PlatformError('INVALID_REQUEST', `Revision ${version} has no batches. Send one message per request.`);
+      }
+      return await this.#dispatch(messages, isBatch, { ...at, session, version });
+    } catch (error) {
+      return refuse(error, { idText, context: at.context });
+    }
+  }
+
+  async #session(at: PostAt): Promise<Session | undefined> {
+    const token = headerValue(at.request.headers, 'mcp-session-id');
+    if (token === undefined || !this.#parts.sessionsOn) return undefined;
+    const session = await this.#parts.sessions.resume(token, at.context.principal, at.endpoint);
+    this.#announce(session);
+    return session;
+  }
+
+  #version(request: GatewayRequest, session: Session | undefined): string {
+    const header = headerValue(request.headers, 'mcp-protocol-version')?.trim();
+    if (header === undefined) return session?.version ?? '2025-03-26';
+    if (!isLegacyVersion(header)) {
+      throw new PlatformError('INVALID_REQUEST', `Unsupported protocol version: ${header.slice(0, 40)} (supported: ${SUPPORTED_VERSIONS.join(', ')})`);
+    }
+    return session?.version ?? header;
+  }
+
+  async #initialize(message: Message, at: PostAt): Promise<Reply> {
+    const client = clientOf(message);
+    const result = await this.#parts.lists.introduce(at.context, at.endpoint, client.version);
+    if (!this.#parts.sessionsOn) return this.#one(at, resultMessage(message.idText, result), {});
+    const { token, session } = this.#parts.sessions.open(at.context.principal, at.endpoint, client);
+    this.#announce(session);
+    return this.#one(at, resultMessage(message.idText, result), { 'mcp-session-id': token });
+  }
+
+  #one(at: PostAt, text: string, headers: Readonly<Record<string, string>>): Reply {
+    if (at.accepts.json) return jsonReply(200, text, headers);
+    const stream = new EventStream(this.#parts.clock);
+    stream.send(text);
+    stream.end();
+    return stream.reply(headers);
+  }
+
+  async #dispatch(messages: readonly Message[], isBatch: boolean, at: PostAt & { session: Session | undefined; version: string }): Promise<Reply> {
+    const { dispatcher, clock } = this.#parts;
+    const { session, version, context } = at;
+    const requests = messages.filter((message) => message.kind === 'request');
+    for (const message of messages) {
+      if (message.kind === 'notification') dispatcher.notification(message, at);
+      if (message.kind === 'response') session?.answered(message);
+    }
+    if (requests.length === 0) return emptyReply(202);
+    const responder = new Responder({
+      clock,
+      acceptsJson: at.accepts.json,
+      acceptsSse: at.accepts.sse,
+      expected: requests.length,
+      isBatch,
+      ...(session === undefined
+        ? {}
+        : { log: { open: () => session.log.open('p'), finish: (stream) => session.log.finish(stream), primed: version >= '2025-11-25' } }),
+    });
+    // A broken connection cancels nothing in these revisions: the client may resume, or has sent `cancelled`.
+    for (const message of requests) {
+      const outlet = { send: (text: string) => responder.send(text), finish: (parts: readonly (string | Uint8Array)[]) => responder.finish(200, parts), canStream: responder.canStream };
+      const own = isBatch ? sibling(context, clock) : context;
+      void dispatcher.request(message, { ...at, context: own, outlet });
+    }
+    return responder.reply;
+  }
+
+  /** `GET`: the stream for what the server says on its own account. */
+  async get(at: PostAt): Promise<Reply> {
+    if (!this.#parts.sessionsOn) return methodNotAllowed('POST');
+    if (!at.accepts.sse) return refuse(new PlatformError('NOT_ACCEPTABLE', 'GET opens an event stream: send Accept: text/event-stream.'), { idText: 'null', context: at.context });
+    try {
+      if (headerValue(at.request.headers, 'mcp-session-id') === undefined) {
+        throw new PlatformError('INVALID_REQUEST', 'GET needs the Mcp-Session-Id of an initialized session.');
+      }
+      const session = await this.#session(at);
+      if (session === undefined) throw new PlatformError('SESSION_NOT_FOUND', 'The session is unknown.');
+      this.#parts.announcer.checkCapacity(session.principal);
+      return this.#openStream(session, headerValue(at.request.headers, 'last-event-id'));
+    } catch (error) {
+      return refuse(error, { idText: 'null', context: at.context });
+    }
+  }
+
+  #openStream(session: Session, lastEventId: string | undefined): Reply {
+    const stream = new EventStream(this.#parts.clock);
+    const resumed = lastEventId === undefined ? undefined : session.log.find(lastEventId);
+    this.#parts.announcer.track(stream, session.principal, () => stream.end());
+    if (resumed !== undefined) {
+      resumed.stream.attach(stream, resumed.sequence);
+      return stream.reply();
+    }
+    const logged = session.log.open('g');
+    if (session.version >= '2025-11-25') logged.prime(stream);
+    logged.attach(stream);
+    // An event id that is no longer known means that something may have been missed: say so.
+    if (lastEventId !== undefined) for (const method of ['tools', 'prompts', 'resources']) logged.send(notificationMessage(`notifications/${method}/list_changed`, '{}'));
+    return stream.reply();
+  }
+
+  /** Changes reach a session on its GET stream; without one they wait in the log of the last. */
+  #announce(session: Session): void {
+    if (this.#announced.has(session)) return;
+    this.#announced.add(session);
+    this.#parts.announcer.add({
+      principal: session.principal,
+      endpoint: session.endpoint,
+      wants: (notification: Notification) => !('uri' in notification) || session.subscriptions.has(notification.uri),
+      tell: (notification: Notification) => session.log.latest()?.send(notificationMessage(notification.method, 'uri' in notification ? JSON.stringify({ uri: notification.uri }) : '{}')),
+    });
+  }
+
+  /** `DELETE` ends the session. */
+  async delete(at: PostAt): Promise<Reply> {
+    if (!this.#parts.sessionsOn) return methodNotAllowed('POST');
+    try {
+      if (headerValue(at.request.headers, 'mcp-session-id') === undefined) throw new PlatformError('INVALID_REQUEST', 'DELETE needs the Mcp-Session-Id of the session to end.');
+      const session = await this.#session(at);
+      if (session !== undefined) await this.#parts.sessions.end(session);
+      return emptyReply(204);
+    } catch (error) {
+      return refuse(error, { idText: 'null', context: at.context });
+    }
+  }
+}
+
+export function methodNotAllowed(allow: string): Reply {
+  return jsonReply(405, '{"jsonrpc":"2.0","error":{"code":-32000,"message":"Method not allowed"},"id":null}', { allow });
+}
+
+/** Each request of a batch can be cancelled on its own. */
+function sibling(context: Context, clock: Clock): Context {
+  const copy = new Context({ principal: context.principal, requestId: context.requestId, clock, timeoutMs: context.deadlineMs - clock.monotonicMs(), log: context.log, trace: context.trace, hops: context.hops });
+  context.onAbort((reason) => copy.abort(reason));
+  return copy;
+}

@@ -1,0 +1,170 @@
+/**
+ * HTTP+SSE of 2024-11-05: `GET /sse` opens the stream and names the address for messages, `POST /message?sessionId=`
+ * brings them, answers come on the stream. Also accepts the direct form of the orchestrator's own clients, where the
+ * method is the name of a registered tool.
+ */
+
+import type { Context } from '../core/context.ts';
+import { PlatformError } from '../core/errors.ts';
+import type { Clock, IdSource, StoreRoot, TableSpec } from '../core/ports.ts';
+import { LEGACY_METHODS } from '../protocol/era-2025.ts';
+import { errorMessage, notificationMessage, toRpcError } from '../protocol/json-rpc.ts';
+import { MessageError, decodeMessage } from '../protocol/message.ts';
+import type { Message } from '../protocol/message.ts';
+import type { Catalogue } from './catalogue.ts';
+import { EventStream } from './event-stream.ts';
+import { clientOf } from './legacy.ts';
+import type { LegacyDispatcher } from './legacy.ts';
+import type { Announcer, Notification } from './listen.ts';
+import type { Lists } from './lists.ts';
+import type { GatewayRequest, Reply } from './reply.ts';
+import { Session } from './sessions.ts';
+import { resultMessage } from '../protocol/json-rpc.ts';
+
+const TABLE: TableSpec = { name: 'mcp-sse-sessions', partitionKey: 'sessionId' };
+const KEEP_SECONDS = 3_600;
+
+interface Open {
+  readonly stream: EventStream;
+  session: Session;
+}
+
+export interface LegacySseParts {
+  readonly dispatcher: LegacyDispatcher;
+  readonly lists: Lists;
+  readonly announcer: Announcer;
+  readonly catalogue: Catalogue;
+  readonly store: StoreRoot;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+}
+
+/** The bodies that the orchestrator's clients know. */
+function seedError(status: number, error: string, context: Context): Reply {
+  const body = { type: 'about:blank', title: error, status, detail: error, error, requestId: context.requestId };
+  return { status, headers: { 'content-type': 'application/problem+json' }, body: JSON.stringify(body) };
+}
+
+export class LegacySse {
+  readonly #parts: LegacySseParts;
+  readonly #open = new Map<string, Open>();
+
+  constructor(parts: LegacySseParts) {
+    this.#parts = parts;
+  }
+
+  /** `GET …/sse`: answers once the session is stored, so that a message cannot arrive before it. */
+  async connect(request: GatewayRequest, context: Context): Promise<Reply> {
+    const { announcer, clock, ids } = this.#parts;
+    announcer.checkCapacity(context.principal);
+    const id = ids.uuid();
+    const now = Math.floor(clock.nowMs() / 1000);
+    const session = new Session({ i: id, e: '', v: '2024-11-05', c: {}, t: now }, context.principal, clock);
+    await this.#table(context).put({ sessionId: id, principal: context.principal.id, expiresAt: now + KEEP_SECONDS });
+    const stream = new EventStream(clock);
+    const prefix = request.path.slice(0, -'/sse'.length);
+    stream.sendRaw(`event: endpoint\ndata: ${prefix}/message?sessionId=${id}`);
+    const open: Open = { stream, session };
+    this.#open.set(id, open);
+    announcer.track(stream, context.principal, () => stream.end());
+    const silence = announcer.add({
+      principal: context.principal,
+      endpoint: '',
+      wants: (notification: Notification) => !('uri' in notification) || open.session.subscriptions.has(notification.uri),
+      tell: (notification: Notification) => stream.send(notificationMessage(notification.method, 'uri' in notification ? JSON.stringify({ uri: notification.uri }) : '{}')),
+    });
+    stream.onClose(() => {
+      silence();
+      this.#close(id, context);
+    });
+    return stream.reply();
+  }
+
+  #close(id: string, context: Context): void {
+    const open = this.#open.get(id);
+    this.#open.delete(id);
+    open?.session.end(new PlatformError('SESSION_NOT_FOUND', 'The client closed its stream.'));
+    this.#table(context)
+      .delete({ sessionId: id })
+      .catch((error: unknown) => context.log.log('warn', 'session-delete-failed', { reason: String(error) }));
+  }
+
+  #table(context: Context) {
+    return this.#parts.store.store(context.tenant).table(TABLE);
+  }
+
+  /** `POST …/message?sessionId=…`: 202 once the message is accepted; its answer comes on the stream. */
+  async message(request: GatewayRequest, context: Context, body: string): Promise<Reply> {
+    const id = new URLSearchParams(request.query).get('sessionId');
+    if (id === null || id === '') return seedError(400, 'Missing sessionId query parameter', context);
+    const open = this.#open.get(id);
+    // A session is its principal's alone; for everybody else it does not exist.
+    if (open === undefined || open.session.principal.id !== context.principal.id || open.session.principal.tenant !== context.tenant) {
+      return seedError(404, 'Session invalid', context);
+    }
+    if (body.trim() === '') return seedError(400, 'Missing request body, expected a raw JSON-RPC message string', context);
+    let message: Message;
+    try {
+      message = decodeMessage(body);
+    } catch (error) {
+      if (!(error instanceof MessageError)) throw error;
+      return seedError(400, 'Invalid JSON-RPC format', context);
+    }
+    this.#accept(message, { request, context, open });
+    return { status: 202, headers: { 'content-type': 'application/json' }, body: '{"status":"Message accepted"}' };
+  }
+
+  #accept(message: Message, at: { request: GatewayRequest; context: Context; open: Open }): void {
+    const { context, open, request } = at;
+    const { session, stream } = open;
+    if (message.kind === 'response') {
+      session.answered(message);
+      return;
+    }
+    if (message.kind === 'notification') {
+      this.#parts.dispatcher.notification(message, { session, context });
+      return;
+    }
+    if (message.method === 'initialize') {
+      void this.#initialize(message, at);
+      return;
+    }
+    const outlet = {
+      send: (text: string) => stream.send(text),
+      finish: (parts: readonly (string | Uint8Array)[]) => stream.send(parts.map((part) => (typeof part === 'string' ? part : Buffer.from(part).toString('utf8'))).join('')),
+      canStream: true,
+    };
+    void this.#direct(message, context).then((called) =>
+      this.#parts.dispatcher.request(called, { endpoint: '', context, request, session, version: session.version, outlet }),
+    );
+  }
+
+  async #initialize(message: Message, at: { context: Context; open: Open }): Promise<void> {
+    const { context, open } = at;
+    try {
+      const client = clientOf(message);
+      const now = Math.floor(this.#parts.clock.nowMs() / 1000);
+      open.session = new Session({ i: open.session.id, e: '', v: client.version, c: client.capabilities, t: now }, context.principal, this.#parts.clock);
+      open.stream.send(resultMessage(message.idText, await this.#parts.lists.introduce(context, '', client.version)));
+    } catch (error) {
+      open.stream.send(errorMessage(message.idText, toRpcError(error, { modern: false, requestId: context.requestId })));
+    }
+  }
+
+  /** `"method":"data_processor"` calls the tool of that name; names of the protocol win. */
+  async #direct(message: Message, context: Context): Promise<Message> {
+    if (LEGACY_METHODS.has(message.method)) return message;
+    const view = await this.#parts.catalogue.view(context.tenant, '');
+    if (view.find('tools', message.method) === undefined) return message;
+    const args = `{${message.params.map((member) => `${JSON.stringify(member.key)}:${member.text}`).join(',')}}`;
+    return {
+      ...message,
+      method: 'tools/call',
+      params: [
+        { key: 'name', text: JSON.stringify(message.method) },
+        { key: 'arguments', text: args },
+      ],
+      parsed: { name: message.method, arguments: JSON.parse(args) as unknown },
+    };
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * The revisions with a handshake on `/mcp`: messages single or in batches, with a session or without. Shared by the
+ * HTTP+SSE transport of 2024-11-05, whose answers travel on another stream.
+ */
+
+import type { Context } from '../core/context.ts';
+import { PlatformError } from '../core/errors.ts';
+import { isObject } from '../core/json.ts';
+import { LEGACY_METHODS, LOG_LEVELS, encodeLegacyResult } from '../protocol/era-2025.ts';
+import { errorMessage, notificationMessage, resultMessage, toRpcError } from '../protocol/json-rpc.ts';
+import type { Message } from '../protocol/message.ts';
+import { negotiateLegacy } from '../protocol/versions.ts';
+import type { CallRunner } from './call.ts';
+import type { Caller } from './caller.ts';
+import { LIST_METHODS } from './lists.ts';
+import type { Lists } from './lists.ts';
+import { idempotencyKeyOf, logFault } from './modern.ts';
+import type { GatewayRequest } from './reply.ts';
+import type { Part } from './responder.ts';
+import type { Session, SessionTable } from './sessions.ts';
+import type { Subscriptions } from './subscriptions.ts';
+import type { TargetSet } from './target-set.ts';
+import type { Endpoint } from './view.ts';
+
+export interface LegacyParts {
+  readonly runner: CallRunner;
+  readonly lists: Lists;
+  readonly sessions: SessionTable;
+  readonly subscriptions: Subscriptions;
+  readonly targets: TargetSet;
+}
+
+/** Where the answers and questions of one message go. */
+export interface Outlet {
+  send(text: string): void;
+  finish(parts: readonly Part[]): void;
+  /** Whether {@link send} reaches the client before the answer. */
+  readonly canStream: boolean;
+}
+
+export interface LegacyAt {
+  readonly endpoint: Endpoint;
+  readonly context: Context;
+  readonly request: GatewayRequest;
+  readonly session: Session | undefined;
+  readonly version: string;
+  readonly outlet: Outlet;
+}
+
+/** A client may answer a question for this long. */
+const ASK_MS = 300_000;
+
+export class LegacyDispatcher {
+  readonly #parts: LegacyParts;
+
+  constructor(parts: LegacyParts) {
+    this.#parts = parts;
+  }
+
+  /** Answers one request through the outlet. Never throws. */
+  async request(message: Message, at: LegacyAt): Promise<void> {
+    const { context, session, outlet } = at;
+    session?.inFlight.set(message.idText, context);
+    try {
+      outlet.finish(await this.#result(message, at));
+    } catch (error) {
+      logFault(error, context);
+      outlet.finish([errorMessage(message.idText, toRpcError(error, { modern: false, requestId: context.requestId }))]);
+    } finally {
+      session?.inFlight.delete(message.idText);
+    }
+  }
+
+  async #result(message: Message, at: LegacyAt): Promise<readonly Part[]> {
+    const { endpoint, context, version } = at;
+    const { method } = message;
+    if (!LEGACY_METHODS.has(method)) throw new PlatformError('METHOD_NOT_FOUND', `Method not found: ${method.slice(0, 100)}`);
+    if (LIST_METHODS.has(method)) {
+      const parts = await this.#parts.lists.list({ method, endpoint, cursor: message.parsed['cursor'], context, modern: false });
+      return [`{"jsonrpc":"2.0","id":${message.idText},"result":`, ...parts, '}'];
+    }
+    const own = await this.#own(message, at);
+    if (own !== undefined) return [resultMessage(message.idText, own)];
+    const text = await this.#parts.runner.run({ endpoint, message, caller: legacyCaller(message, at), context });
+    return [resultMessage(message.idText, encodeLegacyResult(text, version))];
+  }
+
+  /** Methods that the gateway answers itself. */
+  async #own(message: Message, at: LegacyAt): Promise<string | undefined> {
+    const { session, endpoint, context } = at;
+    switch (message.method) {
+      case 'ping':
+        return '{}';
+      case 'logging/setLevel':
+        return this.#setLevel(message, session);
+      case 'resources/subscribe':
+      case 'resources/unsubscribe':
+        return this.#subscribe(message, at);
+      case 'initialize':
+        // Without a session of its own (batches, `sessions: off`) the handshake is only an introduction.
+        return this.#parts.lists.introduce(context, endpoint, negotiateLegacy(message.parsed['protocolVersion']));
+      default:
+        return undefined;
+    }
+  }
+
+  async #setLevel(message: Message, session: Session | undefined): Promise<string> {
+    const level = message.parsed['level'];
+    if (typeof level !== 'string' || !(LOG_LEVELS as readonly string[]).includes(level)) {
+      throw new PlatformError('INVALID_PARAMS', `"level" must be one of ${LOG_LEVELS.join(', ')}.`);
+    }
+    if (session === undefined) return '{}';
+    session.logLevel = level;
+    await this.#parts.sessions.save(session);
+    return '{}';
+  }
+
+  async #subscribe(message: Message, at: LegacyAt): Promise<string> {
+    const { session, endpoint, context } = at;
+    const uri = message.parsed['uri'];
+    if (typeof uri !== 'string') throw new PlatformError('INVALID_PARAMS', '"uri" must be the URI of a resource.');
+    const isOn = message.method === 'resources/subscribe';
+    const wasOn = session?.subscriptions.has(uri) === true;
+    if (isOn && wasOn) return '{}';
+    const known = isOn ? await this.#parts.subscriptions.add(context, endpoint, uri) : await this.#parts.subscriptions.remove(context, endpoint, uri);
+    if (!known) throw new PlatformError('UNKNOWN_NAME', `Unknown resource or not allowed: ${uri.slice(0, 256)}`);
+    if (session === undefined) return '{}';
+    if (isOn) session.subscriptions.add(uri);
+    else session.subscriptions.delete(uri);
+    await this.#parts.sessions.save(session);
+    return '{}';
+  }
+
+  /** A client's notification: nothing is answered. */
+  notification(message: Message, at: Pick<LegacyAt, 'session' | 'context'>): void {
+    const { session, context } = at;
+    if (message.method === 'notifications/cancelled' && session !== undefined) {
+      const id = message.parsed['requestId'];
+      session.inFlight.get(JSON.stringify(id))?.abort(new Error(String(message.parsed['reason'] ?? 'cancelled by the client').slice(0, 200)));
+    }
+    if (message.method === 'notifications/roots/list_changed') {
+      for (const target of this.#parts.targets.of(context.tenant)) target.notify?.(message.method, context);
+    }
+  }
+}
+
+function legacyCaller(message: Message, at: LegacyAt): Caller {
+  const { session, outlet, request, version } = at;
+  const ask = session !== undefined && outlet.canStream ? { ask: (method: string, paramsText: string) => askClient({ session, outlet, context: at.context }, method, paramsText) } : {};
+  return {
+    modern: false,
+    version,
+    headers: request.headers,
+    capabilities: session?.capabilities ?? {},
+    logLevel: session?.logLevel,
+    progressToken: outlet.canStream ? message.meta.find((member) => member.key === 'progressToken')?.text : undefined,
+    idempotencyKey: idempotencyKeyOf(message, request),
+    notify: (method, paramsText) => outlet.send(notificationMessage(method, paramsText)),
+    ...ask,
+  };
+}
+
+function askClient(at: { session: Session; outlet: Outlet; context: Context }, method: string, paramsText: string): Promise<string> {
+  const { idText, answer } = at.session.ask();
+  const params = paramsText === '' ? '{}' : paramsText;
+  at.outlet.send(`{"jsonrpc":"2.0","id":${idText},"method":${JSON.stringify(method)},"params":${params}}`);
+  const timeout = setTimeout(() => {
+    at.session.answered({ kind: 'response', idText, method: '', params: [], meta: [], parsed: {}, parsedMeta: {}, error: { code: -32603, message: `The client did not answer ${method} in time.` } });
+  }, ASK_MS);
+  timeout.unref();
+  return answer.finally(() => clearTimeout(timeout));
+}
+
+/** What `initialize` says of its client. @throws PlatformError `INVALID_PARAMS`. */
+export function clientOf(message: Message): { readonly version: string; readonly capabilities: Readonly<Record<string, unknown>> } {
+  const { protocolVersion, capabilities } = message.parsed;
+  if (typeof protocolVersion !== 'string') throw new PlatformError('INVALID_PARAMS', '"protocolVersion" must name a revision, such as "2025-11-25".');
+  if (capabilities !== undefined && !isObject(capabilities)) throw new PlatformError('INVALID_PARAMS', '"capabilities" must be an object.');
+  return { version: negotiateLegacy(protocolVersion), capabilities: (capabilities as Record<string, unknown> | undefined) ?? {} };
+}

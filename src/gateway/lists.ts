@@ -1,0 +1,174 @@
+/** Lists and introductions: what the caller may see, as ready bytes, page by page. */
+
+import type { RequestContext } from '../core/context.ts';
+import { PlatformError } from '../core/errors.ts';
+import { isObject } from '../core/json.ts';
+import type { Action, Policy } from '../policy/decide.ts';
+import { META_SERVER_INFO, MODERN_VERSION } from '../protocol/versions.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { ListKind } from './publish.ts';
+import type { Part } from './responder.ts';
+import type { Sealer } from './seal.ts';
+import type { SearchTools } from './search.ts';
+import type { Endpoint, View } from './view.ts';
+
+/** How long a client may reuse a list when no target says less. Changes are announced, so this is a fallback. */
+const DEFAULT_TTL_MS = 60_000;
+const MAX_INSTRUCTIONS = 4_000;
+
+export const LIST_METHODS: ReadonlyMap<string, { readonly kind: ListKind; readonly action: Action; readonly member: string }> = new Map([
+  ['tools/list', { kind: 'tools', action: 'tool:call', member: 'tools' }],
+  ['prompts/list', { kind: 'prompts', action: 'prompt:get', member: 'prompts' }],
+  ['resources/list', { kind: 'resources', action: 'resource:read', member: 'resources' }],
+  ['resources/templates/list', { kind: 'templates', action: 'resource:read', member: 'resourceTemplates' }],
+] as const);
+
+export interface ListParts {
+  readonly catalogue: Catalogue;
+  readonly policy: Policy;
+  readonly sealer: Sealer;
+  readonly search: SearchTools;
+  /** JSON text of our `serverInfo`. */
+  readonly serverInfo: string;
+  /** Without authentication every caller sees the same, and shared caches may keep it. */
+  readonly isPublic: boolean;
+}
+
+interface Position {
+  readonly kind: string;
+  readonly endpoint: string;
+  readonly version: number;
+  readonly index: number;
+  readonly target: string;
+  readonly order: number;
+}
+
+export interface ListRequest {
+  readonly method: string;
+  readonly endpoint: Endpoint;
+  readonly cursor: unknown;
+  readonly context: RequestContext;
+  readonly modern: boolean;
+}
+
+export class Lists {
+  readonly #parts: ListParts;
+
+  constructor(parts: ListParts) {
+    this.#parts = parts;
+  }
+
+  async #view(context: RequestContext, endpoint: Endpoint): Promise<View> {
+    return this.#parts.catalogue.current(context.tenant, endpoint) ?? this.#parts.catalogue.view(context.tenant, endpoint);
+  }
+
+  /** One page of a list, as the parts of a `result`. @throws PlatformError `INVALID_CURSOR`, `METHOD_NOT_FOUND`. */
+  async list(request: ListRequest): Promise<Part[]> {
+    const spec = LIST_METHODS.get(request.method);
+    if (spec === undefined) throw new PlatformError('METHOD_NOT_FOUND', `Method not found: ${request.method}`);
+    const { context, endpoint, modern } = request;
+    const { policy, search } = this.#parts;
+    const position = this.#position(request, spec.kind);
+    const view = await this.#view(context, endpoint);
+    const may = await policy.decide({
+      principal: context.principal,
+      action: 'tool:list',
+      resource: { type: 'target', id: endpoint, tenant: context.tenant },
+      context: { requestId: context.requestId },
+    });
+    const items = may.allowed ? view.lists[spec.kind] : [];
+    const decisions = await policy.decideMany(context.principal, spec.action, items.map((item) => item.resource), { requestId: context.requestId });
+    const narrowed = spec.kind === 'tools' && may.allowed ? search.shortList(view, endpoint, decisions) : undefined;
+    const start = position === undefined ? 0 : startOf(view, spec.kind, position);
+    const page = narrowed === undefined ? view.page(spec.kind, { start, modern }, may.allowed ? decisions : []) : { bytes: Buffer.from(narrowed), next: undefined };
+    const next = page.next === undefined ? '' : `,"nextCursor":${JSON.stringify(this.#cursor(request, view, { kind: spec.kind, next: page.next }))}`;
+    return [`{"${spec.member}":[`, page.bytes, `]${next}${modern ? this.#modernTail(view) : ''}}`];
+  }
+
+  #modernTail(view: View): string {
+    return `,"resultType":"complete",${this.#cacheHints(view)},"_meta":{"${META_SERVER_INFO}":${this.#parts.serverInfo}}`;
+  }
+
+  /** The shortest life and the narrowest scope of any target; never `public` where callers differ. */
+  #cacheHints(view: View): string {
+    const listings = view.parts.map((part) => part.listing);
+    const ttlMs = Math.min(DEFAULT_TTL_MS, ...listings.map((listing) => listing?.ttlMs ?? DEFAULT_TTL_MS));
+    const isPrivate = !this.#parts.isPublic || listings.some((listing) => listing?.cacheScope === 'private');
+    return `"ttlMs":${ttlMs},"cacheScope":"${isPrivate ? 'private' : 'public'}"`;
+  }
+
+  #cursor(request: ListRequest, view: View, at: { kind: ListKind; next: number }): string {
+    const last = view.lists[at.kind][at.next - 1];
+    const position: Position = {
+      kind: at.kind,
+      endpoint: request.endpoint,
+      version: view.version,
+      index: at.next,
+      target: last?.target.id ?? '',
+      order: last?.order ?? 0,
+    };
+    return this.#parts.sealer.seal('cursor', request.context.principal, position);
+  }
+
+  #position(request: ListRequest, kind: ListKind): Position | undefined {
+    if (request.cursor === undefined) return undefined;
+    const opened = typeof request.cursor === 'string' ? this.#parts.sealer.open('cursor', request.context.principal, request.cursor) : undefined;
+    if (!isObject(opened) || opened['kind'] !== kind || opened['endpoint'] !== request.endpoint) {
+      throw new PlatformError('INVALID_CURSOR', 'The cursor was not given to this caller for this list. Start again without a cursor.');
+    }
+    return opened as unknown as Position;
+  }
+
+  /** `server/discover`, whole. */
+  async discover(context: RequestContext, endpoint: Endpoint): Promise<string> {
+    const view = await this.#view(context, endpoint);
+    const capabilities = JSON.stringify(capabilitiesOf(view, endpoint, true));
+    const instructions = JSON.stringify(instructionsOf(view, endpoint));
+    return `{"supportedVersions":["${MODERN_VERSION}"],"capabilities":${capabilities},"instructions":${instructions}${this.#modernTail(view)}}`;
+  }
+
+  /** The result of `initialize`. */
+  async introduce(context: RequestContext, endpoint: Endpoint, version: string): Promise<string> {
+    const view = await this.#view(context, endpoint);
+    const capabilities = JSON.stringify(capabilitiesOf(view, endpoint, false));
+    const instructions = JSON.stringify(instructionsOf(view, endpoint));
+    return `{"protocolVersion":"${version}","capabilities":${capabilities},"serverInfo":${this.#parts.serverInfo},"instructions":${instructions}}`;
+  }
+}
+
+/** Where to go on. In a newer catalogue: behind the last item that was sent, wherever it stands now. */
+function startOf(view: View, kind: ListKind, position: Position): number {
+  if (view.version === position.version) return position.index;
+  const items = view.lists[kind];
+  const after = items.findIndex((item) => item.target.id > position.target || (item.target.id === position.target && item.order > position.order));
+  return after < 0 ? items.length : after;
+}
+
+/**
+ * What the endpoint really relays. `/mcp` offers all kinds, since an administrator may register any of them while
+ * clients are connected; one target's endpoint offers what that target has.
+ */
+function capabilitiesOf(view: View, endpoint: Endpoint, modern: boolean): Record<string, unknown> {
+  const declared = view.parts.map((part) => part.listing?.capabilities ?? {});
+  const has = (key: string): boolean => endpoint === '' || declared.some((capabilities) => capabilities[key] !== undefined);
+  const out: Record<string, unknown> = { logging: {} };
+  if (has('tools')) out['tools'] = { listChanged: true };
+  if (has('prompts')) out['prompts'] = { listChanged: true };
+  if (has('resources')) out['resources'] = { subscribe: true, listChanged: true };
+  if (declared.some((capabilities) => capabilities['completions'] !== undefined)) out['completions'] = {};
+  const ui = declared.map((capabilities) => capabilities['extensions']).find((extensions) => isObject(extensions) && extensions['io.modelcontextprotocol/ui'] !== undefined);
+  if (modern && isObject(ui)) out['extensions'] = { 'io.modelcontextprotocol/ui': ui['io.modelcontextprotocol/ui'] };
+  return out;
+}
+
+/** Short and generated: which targets are behind the endpoint, and what each says of itself. */
+function instructionsOf(view: View, endpoint: Endpoint): string {
+  const only = endpoint === '' ? undefined : view.parts[0]?.listing?.instructions;
+  if (only !== undefined) return only.slice(0, MAX_INSTRUCTIONS);
+  const lines = view.parts.map(({ target, listing }) => {
+    const said = listing?.instructions?.split('\n', 1)[0]?.slice(0, 200);
+    return `- ${target.id}${said === undefined ? '' : `: ${said}`}`;
+  });
+  const head = 'Tools of several servers. A tool is named target___tool; the targets are:';
+  return [head, ...lines].join('\n').slice(0, MAX_INSTRUCTIONS);
+}

@@ -1,0 +1,114 @@
+/** 2026-07-28 on `/mcp`: one request, one answer or one stream; nothing is remembered. */
+
+import type { Context } from '../core/context.ts';
+import { toPlatformError } from '../core/errors.ts';
+import { checkEnvelope, encodeModernResult, headerValue, logLevelOf } from '../protocol/era-2026.ts';
+import { errorMessage, notificationMessage, resultMessage, statusBehindLadder, toRpcError } from '../protocol/json-rpc.ts';
+import type { Message } from '../protocol/message.ts';
+import { META_CLIENT_CAPABILITIES, MODERN_VERSION } from '../protocol/versions.ts';
+import type { CallRunner } from './call.ts';
+import type { Caller } from './caller.ts';
+import { LIST_METHODS } from './lists.ts';
+import type { Lists } from './lists.ts';
+import type { Announcer } from './listen.ts';
+import type { GatewayRequest, Reply } from './reply.ts';
+import { emptyReply, jsonReply } from './reply.ts';
+import { Responder } from './responder.ts';
+import type { Part } from './responder.ts';
+import type { Clock } from '../core/ports.ts';
+import type { Endpoint } from './view.ts';
+
+export interface ModernParts {
+  readonly runner: CallRunner;
+  readonly lists: Lists;
+  readonly announcer: Announcer;
+  readonly clock: Clock;
+  readonly serverInfo: string;
+}
+
+export interface Accepts {
+  readonly json: boolean;
+  readonly sse: boolean;
+}
+
+export class ModernHandler {
+  readonly #parts: ModernParts;
+
+  constructor(parts: ModernParts) {
+    this.#parts = parts;
+  }
+
+  async handle(message: Message, request: GatewayRequest, at: { readonly endpoint: Endpoint; readonly context: Context; readonly accepts: Accepts }): Promise<Reply> {
+    const { context } = at;
+    try {
+      checkEnvelope(message, request.headers);
+    } catch (error) {
+      const { status } = toPlatformError(error);
+      return jsonReply(status, errorMessage(message.idText, toRpcError(error, { modern: true, requestId: context.requestId })));
+    }
+    if (message.kind === 'notification') return emptyReply(202);
+    if (message.method === 'subscriptions/listen') return this.#listen(message, at);
+    const responder = new Responder({ clock: this.#parts.clock, acceptsJson: at.accepts.json, acceptsSse: at.accepts.sse, expected: 1, isBatch: false });
+    request.onDisconnect(() => context.abort(new Error('the client closed the connection')));
+    void this.#answer(message, { ...at, request, responder });
+    return responder.reply;
+  }
+
+  async #listen(message: Message, at: { readonly endpoint: Endpoint; readonly context: Context }): Promise<Reply> {
+    try {
+      return await this.#parts.announcer.listen(message, at.endpoint, at.context);
+    } catch (error) {
+      return jsonReply(statusBehindLadder(error, true), errorMessage(message.idText, toRpcError(error, { modern: true, requestId: at.context.requestId })));
+    }
+  }
+
+  async #answer(message: Message, at: { endpoint: Endpoint; context: Context; request: GatewayRequest; responder: Responder }): Promise<void> {
+    const { responder, context } = at;
+    try {
+      responder.finish(200, await this.#result(message, at));
+    } catch (error) {
+      logFault(error, context);
+      const text = errorMessage(message.idText, toRpcError(error, { modern: true, requestId: context.requestId }));
+      responder.finish(statusBehindLadder(error, true), [text]);
+    }
+  }
+
+  async #result(message: Message, at: { endpoint: Endpoint; context: Context; request: GatewayRequest; responder: Responder }): Promise<readonly Part[]> {
+    const { endpoint, context, request, responder } = at;
+    const { lists, runner, serverInfo } = this.#parts;
+    if (LIST_METHODS.has(message.method)) {
+      const parts = await lists.list({ method: message.method, endpoint, cursor: message.parsed['cursor'], context, modern: true });
+      return [`{"jsonrpc":"2.0","id":${message.idText},"result":`, ...parts, '}'];
+    }
+    if (message.method === 'server/discover') return [resultMessage(message.idText, await lists.discover(context, endpoint))];
+    const text = await runner.run({ endpoint, message, caller: modernCaller(message, request, responder), context });
+    return [resultMessage(message.idText, encodeModernResult(text, { serverInfo, cacheable: message.method === 'resources/read' }))];
+  }
+}
+
+function modernCaller(message: Message, request: GatewayRequest, responder: Responder): Caller {
+  return {
+    modern: true,
+    version: MODERN_VERSION,
+    headers: request.headers,
+    capabilities: message.parsedMeta[META_CLIENT_CAPABILITIES] as Record<string, unknown>,
+    logLevel: logLevelOf(message),
+    progressToken: responder.canStream ? message.meta.find((member) => member.key === 'progressToken')?.text : undefined,
+    idempotencyKey: idempotencyKeyOf(message, request),
+    notify: (method, paramsText) => responder.send(notificationMessage(method, paramsText)),
+  };
+}
+
+/** The explicit key of a call: the header, else `_meta`. Longer than 255 characters is no key. */
+export function idempotencyKeyOf(message: Message, request: GatewayRequest): string | undefined {
+  const key = headerValue(request.headers, 'idempotency-key') ?? message.parsedMeta['io.zeroplane/idempotencyKey'];
+  return typeof key === 'string' && key !== '' && key.length <= 255 ? key : undefined;
+}
+
+/** Our own faults go to the log with their cause; the caller gets the request id. */
+export function logFault(thrown: unknown, context: Context): void {
+  const error = toPlatformError(thrown);
+  if (error.code !== 'INTERNAL') return;
+  const cause = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.cause);
+  context.log.log('error', 'request-failed', { requestId: context.requestId, cause });
+}

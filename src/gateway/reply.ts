@@ -1,0 +1,48 @@
+/** What the gateway takes from a host and gives back: plain values, and streams as a callback on a sink. */
+
+import type { HeaderMap } from '../protocol/era-2026.ts';
+
+export interface GatewayRequest {
+  readonly method: string;
+  /** The path without the query. */
+  readonly path: string;
+  /** The query without `?`. */
+  readonly query: string;
+  /** Names in lower case. */
+  readonly headers: HeaderMap;
+  /** Reads the body once. @throws PlatformError `BODY_TOO_LARGE`, `REQUEST_TIMEOUT`. */
+  readBody(): Promise<Uint8Array>;
+  /** Calls back when the client has gone before the reply was complete. */
+  onDisconnect(run: () => void): void;
+}
+
+/** Where a stream writes. A host applies backpressure by growing `buffered`. */
+export interface Sink {
+  write(text: string): void;
+  end(): void;
+  /** Bytes written and not yet taken by the network. */
+  readonly buffered: number;
+  onClose(run: () => void): void;
+}
+
+export type Body = string | readonly (string | Uint8Array)[] | { open(sink: Sink): void };
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Body;
+}
+
+export function isStream(body: Body): body is { open(sink: Sink): void } {
+  return typeof body === 'object' && 'open' in body;
+}
+
+const JSON_HEADERS = Object.freeze({ 'content-type': 'application/json' });
+
+export function jsonReply(status: number, body: string | readonly (string | Uint8Array)[], headers?: Readonly<Record<string, string>>): Reply {
+  return { status, headers: headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers }, body };
+}
+
+export function emptyReply(status: number, headers: Readonly<Record<string, string>> = {}): Reply {
+  return { status, headers, body: '' };
+}

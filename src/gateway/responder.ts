@@ -1,0 +1,112 @@
+/**
+ * The answer to one POST: one JSON document when everything is known at once, a stream from the first moment that
+ * something must be said before the end.
+ */
+
+import type { Clock } from '../core/ports.ts';
+import { EventStream } from './event-stream.ts';
+import type { LoggedStream } from './event-log.ts';
+import type { Reply } from './reply.ts';
+import { jsonReply } from './reply.ts';
+
+export interface ResponderOptions {
+  readonly clock: Clock;
+  readonly acceptsJson: boolean;
+  readonly acceptsSse: boolean;
+  /** How many responses the POST expects; more than one, or a batch of one, makes an array. */
+  readonly expected: number;
+  readonly isBatch: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Legacy sessions: where the stream's events are kept for a client that reconnects. */
+  readonly log?: { open(): LoggedStream; finish(stream: LoggedStream): void; readonly primed: boolean };
+}
+
+export type Part = string | Uint8Array;
+
+export class Responder {
+  readonly reply: Promise<Reply>;
+  readonly #options: ResponderOptions;
+  #resolve: (reply: Reply) => void = () => {};
+  #stream: EventStream | undefined;
+  #logged: LoggedStream | undefined;
+  readonly #done: { status: number; parts: readonly Part[] }[] = [];
+  #count = 0;
+  #closeListeners: (() => void)[] = [];
+
+  constructor(options: ResponderOptions) {
+    this.#options = options;
+    this.reply = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    if (!options.acceptsJson) this.#streaming();
+  }
+
+  get canStream(): boolean {
+    return this.#options.acceptsSse;
+  }
+
+  /** Calls back when the client closes a stream before its end. */
+  onStreamClose(run: () => void): void {
+    if (this.#stream === undefined) this.#closeListeners.push(run);
+    else this.#stream.onClose(run);
+  }
+
+  #streaming(): EventStream {
+    if (this.#stream !== undefined) return this.#stream;
+    const stream = new EventStream(this.#options.clock);
+    this.#stream = stream;
+    const { log } = this.#options;
+    if (log !== undefined) {
+      this.#logged = log.open();
+      if (log.primed) this.#logged.prime(stream);
+      this.#logged.attach(stream);
+    }
+    for (const run of this.#closeListeners) stream.onClose(run);
+    for (const done of this.#done) this.#write(join(done.parts));
+    this.#resolve(stream.reply(this.#options.headers));
+    return stream;
+  }
+
+  #write(text: string): void {
+    if (this.#logged === undefined) this.#stream?.send(text);
+    else this.#logged.send(text);
+  }
+
+  /** Sends a notification or a question before the answer; nothing happens for a client that takes only JSON. */
+  send(text: string): void {
+    if (!this.#options.acceptsSse) return;
+    this.#streaming();
+    this.#write(text);
+  }
+
+  /** One response is complete. */
+  finish(status: number, parts: readonly Part[]): void {
+    this.#count++;
+    this.#done.push({ status, parts });
+    const last = this.#count === this.#options.expected;
+    if (this.#stream !== undefined) {
+      this.#write(join(parts));
+      if (last) this.#end();
+      return;
+    }
+    if (last) this.#resolve(this.#json());
+  }
+
+  #end(): void {
+    if (this.#logged !== undefined) this.#options.log?.finish(this.#logged);
+    this.#stream?.end();
+  }
+
+  #json(): Reply {
+    const { isBatch, headers } = this.#options;
+    const first = this.#done[0];
+    if (!isBatch && first !== undefined) return jsonReply(first.status, first.parts, headers);
+    const parts: Part[] = ['['];
+    for (const done of this.#done) parts.push(...(parts.length > 1 ? [','] : []), ...done.parts);
+    return jsonReply(200, [...parts, ']'], headers);
+  }
+}
+
+function join(parts: readonly Part[]): string {
+  return parts.map((part) => (typeof part === 'string' ? part : Buffer.from(part).toString('utf8'))).join('');
+}

@@ -22,8 +22,6 @@ export interface ConversationRequest {
   readonly timeoutMs: number;
   /** The listed definition of what is called; HTTP mirrors arguments that its schema marks into headers. */
   readonly definition?: Definition;
-  /** The caller's key, sent as `Idempotency-Key` where the transport has headers. */
-  readonly idempotencyKey?: string;
 }
 
 export interface Conversation {
@@ -45,8 +43,6 @@ export interface Conversation {
    *   `TARGET_PROTOCOL_ERROR`, `TARGET_RESPONSE_TOO_LARGE`, `CALL_CANCELLED`.
    */
   request(request: ConversationRequest): Promise<string>;
-  /** Why a definition that the server lists must not be offered over this transport; `undefined` when it may. */
-  objection?(definition: Definition): string | undefined;
   /** Sends a notification (`notifications/roots/list_changed`); nothing is awaited. */
   notify(method: string, paramsText: string): void;
   /** Notifications that belong to no request: `notifications/…/list_changed`, `notifications/resources/updated`. */

@@ -83,7 +83,11 @@ export async function negotiate(start: () => PeerLink, options: NegotiateOptions
     await link.close();
     throw targetProtocolError(link.target, 'server/discover', 'no introduction of revision 2026-07-28');
   }
-  if (link.ended) return legacy(start(), { ...options, timeoutMs: left() });
+  if (link.ended) {
+    // Whether it died of the question or of something else, one process per attempt is enough from now on.
+    options.verdicts.set(options.verdictKey, 'legacy');
+    return legacy(start(), { ...options, timeoutMs: left() });
+  }
   return afterProbe(link, probed, { ...options, timeoutMs: left() });
 }
 
@@ -134,9 +138,17 @@ function modern(
 }
 
 async function legacy(link: PeerLink, options: NegotiateOptions): Promise<Conversation> {
-  const conversation = await closingOnError(link, () => openLegacy(link, options));
-  options.verdicts.set(options.verdictKey, 'legacy');
-  return conversation;
+  return closingOnError(link, async () => {
+    try {
+      const conversation = await openLegacy(link, options);
+      options.verdicts.set(options.verdictKey, 'legacy');
+      return conversation;
+    } catch (error) {
+      // A server that refuses to introduce itself in this era may speak the other: it is asked next time.
+      if (error instanceof UpstreamRpcError) options.verdicts.forget(options.verdictKey);
+      throw error;
+    }
+  });
 }
 
 /**

@@ -15,7 +15,7 @@ test(
   async () => {
     const report = await crashRuns({ kills: RUNS, seed: SEED });
     console.log(
-      `store-crash: ${RUNS} kills, ${report.killedWhileOpening} while opening, ${report.acknowledged} acknowledged, 0 lost`,
+      `store-crash: ${RUNS} kills, ${report.killedBeforeReady} before they were ready, ${report.acknowledged} acknowledged, 0 lost`,
     );
     expect(report.acknowledged).toBeGreaterThan(0);
   },

@@ -17,8 +17,8 @@ export interface CrashOptions {
 
 export interface CrashReport {
   readonly acknowledged: number;
-  /** Kills that came before the store had opened. */
-  readonly killedWhileOpening: number;
+  /** Kills that came before the process said that it was ready. */
+  readonly killedBeforeReady: number;
 }
 
 /** A small seeded generator (mulberry32), so that a failing run can be repeated. */
@@ -105,18 +105,18 @@ export async function crashRuns({ kills, seed }: CrashOptions): Promise<CrashRep
   const folder = await mkdtemp(join(tmpdir(), 'zeroplane-crash-'));
   const random = randomSource(seed);
   const lines: string[] = [];
-  let killedWhileOpening = 0;
+  let killedBeforeReady = 0;
   try {
     for (let kill = 0; kill < kills; kill += 1) {
       const said =
         random() < 0.25
           ? await runAndKill(folder, 'start', random() * 600)
           : await runAndKill(folder, 'ready', random() * 150);
-      if (said.length === 0) killedWhileOpening += 1;
+      if (said.length === 0) killedBeforeReady += 1;
       lines.push(...said.filter((line) => line !== 'ready'));
       if (kill % 10 === 9 || kill === kills - 1) await inspect(folder, lines);
     }
-    return { acknowledged: lines.length, killedWhileOpening };
+    return { acknowledged: lines.length, killedBeforeReady };
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -1,6 +1,17 @@
 /** The data folder: made private and git-ignored, and held by one process at a time. */
 
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { PlatformError } from '../../../core/errors.ts';
 import type { EngineName } from './open-driver.ts';
@@ -17,7 +28,7 @@ export interface FolderLock {
 }
 
 /**
- * Makes `folder` if need be, readable by its owner alone, with a `.gitignore` of its own.
+ * Makes `folder` if need be, readable by its owner alone, with a `.gitignore` of its own unless it is a project.
  *
  * @throws PlatformError `STORE_UNAVAILABLE` naming the folder when it cannot be made or written.
  */
@@ -25,8 +36,8 @@ export function prepareFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
-    const ignore = join(folder, '.gitignore');
-    if (!existsSync(ignore)) writeFileSync(ignore, '*\n');
+    const names = readdirSync(folder);
+    if (!names.includes('.gitignore') && !names.some(isOfProject)) writeFileSync(join(folder, '.gitignore'), '*\n');
   } catch (cause) {
     const code = reasonOf(cause, folder);
     throw new PlatformError(
@@ -36,6 +47,16 @@ export function prepareFolder(folder: string): void {
       { cause },
     );
   }
+}
+
+/** A project given as data folder must not vanish from git. */
+function isOfProject(name: string): boolean {
+  return name === '.git' || name === 'package.json' || name === '.mcp.json' || name.startsWith('zeroplane.');
+}
+
+/** The file `path`, readable by its owner alone even in a folder that others may enter. */
+export function makePrivateFile(path: string): void {
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
 }
 
 /** Node's recursive mkdir says ENOENT of a read-only disk; the nearest folder that exists knows better. */

@@ -44,10 +44,25 @@ export function isFatal(thrown: unknown): boolean {
 /** @param place the file or folder the message names. */
 export function toStoreError(thrown: unknown, place: string): PlatformError {
   if (thrown instanceof PlatformError) return thrown;
-  const code = sqliteCode(thrown);
+  const code = sqliteCode(thrown) ?? codeOfFileError(thrown);
   if (code === undefined)
     return new PlatformError('INTERNAL', `The store in "${place}" failed unexpectedly.`, {}, { cause: thrown });
   return fromCode(code, place, thrown);
+}
+
+/** Errors of the file system in SQLite's words. */
+function codeOfFileError(thrown: unknown): number | undefined {
+  switch ((thrown as { code?: unknown } | undefined)?.code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return FULL;
+    case 'EROFS':
+    case 'EACCES':
+    case 'EPERM':
+      return READONLY;
+    default:
+      return undefined;
+  }
 }
 
 function fromCode(code: number, place: string, cause: unknown): PlatformError {

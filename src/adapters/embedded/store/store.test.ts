@@ -50,6 +50,25 @@ describe('the data folder', () => {
       expect(await readFile(join(folder, '.gitignore'), 'utf8')).toBe('# mine\n');
     }));
 
+  test('that is a project gets no .gitignore', () =>
+    withFolder(async (folder, clock) => {
+      await writeFile(join(folder, 'package.json'), '{}');
+      await session(folder, clock, async () => undefined);
+      expect(existsSync(join(folder, '.gitignore'))).toBe(false);
+    }));
+
+  test('others may enter still keeps its data to its owner', () =>
+    withFolder(async (parent, clock) => {
+      const folder = join(parent, 'shared');
+      await mkdir(folder, { mode: 0o755 });
+      await session(folder, clock, async (root) => {
+        await root.check();
+        for (const name of ['store.db', 'store.db-wal', 'store.owner.json']) {
+          expect((await stat(join(folder, name))).mode & 0o077, name).toBe(0);
+        }
+      });
+    }));
+
   test.each(['a-file/data', 'a-file'])('that cannot be made ("%s") is named at start', (name) =>
     withFolder(async (parent, clock) => {
       await writeFile(join(parent, 'a-file'), 'x');

@@ -10,7 +10,7 @@ import type { Clock, StoreRoot } from '../../../core/ports.ts';
 import { deleteOrphanChunks } from './blob-store.ts';
 import type { SqlDriver } from './driver.ts';
 import type { FolderLock } from './folder.ts';
-import { lockFolder, prepareFolder } from './folder.ts';
+import { lockFolder, makePrivateFile, prepareFolder } from './folder.ts';
 import type { EngineName } from './open-driver.ts';
 import { openDriver, prepareConnection } from './open-driver.ts';
 import { endLeases } from './queue.ts';
@@ -48,6 +48,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const lock = await lockFolder(options.folder, options.engine);
   const file = join(options.folder, DATABASE_FILE);
   try {
+    makePrivateFile(file);
     const driver = await openDriver(file, options.engine);
     return openRoot(driver, { place: file, lock, clock: options.clock, onFatal: options.onFatal });
   } catch (thrown) {

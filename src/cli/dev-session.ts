@@ -1,0 +1,133 @@
+/** The time between ready and the end of `dev`: reloads, keys, and what the instance tells. */
+
+import { formatProblems } from '../config/problems.ts';
+import type { ConfigProblem } from '../config/problems.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { watchConfig } from '../config/watch.ts';
+import type { ConfigDiff, ConfigWatch } from '../config/watch.ts';
+import type { Clock } from '../core/ports.ts';
+import { KEY_LINE } from './banner.ts';
+import { InstanceClient } from './client.ts';
+import type { CliContext, CliEvent, OutputMode } from './command.ts';
+import { EventQueue } from './event-queue.ts';
+import type { InstanceEvent, RunningInstance } from './local-instance.ts';
+import { COLOURED, PLAIN } from './style.ts';
+import { listText, listTools } from './verbs/tools.ts';
+import { statusText } from './verbs/status.ts';
+
+const clock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+export class DevSession {
+  readonly #queue = new EventQueue<CliEvent>();
+  readonly #context: CliContext;
+  readonly #output: OutputMode;
+  readonly #load: () => Promise<LoadedConfig>;
+  #stopKeys: (() => void) | undefined;
+  #watch: ConfigWatch | undefined;
+
+  constructor(context: CliContext, output: OutputMode, load: () => Promise<LoadedConfig>) {
+    this.#context = context;
+    this.#output = output;
+    this.#load = load;
+  }
+
+  /** Passes an event of the instance on; people see those that have a message. */
+  tell(event: InstanceEvent): void {
+    const text = event.message === undefined ? {} : { text: event.message };
+    this.#queue.push({ type: 'event', event: { ...event }, ...text });
+  }
+
+  begin(instance: RunningInstance, loaded: LoadedConfig): void {
+    const { interrupted, terminal } = this.#context;
+    this.#watch = watchConfig(loaded, {
+      load: this.#load,
+      clock,
+      onChange: (next, diff) => void this.#apply(instance, next, diff),
+      onInvalid: (problems, error) => this.#reportInvalid(problems, error),
+    });
+    if (this.#output === 'text' && terminal.canAsk)
+      this.#stopKeys = terminal.onKey((key) => void this.#onKey(key, instance));
+    if (interrupted.aborted) this.#end();
+    else interrupted.addEventListener('abort', () => this.#end(), { once: true });
+  }
+
+  /** Ends with the session: on a signal, or when `q` is pressed. */
+  events(): AsyncIterable<CliEvent> {
+    return this.#queue;
+  }
+
+  #end(): void {
+    this.#stopKeys?.();
+    this.#stopKeys = undefined;
+    this.#watch?.close();
+    this.#queue.end();
+  }
+
+  async #apply(instance: RunningInstance, loaded: LoadedConfig, diff: ConfigDiff): Promise<void> {
+    try {
+      await instance.reload(loaded);
+    } catch (error) {
+      this.#queue.push({
+        type: 'log',
+        level: 'error',
+        message: `The new configuration could not be applied: ${(error as Error).message}`,
+      });
+      return;
+    }
+    const { servers, functions, keys, needsRestart } = diff;
+    this.#queue.push({
+      type: 'event',
+      event: { type: 'config-reloaded', servers, functions, keys, needsRestart },
+      text: reloadText(diff),
+    });
+  }
+
+  #reportInvalid(problems: readonly ConfigProblem[], error: unknown): void {
+    const said = problems.length > 0 ? formatProblems(problems) : `error  ${(error as Error).message}\n`;
+    const text = `${said}  The last good configuration stays in use.`;
+    this.#queue.push({ type: 'event', event: { type: 'config-invalid', problems }, text });
+  }
+
+  async #onKey(key: string, instance: RunningInstance): Promise<void> {
+    const { terminal, version } = this.#context;
+    const style = terminal.colour ? COLOURED : PLAIN;
+    if (key === 'q') this.#end();
+    else if (key === 's') this.#show(statusText(instance.status(), style));
+    else if (key === 'c')
+      this.#show(
+        '  In another terminal:  zeroplane connect  lists the clients,  zeroplane connect claude-code  writes its configuration.',
+      );
+    else if (key === 'r') await this.#watch?.reload();
+    else if (key === '?') this.#show(`  ${KEY_LINE}`);
+    else if (key === 't') {
+      const client = new InstanceClient({ url: instance.url, token: instance.token, version, timeoutMs: 10_000 });
+      const tools = await listTools(client).catch((error: unknown) => error as Error);
+      this.#show(tools instanceof Error ? tools.message : listText(tools, style, terminal.columns));
+    }
+  }
+
+  /** Made by us and coloured, so it goes to the terminal as it is. */
+  #show(text: string): void {
+    this.#context.terminal.write('stdout', `${text}\n`);
+  }
+}
+
+/** `Configuration read again: added docs; removed fs`. */
+export function reloadText(diff: ConfigDiff): string {
+  if (diff.isEmpty) return 'Configuration read again: nothing changed, targets are listed again.';
+  const names = (key: 'added' | 'removed' | 'changed'): string[] => [...diff.servers[key], ...diff.functions[key]];
+  const parts = (['added', 'removed', 'changed'] as const)
+    .filter((key) => names(key).length > 0)
+    .map((key) => `${key} ${names(key).join(', ')}`);
+  if (diff.keys.length > 0) parts.push(`changed ${diff.keys.join(', ')}`);
+  const restart = diff.needsRestart.length === 0 ? '' : ` (${diff.needsRestart.join(', ')}: from the next start on)`;
+  return `Configuration read again: ${parts.join('; ')}${restart}`;
+}

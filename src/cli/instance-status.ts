@@ -1,0 +1,102 @@
+/** `GET /v1/instance` as this program reads it, and how it is shown. */
+
+import type { TargetState } from '../core/target.ts';
+import type { InstanceClient } from './client.ts';
+import type { Style, TableCell } from './style.ts';
+import { oneLine, plural, table } from './style.ts';
+
+export interface BackendStatus {
+  readonly name: string;
+  readonly label: string;
+  readonly detail?: string;
+}
+
+export interface TargetReport {
+  readonly id: string;
+  readonly kind: string;
+  readonly label: string;
+  readonly state: TargetState;
+  readonly reason?: string;
+  readonly tools: number;
+  readonly prompts: number;
+  readonly resources: number;
+  readonly listedAt?: string;
+  readonly restarts?: number;
+  readonly children?: number;
+  readonly protocolVersion?: string;
+  readonly skipped: readonly { readonly key: string; readonly reason: string }[];
+}
+
+export interface ConfigProblemReport {
+  readonly code: string;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+export interface InstanceStatus {
+  readonly name: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly url: string;
+  readonly mcp: string;
+  readonly startedAt: string;
+  readonly catalogueVersion: number | string;
+  readonly auth: string;
+  readonly backends: readonly BackendStatus[];
+  readonly targets: readonly TargetReport[];
+  readonly notes: readonly string[];
+  readonly warnings: readonly string[];
+  readonly config: {
+    readonly path?: string;
+    readonly state: 'ok' | 'invalid';
+    readonly problems?: readonly ConfigProblemReport[];
+  };
+}
+
+export async function readStatus(client: InstanceClient): Promise<InstanceStatus> {
+  const { value } = await client.rest('GET', '/v1/instance');
+  return value as InstanceStatus;
+}
+
+/** `4 tools from 2 targets`. */
+export function toolCount(status: Pick<InstanceStatus, 'targets'>): string {
+  const tools = status.targets.reduce((sum, target) => sum + target.tools, 0);
+  return `${plural(tools, 'tool')} from ${plural(status.targets.length, 'target')}`;
+}
+
+const STATE_PAINT: Readonly<Record<TargetState, 'good' | 'warn' | 'bad' | 'dim'>> = {
+  ready: 'good',
+  degraded: 'warn',
+  down: 'bad',
+  starting: 'dim',
+};
+
+/** One line per target, the reason of a sick one at its end. */
+export function targetTable(targets: readonly TargetReport[], style: Style): string {
+  const head = ['Target', 'Kind', 'State', 'Tools', ''].map((text): TableCell => ({ text, paint: style.dim }));
+  const rows = targets.map((target): (TableCell | string)[] => [
+    oneLine(target.id, 40),
+    `${target.kind} [${target.label}]`,
+    { text: target.state, paint: style[STATE_PAINT[target.state] ?? 'dim'] },
+    String(target.tools),
+    oneLine(remarks(target), 200),
+  ]);
+  return table([head, ...rows]);
+}
+
+function remarks(target: TargetReport): string {
+  const parts: string[] = [];
+  if (target.reason !== undefined) parts.push(target.reason);
+  if (target.prompts > 0) parts.push(plural(target.prompts, 'prompt'));
+  if (target.resources > 0) parts.push(plural(target.resources, 'resource'));
+  if ((target.restarts ?? 0) > 0) parts.push(plural(target.restarts ?? 0, 'restart'));
+  if (target.skipped.length > 0) parts.push(`${target.skipped.length} skipped`);
+  return parts.join(', ');
+}
+
+/** `Store [embedded]   Functions [embedded]`. */
+export function backendLine(backends: readonly BackendStatus[]): string {
+  return backends.map(({ name, label }) => `${name.charAt(0).toUpperCase()}${name.slice(1)} [${label}]`).join('   ');
+}

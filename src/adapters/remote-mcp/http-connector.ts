@@ -15,13 +15,12 @@ import type { Connector, Conversation, OpenOptions } from '../../upstream/conver
 import { targetProtocolError, targetUnavailable } from '../../upstream/failures.ts';
 import { openLegacy } from '../../upstream/legacy-conversation.ts';
 import type { LinkOpenOptions } from '../../upstream/legacy-conversation.ts';
-import { discover } from '../../upstream/modern-conversation.ts';
+import { ModernConversation, discover } from '../../upstream/modern-conversation.ts';
 import { LEGACY_VERSIONS, MODERN_VERSION } from '../../upstream/revisions.ts';
 import type { ClientInfo } from '../../upstream/revisions.ts';
 import { LegacyHttpChannel } from './legacy-http-channel.ts';
 import { openSseChannel } from './legacy-sse-channel.ts';
 import { ModernHttpChannel } from './modern-http-channel.ts';
-import { RemoteModernConversation } from './remote-conversation.ts';
 import { isInconclusive } from './remote-endpoint.ts';
 import type { RemoteEndpoint } from './remote-endpoint.ts';
 import { RemoteVerdicts, verdictKey } from './remote-verdicts.ts';
@@ -51,6 +50,13 @@ const PROBE_MS = 5_000;
 const UNSUPPORTED_VERSION = -32022;
 const SILENT = { log: () => undefined, with: () => SILENT };
 
+/** A server that introduced itself in 2026-07-28, and the link it did so on. */
+interface Modern {
+  readonly link: PeerLink;
+  readonly discovered: Readonly<Record<string, unknown>>;
+}
+
+/** Finds out how the server speaks on the first opening, and again when that knowledge is ten minutes old. */
 export function createHttpConnector(options: HttpConnectorOptions): Connector {
   return new HttpConnector(options);
 }
@@ -115,10 +121,10 @@ class HttpConnector implements Connector {
   }
 
   async #findOut(attempt: Attempt): Promise<Conversation> {
-    const modern = await this.#tryModern(attempt);
+    const modern = await this.#askModern(attempt);
     if (typeof modern === 'object') {
       this.#verdicts.set(this.#key, 'modern');
-      return modern;
+      return new ModernConversation(modern.link, modern.discovered, attempt.linkOptions(attempt.leftMs()));
     }
     const channel = new LegacyHttpChannel(this.#endpoint);
     let conversation: Conversation;
@@ -146,17 +152,15 @@ class HttpConnector implements Connector {
     return conversation;
   }
 
-  async #tryModern(attempt: Attempt): Promise<Conversation | 'legacy' | 'silent'> {
+  async #askModern(attempt: Attempt): Promise<Modern | 'legacy' | 'silent'> {
     const channel = new ModernHttpChannel(this.#endpoint);
     const link = this.#link(channel);
     channel.inFlight = () => link.peer.inFlight;
     try {
       const text = await discover(link, attempt.linkOptions(Math.min(PROBE_MS, attempt.leftMs() / 2)));
-      const found = JSON.parse(text) as Record<string, unknown>;
-      const { supportedVersions } = found;
-      if (Array.isArray(supportedVersions) && supportedVersions.includes(MODERN_VERSION)) {
-        return new RemoteModernConversation(link, found, attempt.linkOptions(attempt.leftMs()));
-      }
+      const discovered = JSON.parse(text) as Record<string, unknown>;
+      const { supportedVersions } = discovered;
+      if (Array.isArray(supportedVersions) && supportedVersions.includes(MODERN_VERSION)) return { link, discovered };
       await link.close();
       return Array.isArray(supportedVersions) ? legacyAmong(this.#endpoint.target, supportedVersions) : 'legacy';
     } catch (error) {
@@ -222,10 +226,10 @@ class HttpConnector implements Connector {
     });
     const own = new Attempt({ declare: {}, context, timeoutMs: PROBE_MS * 2 }, this.#clientInfo, () => PROBE_MS * 2);
     try {
-      const found = await this.#tryModern(own);
+      const found = await this.#askModern(own);
       const before = this.#verdicts.get(this.#key)?.protocol ?? 'legacy';
       this.#verdicts.set(this.#key, typeof found === 'object' ? 'modern' : before);
-      if (typeof found === 'object') await found.close();
+      if (typeof found === 'object') await found.link.close();
     } catch {
       // Inconclusive: the verdict stays stale and the next opening asks again.
     } finally {

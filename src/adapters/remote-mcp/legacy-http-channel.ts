@@ -9,7 +9,7 @@ import { PlatformError } from '../../core/errors.ts';
 import type { EgressTextResponse } from '../../core/ports.ts';
 import type { Channel, ChannelSink } from '../../upstream/channel.ts';
 import { targetProtocolError, targetUnavailable } from '../../upstream/failures.ts';
-import type { Outgoing } from '../../upstream/peer.ts';
+import type { Outgoing, PeerRequest } from '../../upstream/peer.ts';
 import {
   exchange,
   isPlainJson,
@@ -28,6 +28,8 @@ import type { SseParser } from './sse-parser.ts';
 const SIDE_TIMEOUT_MS = 15_000;
 const DELETE_TIMEOUT_MS = 2_000;
 const LINGER_MS = 1_000;
+/** Milliseconds that the first request waits for the server's own stream. */
+const STREAM_WAIT_MS = 1_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 /** Attempts to resume the stream of one request before its answer counts as lost. */
@@ -51,6 +53,10 @@ export class LegacyHttpChannel implements Channel {
   #headers: Readonly<Record<string, string>>;
   #session: string | undefined;
   #sink: ChannelSink | undefined;
+  /** Pending between `notifications/initialized` and the first request. */
+  #ready: Promise<void> | undefined;
+  #mayAsk = false;
+  #streamOpened: () => void = () => undefined;
   /** Ends a pause of the server's own stream. */
   #wake: (() => void) | undefined;
 
@@ -83,11 +89,25 @@ export class LegacyHttpChannel implements Channel {
       return;
     }
     if (outgoing.kind === 'notification' && outgoing.method === 'notifications/cancelled') this.#cancelled(text);
-    const begins = outgoing.kind === 'notification' && outgoing.method === 'notifications/initialized';
-    void this.#postSide(text).then(() => {
-      // The server's own stream exists once the session has begun.
-      if (begins) void this.#listen();
+    const sent = this.#postSide(text);
+    if (outgoing.kind === 'notification' && outgoing.method === 'notifications/initialized')
+      this.#ready = this.#settle(sent);
+  }
+
+  /**
+   * The first request waits until the server knows that the session has begun; where it may ask, also until its
+   * own stream is open, because some servers drop a question that no stream can carry.
+   */
+  async #settle(sent: Promise<void>): Promise<void> {
+    await sent;
+    if (this.#stop.signal.aborted) return;
+    const open = new Promise<void>((resolve) => {
+      this.#streamOpened = resolve;
+      this.#endpoint.clock.after(STREAM_WAIT_MS, resolve);
     });
+    void this.#listen();
+    if (this.#mayAsk) await open;
+    this.#ready = undefined;
   }
 
   async close(): Promise<void> {
@@ -143,6 +163,8 @@ export class LegacyHttpChannel implements Channel {
     const { id, request } = outgoing;
     const open: Open = { close: undefined, wanted: true };
     this.#open.set(id, open);
+    if (this.#ready !== undefined) await this.#ready;
+    if (!open.wanted) return;
     const headers = this.#sideHeaders();
     addTravelHeaders(headers, request);
     const answer = await exchange(this.#endpoint, {
@@ -152,15 +174,16 @@ export class LegacyHttpChannel implements Channel {
       signal: request.context.signal,
       timeoutMs: waitMs(this.#endpoint, request.context, request.timeoutMs),
     });
-    if (request.method === 'initialize') this.#begin(answer);
+    if (request.method === 'initialize') this.#begin(answer, request);
     if (answer.status !== 200) throw this.#refusal(answer, request.method);
     if (answer.text !== undefined) this.#takeJson(outgoing, answer, answer.text);
     else await this.#takeStream(outgoing, answer, open);
     this.#open.delete(id);
   }
 
-  #begin(answer: EgressTextResponse): void {
+  #begin(answer: EgressTextResponse, request: PeerRequest): void {
     this.lastStatus = answer.status;
+    this.#mayAsk = request.params.some((member) => member.key === 'capabilities' && member.text !== '{}');
     const session = answer.headers['mcp-session-id'];
     if (session === undefined) return;
     if (!/^[\x21-\x7e]{1,4096}$/.test(session)) {
@@ -185,6 +208,8 @@ export class LegacyHttpChannel implements Channel {
       targetUnavailable(target, 'has ended its session. Send the request again to open another.', {
         status: answer.status,
         sessionEnded: true,
+        // A session that does not exist runs nothing, so the call may be sent again on a new one.
+        processed: false,
       }),
     );
   }
@@ -292,6 +317,7 @@ export class LegacyHttpChannel implements Channel {
         signal: this.#stop.signal,
         timeoutMs: 30_000,
       });
+      this.#streamOpened();
       if (answer.body === undefined || answer.status !== 200) {
         answer.close?.();
         this.#noticeEnd(answer);
@@ -300,6 +326,7 @@ export class LegacyHttpChannel implements Channel {
       await readEvents(this.#endpoint.target, answer.body, parser);
       return 'ended';
     } catch (error) {
+      this.#streamOpened();
       return isFatal(error) ? false : 'broken';
     }
   }

@@ -45,7 +45,7 @@ describe('mirrored parameters', () => {
   });
 
   test('are read at their exact path and rendered by type', () => {
-    expect(parameterHeaders(nested, { region: 'é', count: -7, deep: { flag: false } })).toEqual({
+    expect(parameterHeaders(nested, () => ({ region: 'é', count: -7, deep: { flag: false } }))).toEqual({
       'Mcp-Param-Region': '=?base64?w6k=?=',
       'Mcp-Param-Count': '-7',
       'Mcp-Param-Flag': 'false',
@@ -53,9 +53,9 @@ describe('mirrored parameters', () => {
   });
 
   test('have no header when the argument is absent or null', () => {
-    expect(parameterHeaders(nested, { region: null, deep: {} })).toEqual({});
-    expect(parameterHeaders(nested, undefined)).toEqual({});
-    expect(parameterHeaders(tool({ type: 'object' }), { a: 1 })).toBeUndefined();
+    expect(parameterHeaders(nested, () => ({ region: null, deep: {} }))).toEqual({});
+    expect(parameterHeaders(nested, () => undefined)).toEqual({});
+    expect(parameterHeaders(tool({ type: 'object' }), () => ({ a: 1 }))).toBeUndefined();
   });
 
   test.each([

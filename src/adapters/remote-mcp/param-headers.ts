@@ -39,11 +39,15 @@ export function headerObjection(definition: Definition): string | undefined {
 /**
  * The `Mcp-Param-*` headers of one call; absent and null arguments have none.
  *
- * @param args - `params.arguments`, parsed.
+ * @param readArguments - Parses `params.arguments`; asked only when the schema marks something.
  */
-export function parameterHeaders(definition: Definition, args: unknown): Record<string, string> | undefined {
+export function parameterHeaders(
+  definition: Definition,
+  readArguments: () => unknown,
+): Record<string, string> | undefined {
   const { parameters } = readDefinition(definition);
   if (parameters.length === 0) return undefined;
+  const args = readArguments();
   const headers: Record<string, string> = {};
   for (const { header, path } of parameters) {
     const value = valueAt(args, path);

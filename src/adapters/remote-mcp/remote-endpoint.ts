@@ -149,7 +149,9 @@ export interface Refusal {
  */
 export function refusalError(target: string, method: string, refusal: Refusal): Error {
   const { status } = refusal;
-  if (status < 400 || INCONCLUSIVE.has(status) || (status > 500 && status !== 501)) return statusError(target, refusal);
+  // A server that fails at its introduction has said nothing about the revisions it speaks.
+  const fails = status > 500 || (status === 500 && (method === 'server/discover' || method === 'initialize'));
+  if (status < 400 || fails || INCONCLUSIVE.has(status)) return statusError(target, refusal);
   const rpc = rpcErrorOf(refusal.text);
   if (rpc === undefined) return statusError(target, refusal);
   return aboutOurRequest(target, method, rpc) ?? rpc;

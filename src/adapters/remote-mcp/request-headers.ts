@@ -1,6 +1,7 @@
 /** Headers that say in HTTP what the body says in JSON. */
 
 import type { RawMember } from '../../core/json.ts';
+import { IDEMPOTENCY_META_KEY } from '../../upstream/outgoing-meta.ts';
 import type { PeerRequest } from '../../upstream/peer.ts';
 import { encodeHeaderValue, parameterHeaders } from './param-headers.ts';
 
@@ -23,16 +24,16 @@ export function modernHeaders(base: Readonly<Record<string, string>>, request: P
     const name = stringMember(request.params, nameMember);
     if (name !== undefined) headers['Mcp-Name'] = encodeHeaderValue(name);
   }
-  if (method === 'tools/call' && request.definition !== undefined) addParameters(headers, request);
+  if (method === 'tools/call') addParameters(headers, request);
   addTravelHeaders(headers, request);
   return headers;
 }
 
 function addParameters(headers: Record<string, string>, request: PeerRequest): void {
   const { definition } = request;
-  if (definition === undefined || !definition.text.includes('x-mcp-header')) return;
-  const args = request.params.find((member) => member.key === 'arguments');
-  const added = parameterHeaders(definition, args === undefined ? undefined : JSON.parse(args.text));
+  if (definition === undefined) return;
+  const text = request.params.find((member) => member.key === 'arguments')?.text;
+  const added = parameterHeaders(definition, () => (text === undefined ? undefined : JSON.parse(text)));
   if (added !== undefined) Object.assign(headers, added);
 }
 
@@ -47,8 +48,8 @@ export function addTravelHeaders(headers: Record<string, string>, request: PeerR
     if (tracestate !== undefined && isPlain(tracestate)) headers['tracestate'] = tracestate;
   }
   headers['zeroplane-hops'] = String(hops + 1);
-  if (request.idempotencyKey !== undefined && isPlain(request.idempotencyKey))
-    headers['Idempotency-Key'] = request.idempotencyKey;
+  const key = stringMember(request.meta, IDEMPOTENCY_META_KEY);
+  if (key !== undefined && isPlain(key)) headers['Idempotency-Key'] = key;
 }
 
 function isPlain(value: string): boolean {

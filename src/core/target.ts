@@ -112,6 +112,8 @@ export interface TargetChange {
   readonly kind: 'tools' | 'prompts' | 'resources' | 'resource';
   /** Of `resource`: its URI in the target's own words. */
   readonly uri?: string;
+  /** The only tenant concerned; absent when all may be. */
+  readonly tenant?: string;
 }
 
 export interface Target {

@@ -8,7 +8,7 @@ import type { FakeClock } from '../../../../tests/contract/fake-clock.ts';
 import { fakeClock } from '../../../../tests/contract/fake-clock.ts';
 import { failure } from '../../../../tests/contract/harness.ts';
 import type { StoreRoot, TableSpec } from '../../../core/ports.ts';
-import { openDriver } from './open-driver.ts';
+import { hasNodeSqlite, openDriver, prepareConnection } from './open-driver.ts';
 import { openEmbeddedStore, openMemoryStore } from './store.ts';
 
 const PLAIN: TableSpec = { name: 'Plain', partitionKey: 'id' };
@@ -88,6 +88,7 @@ describe('the data folder', () => {
         expect(error.message).toContain(`process ${process.pid}`);
         await root.check();
       });
+      expect(existsSync(join(folder, 'store.owner.json'))).toBe(false);
       await session(folder, clock, (root) => root.check());
     }));
 
@@ -135,6 +136,16 @@ describe('a damaged store', () => {
       expect(await readFile(join(folder, name), 'utf8')).toMatch(/^no database/u);
     }),
   );
+
+  test('with one page of items overwritten is refused after an unclean end', () =>
+    withFolder(async (folder, clock) => {
+      await fillAndClose(folder, clock);
+      const bytes = await readFile(join(folder, 'store.db'));
+      bytes.fill(0xff, bytes.length - 4096);
+      await writeFile(join(folder, 'store.db'), bytes);
+      await writeFile(join(folder, 'store.owner.json'), '{"pid":1}');
+      await failure(openEmbeddedStore({ folder, clock }), 'STORE_CORRUPT');
+    }));
 
   test('with pages overwritten is refused after an unclean end', () =>
     withFolder(async (folder, clock) => {
@@ -334,6 +345,32 @@ test('a blob whose put was cut short leaves nothing behind', () =>
     expect(again.all('SELECT count(*) AS n FROM blob_chunks')).toMatchObject([{ n: 0 }]);
     again.close();
   }));
+
+test('a table that was never written is read without a write', () =>
+  withFolder(async (folder, clock) => {
+    await session(folder, clock, async (root) => {
+      const table = root.store('t').table(PLAIN);
+      expect(await table.query({ partition: 'a' })).toEqual({ items: [] });
+      expect(await table.get({ id: 'a' })).toBeUndefined();
+    });
+    const driver = await openDriver(join(folder, 'store.db'));
+    expect(driver.all('SELECT * FROM table_specs')).toEqual([]);
+    driver.close();
+  }));
+
+test.each(['libsql', ...(hasNodeSqlite() ? (['node:sqlite'] as const) : [])] as const)(
+  'a connection of %s keeps a log and makes an fsync for each commit',
+  (engine) =>
+    withFolder(async (folder) => {
+      const driver = await openDriver(join(folder, 'x.db'), engine);
+      prepareConnection(driver);
+      expect(driver.all('PRAGMA journal_mode')).toMatchObject([{ journal_mode: 'wal' }]);
+      expect(driver.all('PRAGMA synchronous')).toMatchObject([{ synchronous: 2 }]);
+      expect(driver.all('PRAGMA wal_autocheckpoint')).toMatchObject([{ wal_autocheckpoint: 0 }]);
+      expect(driver.all('PRAGMA busy_timeout')).toMatchObject([{ timeout: 2000 }]);
+      driver.close();
+    }),
+);
 
 test('two descriptions of one table in one process are refused', async () => {
   const root = await openMemoryStore({ clock: fakeClock() });

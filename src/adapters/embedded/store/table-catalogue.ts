@@ -28,27 +28,26 @@ export class TableCatalogue {
   }
 
   /**
+   * @param purpose reading a table that was never written needs no preparation.
    * @returns a promise to wait for before the table is used, `undefined` when there is nothing to wait for.
    * @throws PlatformError `INVALID_ARGUMENTS` when two parts of the process describe one table differently.
    */
-  ensure(spec: TableSpec): Promise<void> | undefined {
+  ensure(spec: TableSpec, purpose: 'read' | 'write'): Promise<void> | undefined {
     const seen = this.#seen.get(spec);
     if (seen !== undefined && this.#known.get(spec.name) === seen) return seen.ready;
-    const known = this.#known.get(spec.name) ?? this.#enter(spec);
-    if (known.signature !== signatureOf(spec)) {
-      throw new PlatformError(
-        'INVALID_ARGUMENTS',
-        `Table "${spec.name}" is described in two different ways in this process.`,
-      );
-    }
+    const known = this.#known.get(spec.name) ?? this.#enter(spec, purpose);
+    if (known === undefined) return undefined;
+    if (known.signature !== signatureOf(spec)) throw describedTwice(spec);
     this.#seen.set(spec, known);
     return known.ready;
   }
 
-  #enter(spec: TableSpec): Known {
+  #enter(spec: TableSpec, purpose: 'read' | 'write'): Known | undefined {
     checkedText(spec.name, 'A table name', 255);
+    const state = stateOf(this.#driver, spec);
+    if (state === 'new' && purpose === 'read') return undefined;
     const known: Known = { signature: signatureOf(spec), ready: undefined };
-    if (needsWork(this.#driver, spec)) {
+    if (state !== 'current') {
       known.ready = this.#update(spec, known);
       // Whoever waits for it sees the failure; nobody may be waiting.
       known.ready.catch(() => undefined);
@@ -82,12 +81,16 @@ function signatureOf(spec: TableSpec): string {
   return keysOf(spec) + indexesOf(spec);
 }
 
-/** @throws PlatformError `STORE_VERSION` when the table was stored under other keys. */
-function needsWork(driver: SqlDriver, spec: TableSpec): boolean {
+/**
+ * How the database knows the table: not at all, as described, or with other indexes.
+ *
+ * @throws PlatformError `STORE_VERSION` when the table was stored under other keys.
+ */
+function stateOf(driver: SqlDriver, spec: TableSpec): 'new' | 'current' | 'outdated' {
   const [row] = driver.all('SELECT keys, indexes FROM table_specs WHERE name=?', [spec.name]);
-  if (row === undefined) return true;
+  if (row === undefined) return 'new';
   if (textOf(row, 'keys') !== keysOf(spec)) throw otherKeys(spec, textOf(row, 'keys'));
-  return textOf(row, 'indexes') !== indexesOf(spec);
+  return textOf(row, 'indexes') === indexesOf(spec) ? 'current' : 'outdated';
 }
 
 function recordSpec(driver: SqlDriver, spec: TableSpec): void {
@@ -112,6 +115,13 @@ function fillIndexes(driver: SqlDriver, spec: TableSpec): void {
     }
     if (rows.length < 100) return;
   }
+}
+
+function describedTwice(spec: TableSpec): PlatformError {
+  return new PlatformError(
+    'INVALID_ARGUMENTS',
+    `Table "${spec.name}" is described in two different ways in this process.`,
+  );
 }
 
 function otherKeys(spec: TableSpec, stored: string): PlatformError {

@@ -36,7 +36,7 @@ export class EmbeddedTable implements Table {
   }
 
   async query(query: Query): Promise<Page> {
-    const wait = this.#core.read(() => this.#core.tables.ensure(this.spec));
+    const wait = this.#core.read(() => this.#core.tables.ensure(this.spec, 'read'));
     if (wait !== undefined) await wait;
     return this.#core.read((driver) => queryPage(driver, this.#shape, query, this.#core.nowSeconds()));
   }
@@ -48,7 +48,7 @@ export async function transact(core: StoreCore, scope: Scope, writes: readonly W
   const prepared: PreparedWrite[] = writes.map((write) => prepareWrite(write, new ItemShape(write.table, scope)));
   checkTransaction(prepared);
   const waits = core.read(() =>
-    writes.map((write) => core.tables.ensure(write.table)).filter((wait) => wait !== undefined),
+    writes.map((write) => core.tables.ensure(write.table, 'write')).filter((wait) => wait !== undefined),
   );
   if (waits.length > 0) await Promise.all(waits);
   await core.commit.submit((driver) => applyWrites(driver, prepared, core.nowSeconds()));

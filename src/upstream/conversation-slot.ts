@@ -27,6 +27,8 @@ export class ConversationSlot {
   /** Requests that run on the conversation now. */
   users = 0;
   lastUsedMs: number;
+  /** Gives up an opening that is under way; what it had started is closed by whoever opens. */
+  abandonOpening: (() => void) | undefined;
   /** Resources that somebody follows; followed again after a restart. */
   readonly followed = new Set<string>();
   readonly #options: SlotOptions;
@@ -71,9 +73,8 @@ export class ConversationSlot {
 
   async close(): Promise<void> {
     this.#closed = true;
-    const opening = this.#opening?.catch(() => undefined);
+    this.abandonOpening?.();
     await this.#conversation?.close();
-    await opening;
   }
 
   async #open(context: RequestContext): Promise<Conversation> {

@@ -223,6 +223,9 @@ export class SlotStore {
         trace: caller.trace,
         hops: caller.hops,
       });
+      slot.abandonOpening = () => {
+        context.abort('closed');
+      };
       const conversation = await connector.open({ declare: slot.declare, context, timeoutMs: openTimeoutMs });
       this.#opened(slot, conversation);
       return conversation;
@@ -230,6 +233,7 @@ export class SlotStore {
       if (isOurFailure(error)) this.gate.failed(error);
       throw error;
     } finally {
+      slot.abandonOpening = undefined;
       this.gate.left();
     }
   }

@@ -104,9 +104,9 @@ export class Child {
     await this.gone;
   }
 
-  /** Ends the group at once. */
-  kill(): void {
-    this.signal('SIGKILL');
+  /** Ends the group at once, because its output cannot be read any further. `what` completes `target "x" …`. */
+  giveUp(what: string): void {
+    this.#end(what);
   }
 
   signal(signal: 'SIGTERM' | 'SIGKILL'): void {
@@ -174,7 +174,7 @@ export class Child {
       ...(code === null ? {} : { exitCode: code }),
       ...(signal === null ? {} : { signal }),
     });
-    if (!this.#exited) this.kill();
+    if (!this.#exited) this.signal('SIGKILL');
     this.#process.stdout.destroy();
     this.#process.stderr.destroy();
     this.#process.stdin.destroy();

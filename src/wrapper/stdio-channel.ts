@@ -138,7 +138,10 @@ export class StdioChannel implements Channel {
     );
     if (typeof owner === 'number') this.#sink?.failed(owner, error);
     else this.#sink?.failedAll(error);
-    if (!line.ended) this.#child.kill();
+    if (!line.ended)
+      this.#child.giveUp(
+        `sent ${line.bytes} bytes without a line end and was ended. It is started again with the next call.`,
+      );
   }
 }
 

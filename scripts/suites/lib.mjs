@@ -26,11 +26,11 @@ export function scratchFolder(prefix) {
 
 /**
  * Installs exact versions into `.suites/<name>` without running their scripts, unless the stamp says they are
- * there already. `scripts: true` lets install scripts run, for packages that are useless without.
+ * there already.
  *
  * @returns the folder's `node_modules`.
  */
-export function install(name, packages, { scripts = false } = {}) {
+export function install(name, packages) {
   const folder = join(root, '.suites', name);
   const stamp = join(folder, 'stamp.json');
   const wanted = JSON.stringify(packages);
@@ -40,7 +40,7 @@ export function install(name, packages, { scripts = false } = {}) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{"private":true}\n');
   const specs = Object.entries(packages).map(([id, version]) => `${id}@${version}`);
-  const options = ['--no-save', '--no-audit', '--no-fund', '--loglevel=error', `--ignore-scripts=${!scripts}`];
+  const options = ['--no-save', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts'];
   console.error(`installing ${specs.join(' ')}`);
   const started = Date.now();
   const done = spawnSync('npm', ['install', ...options, '--prefix', folder, ...specs], {

@@ -95,7 +95,9 @@ export const programs = {
   },
 
   'claude-code': async (report, { mcp }) => {
-    const modules = install('claude-code', { '@anthropic-ai/claude-code': '2.1.329' }, { scripts: true });
+    const modules = install('claude-code', { '@anthropic-ai/claude-code': '2.1.329' });
+    // The package's own program is put in place by its install script; the binary beside it needs none.
+    const program = join(modules, `@anthropic-ai/claude-code-${process.platform}-${process.arch}`, 'claude');
     const home = scratchFolder('claude-code');
     const env = {
       PATH: process.env.PATH,
@@ -103,7 +105,7 @@ export const programs = {
       CLAUDE_CONFIG_DIR: join(home, '.claude'),
       DISABLE_AUTOUPDATER: '1',
     };
-    const claude = (...args) => output(join(modules, '.bin/claude'), args, { env, cwd: home });
+    const claude = (...args) => output(program, args, { env, cwd: home });
     await report.check('claude code: the health check connects', async () => {
       await claude('mcp', 'add', '--transport', 'http', 'zeroplane', mcp, '-s', 'user');
       expectText(await claude('mcp', 'list'), 'zeroplane', 'Connected');

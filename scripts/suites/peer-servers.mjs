@@ -15,8 +15,7 @@ export const servers = {
   stripe: {
     why: 'initialize never ends without the network',
     expect: 'sick',
-    make: () =>
-      bin('stripe', { '@stripe/mcp': '0.3.3' }, '@stripe/mcp/dist/index.js', ['--tools=all', '--api-key=sk_test_0']),
+    make: () => bin('stripe', { '@stripe/mcp': '0.3.3' }, '@stripe/mcp/dist/index.js', ['--api-key=rk_test_0']),
   },
   supabase: {
     why: 'tools/list fails without the network',

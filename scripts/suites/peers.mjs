@@ -15,7 +15,7 @@ import { servers } from './peer-servers.mjs';
 register();
 const { clients } = await import('../../tests/peers/clients.ts');
 const { WireClient } = await import('../../tests/fixtures/wire-client.ts');
-const { realServers, fixtureOverStdio } = await import('../../tests/fixtures/gateway.ts');
+const { realServers, fixtureCommand } = await import('../../tests/fixtures/gateway.ts');
 const { tmpdir } = await import('node:os');
 
 const PROBE = { tool: 'everything___echo', args: { message: 'hello' }, answer: 'hello' };
@@ -98,7 +98,7 @@ async function libraries(report) {
   ]);
   const { mcpServers, functions } = realServers(tmpdir());
   const config = {
-    mcpServers: { ...mcpServers, local: fixtureOverStdio, remote: { url: remote.ready.url } },
+    mcpServers: { ...mcpServers, local: fixtureCommand('stdio-legacy'), remote: { url: remote.ready.url } },
     functions,
   };
   const { ready } = await startGateway(config, { auth: undefined });

@@ -3,7 +3,7 @@ import type { Running } from '../fixtures/child.ts';
 import type { GatewayReady } from '../fixtures/gateway.ts';
 import type { WireEra } from '../fixtures/wire-client.ts';
 import { fixtureServer } from '../fixtures/child.ts';
-import { fixtureOverStdio, realServers, startGateway } from '../fixtures/gateway.ts';
+import { fixtureCommand, realServers, startGateway } from '../fixtures/gateway.ts';
 import { WireClient } from '../fixtures/wire-client.ts';
 import { clients } from '../peers/clients.ts';
 
@@ -14,7 +14,10 @@ beforeAll(async () => {
   remote = await fixtureServer('http-modern');
   gateway = await startGateway((folder) => {
     const { mcpServers, functions } = realServers(folder);
-    return { mcpServers: { ...mcpServers, local: fixtureOverStdio, remote: { url: remote.ready.url } }, functions };
+    return {
+      mcpServers: { ...mcpServers, local: fixtureCommand('stdio-legacy'), remote: { url: remote.ready.url } },
+      functions,
+    };
   });
   const registration = {
     type: 'tool',

@@ -143,5 +143,10 @@ export class UpstreamRpcError extends Error {
 /** Wraps anything thrown into a {@link PlatformError}; what is not one already becomes `INTERNAL`. */
 export function toPlatformError(thrown: unknown): PlatformError {
   if (thrown instanceof PlatformError) return thrown;
-  return new PlatformError('INTERNAL', 'An internal error occurred. The log entry of this request id says more.', {}, { cause: thrown });
+  return new PlatformError(
+    'INTERNAL',
+    'An internal error occurred. The log entry of this request id says more.',
+    {},
+    { cause: thrown },
+  );
 }

@@ -123,7 +123,10 @@ class Scanner {
 
   #enter(depth: number): void {
     if (depth > this.maxDepth) {
-      throw new PlatformError('INVALID_REQUEST', `The JSON is nested deeper than ${this.maxDepth} levels. Send a flatter value.`);
+      throw new PlatformError(
+        'INVALID_REQUEST',
+        `The JSON is nested deeper than ${this.maxDepth} levels. Send a flatter value.`,
+      );
     }
     this.position++;
   }
@@ -200,7 +203,10 @@ class SeenKeys {
 }
 
 function duplicate(key: string): PlatformError {
-  return new PlatformError('INVALID_REQUEST', `The key ${JSON.stringify(key.slice(0, 80))} appears twice in one object. Send each key once.`);
+  return new PlatformError(
+    'INVALID_REQUEST',
+    `The key ${JSON.stringify(key.slice(0, 80))} appears twice in one object. Send each key once.`,
+  );
 }
 
 export interface Scanned {

@@ -152,7 +152,11 @@ export interface BlobInfo {
 }
 
 export interface BlobStore {
-  put(key: string, bytes: Uint8Array, options: { readonly contentType: string; readonly expiresAtMs?: number }): Promise<BlobInfo>;
+  put(
+    key: string,
+    bytes: Uint8Array,
+    options: { readonly contentType: string; readonly expiresAtMs?: number },
+  ): Promise<BlobInfo>;
   /** A slice of the bytes from `offset` on; `undefined` when the key is absent or expired. */
   get(key: string, range?: { readonly offset: number; readonly length: number }): Promise<Uint8Array | undefined>;
   head(key: string): Promise<BlobInfo | undefined>;
@@ -274,7 +278,7 @@ export interface EgressRequest {
   readonly signal?: AbortSignal;
   /** `operator`: the URL stands in the operator's configuration and may be private. `caller`: it came by HTTP. */
   readonly origin: 'operator' | 'caller';
-  /** Milliseconds until the response headers must have arrived. */
+  /** Milliseconds until the response headers must have arrived. `Infinity` leaves it to the caller. */
   readonly timeoutMs: number;
 }
 
@@ -286,6 +290,12 @@ export interface EgressResponse {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
+export interface EgressTextOptions {
+  readonly maxBytes: number;
+  /** Given a function that ends the request at once, at any time. Cheaper than a signal per request. */
+  readonly onStart?: (cancel: () => void) => void;
+}
+
 /** A whole body as text, or the open stream when the answer is an event stream. */
 export interface EgressTextResponse {
   readonly status: number;
@@ -295,7 +305,7 @@ export interface EgressTextResponse {
   readonly text?: string;
   /** Present only when the answer is `text/event-stream`. */
   readonly body?: AsyncIterable<Uint8Array>;
-  /** Present with `body`: closes the connection at once, even while a read is waiting. */
+  /** Present with `body`: ends the connection at once, even while a read is waiting. */
   readonly close?: () => void;
 }
 
@@ -312,5 +322,5 @@ export interface Egress {
    *
    * @throws PlatformError as {@link request}, and `TARGET_RESPONSE_TOO_LARGE`, `TARGET_PROTOCOL_ERROR` (not UTF-8).
    */
-  requestText?(request: EgressRequest, maxBytes: number): Promise<EgressTextResponse>;
+  requestText?(request: EgressRequest, options: EgressTextOptions): Promise<EgressTextResponse>;
 }

@@ -65,14 +65,18 @@ export class CallRunner {
     const { endpoint, message, context } = request;
     const { catalogue } = this.#parts;
     const view = catalogue.current(context.tenant, endpoint) ?? (await catalogue.view(context.tenant, endpoint));
-    if (message.method === 'resources/read' && requestedName(message).startsWith(RESULT_URI)) return this.#parts.results.read(requestedName(message), context);
+    if (message.method === 'resources/read' && requestedName(message).startsWith(RESULT_URI))
+      return this.#parts.results.read(requestedName(message), context);
     const searched = message.method === 'tools/call' && endpoint === '' ? await this.#search(request, view) : undefined;
     if (searched !== undefined) return searched;
     const resolved = resolve(view, endpoint, message);
     const allowed = resolved !== undefined && (await this.#allowed(request, resolved));
     if (!allowed) throw await this.#unknown(request);
     if (context.hops >= MAX_HOPS) {
-      throw new PlatformError('GATEWAY_LOOP', `The call has passed ${context.hops} gateways. Look for a gateway that lists itself as a target.`);
+      throw new PlatformError(
+        'GATEWAY_LOOP',
+        `The call has passed ${context.hops} gateways. Look for a gateway that lists itself as a target.`,
+      );
     }
     this.#checkHeaders(resolved, request.message, request.caller);
     return this.#observed(request, resolved, () => this.#ledgered(request, resolved));
@@ -85,14 +89,18 @@ export class CallRunner {
     if ((name !== SEARCH_TOOL && name !== CALL_TOOL) || view.find('tools', name) !== undefined) return undefined;
     const { policy, search } = this.#parts;
     const resources = view.lists.tools.map((tool) => tool.resource);
-    const decisions = await policy.decideMany(context.principal, 'tool:call', resources, { requestId: context.requestId });
+    const decisions = await policy.decideMany(context.principal, 'tool:call', resources, {
+      requestId: context.requestId,
+    });
     if (!search.isActive(view, '', decisions)) return undefined;
     const args = isObject(message.parsed['arguments']) ? message.parsed['arguments'] : {};
     if (name === SEARCH_TOOL) {
-      if (typeof args['query'] !== 'string') return toolError('INVALID_ARGUMENTS: "query" must be text that says what the tool should do.');
+      if (typeof args['query'] !== 'string')
+        return toolError('INVALID_ARGUMENTS: "query" must be text that says what the tool should do.');
       return searchResult(search.find(view, args['query'], { decisions, limit: args['limit'] }));
     }
-    if (typeof args['name'] !== 'string' || args['name'] === CALL_TOOL) return toolError('INVALID_ARGUMENTS: "name" must be the name of a tool that search_tools found.');
+    if (typeof args['name'] !== 'string' || args['name'] === CALL_TOOL)
+      return toolError('INVALID_ARGUMENTS: "name" must be the name of a tool that search_tools found.');
     return this.run({ ...request, message: innerCall(message, args['name']) });
   }
 
@@ -106,7 +114,11 @@ export class CallRunner {
       context: { requestId: context.requestId, ...(isObject(args) ? { arguments: args } : {}) },
     });
     if (!decision.allowed && decision.visible) {
-      throw new PlatformError('FORBIDDEN', `${requestedName(message)} refused this call: ${decision.reason ?? decision.rule ?? 'by policy'}.`, { rule: decision.rule ?? 'policy' });
+      throw new PlatformError(
+        'FORBIDDEN',
+        `${requestedName(message)} refused this call: ${decision.reason ?? decision.rule ?? 'by policy'}.`,
+        { rule: decision.rule ?? 'policy' },
+      );
     }
     return decision.allowed;
   }
@@ -114,12 +126,22 @@ export class CallRunner {
   /** The same answer for a name that does not exist and one that the caller may not see. */
   async #unknown(request: CallRequest): Promise<PlatformError> {
     const { context, message } = request;
-    const what = message.method.startsWith('prompts/') ? 'prompt' : message.method.startsWith('resources/') ? 'resource' : 'tool';
+    const what = message.method.startsWith('prompts/')
+      ? 'prompt'
+      : message.method.startsWith('resources/')
+        ? 'resource'
+        : 'tool';
     const targets = this.#parts.catalogue.targetIds(context.tenant);
     const resources = targets.map((id) => ({ type: 'target', id, tenant: context.tenant }));
-    const decisions = await this.#parts.policy.decideMany(context.principal, actionOf(message.method), resources, { requestId: context.requestId });
+    const decisions = await this.#parts.policy.decideMany(context.principal, actionOf(message.method), resources, {
+      requestId: context.requestId,
+    });
     const knownTargets = targets.filter((_, index) => decisions[index]?.visible === true);
-    return new PlatformError('UNKNOWN_NAME', `Unknown ${what} or not allowed: ${requestedName(message).slice(0, 256)}`, { knownTargets });
+    return new PlatformError(
+      'UNKNOWN_NAME',
+      `Unknown ${what} or not allowed: ${requestedName(message).slice(0, 256)}`,
+      { knownTargets },
+    );
   }
 
   /** Row 13 of the ladder; the headers name arguments, so the tool must be known first. */
@@ -180,8 +202,16 @@ export class CallRunner {
     const { holds, results } = this.#parts;
     const { message, caller, context, endpoint } = request;
     const ours = caller.modern && holds.isOurs(message);
-    if (caller.modern && !ours && message.parsed['requestState'] !== undefined && !this.#isModernTarget(request, resolved)) {
-      throw new PlatformError('INVALID_REQUEST_STATE', 'requestState is not one that was given for this tool. Send the call again without it.');
+    if (
+      caller.modern &&
+      !ours &&
+      message.parsed['requestState'] !== undefined &&
+      !this.#isModernTarget(request, resolved)
+    ) {
+      throw new PlatformError(
+        'INVALID_REQUEST_STATE',
+        'requestState is not one that was given for this tool. Send the call again without it.',
+      );
     }
     const running = ours ? holds.resume(message, caller, context.principal) : this.#start(request, resolved);
     if (ours) context.onAbort((reason) => running.context.abort(reason));
@@ -219,11 +249,18 @@ export class CallRunner {
       const answered = await answerRound(text, request.caller);
       const call = targetCall(request, resolved);
       const running = new RunningCall(request.caller, undefined, request.context);
-      const result = await resolved.target.call({ ...call, params: [...call.params, ...answered] }, running.exchange, request.context);
+      const result = await resolved.target.call(
+        { ...call, params: [...call.params, ...answered] },
+        running.exchange,
+        request.context,
+      );
       text = result.text;
     }
     if (isInputRequired(text)) {
-      throw new PlatformError('TARGET_PROTOCOL_ERROR', `Target "${resolved.target.id}" still asks after ${MAX_ROUNDS} rounds of answers. Look at its log.`);
+      throw new PlatformError(
+        'TARGET_PROTOCOL_ERROR',
+        `Target "${resolved.target.id}" still asks after ${MAX_ROUNDS} rounds of answers. Look at its log.`,
+      );
     }
     return text;
   }
@@ -232,7 +269,8 @@ export class CallRunner {
 function targetCall(request: CallRequest, resolved: Resolved): TargetCall {
   const { message, caller } = request;
   const annotations = resolved.published?.definition.value['annotations'];
-  const hinted = isObject(annotations) && (annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true);
+  const hinted =
+    isObject(annotations) && (annotations['readOnlyHint'] === true || annotations['idempotentHint'] === true);
   const isRead = message.method !== 'tools/call';
   return {
     method: message.method,
@@ -254,7 +292,10 @@ function toolError(text: string): string {
 function innerCall(message: Message, name: string): Message {
   const outer = message.params.find((member) => member.key === 'arguments');
   const scanned = outer === undefined ? undefined : scan(outer.text, 1);
-  const inner = scanned?.object === undefined || outer === undefined ? undefined : rawMembers(outer.text, scanned.object).find((member) => member.key === 'arguments');
+  const inner =
+    scanned?.object === undefined || outer === undefined
+      ? undefined
+      : rawMembers(outer.text, scanned.object).find((member) => member.key === 'arguments');
   const others = message.params.filter((member) => member.key !== 'name' && member.key !== 'arguments');
   const outerArguments = message.parsed['arguments'];
   const args = isObject(outerArguments) ? (outerArguments['arguments'] ?? {}) : {};
@@ -274,14 +315,18 @@ export function isInputRequired(text: string): boolean {
 /** Members `inputResponses` and `requestState` for the next round. */
 async function answerRound(text: string, caller: Caller): Promise<{ key: string; text: string }[]> {
   const { object, value } = scan(text, 2);
-  if (object === undefined || !isObject(value)) throw new PlatformError('TARGET_PROTOCOL_ERROR', 'The target asked in a form that is no object.');
+  if (object === undefined || !isObject(value))
+    throw new PlatformError('TARGET_PROTOCOL_ERROR', 'The target asked in a form that is no object.');
   const requests = isObject(value['inputRequests']) ? value['inputRequests'] : {};
   const answers: { key: string; text: string }[] = [];
   for (const [key, question] of Object.entries(requests)) {
     const method = isObject(question) ? String(question['method']) : '';
     const params = isObject(question) && isObject(question['params']) ? question['params'] : {};
     if (caller.ask === undefined || !mayAsk(caller.capabilities, method, params)) {
-      throw new PlatformError('CLIENT_CANNOT_ANSWER', `The tool asks the user (${method}), and this client cannot be asked. Use a client that declares the capability and keeps a session.`);
+      throw new PlatformError(
+        'CLIENT_CANNOT_ANSWER',
+        `The tool asks the user (${method}), and this client cannot be asked. Use a client that declares the capability and keeps a session.`,
+      );
     }
     answers.push({ key, text: await caller.ask(method, JSON.stringify(params)) });
   }
@@ -294,7 +339,8 @@ const AS_TOOL_RESULT = /^(?:TARGET_|FUNCTION_|PAYLOAD_TOO_LARGE|CLIENT_CANNOT_AN
 
 /** A failure of the thing called is a result that a model can read and act on; other errors stay errors. */
 function asToolResult(error: unknown, method: string, at: { target: string; requestId: string }): string | undefined {
-  if (method !== 'tools/call' || !(error instanceof PlatformError) || !AS_TOOL_RESULT.test(error.code)) return undefined;
+  if (method !== 'tools/call' || !(error instanceof PlatformError) || !AS_TOOL_RESULT.test(error.code))
+    return undefined;
   return JSON.stringify({
     content: [{ type: 'text', text: `${error.code}: ${error.message}` }],
     isError: true,

@@ -26,7 +26,8 @@ const RELAYED_EXTENSIONS: ReadonlySet<string> = new Set(['io.modelcontextprotoco
 export function relayedCapabilities(caller: Caller): Readonly<Record<string, unknown>> {
   const out: Record<string, unknown> = {};
   if (caller.modern || caller.ask !== undefined) {
-    for (const key of ['elicitation', 'sampling', 'roots']) if (caller.capabilities[key] !== undefined) out[key] = caller.capabilities[key];
+    for (const key of ['elicitation', 'sampling', 'roots'])
+      if (caller.capabilities[key] !== undefined) out[key] = caller.capabilities[key];
   }
   const extensions = caller.capabilities['extensions'];
   if (isObject(extensions)) {
@@ -44,7 +45,9 @@ export function mayAsk(capabilities: Readonly<Record<string, unknown>>, method: 
   const elicitation = capabilities['elicitation'];
   if (!isObject(elicitation)) return false;
   const mode = isObject(params) && params['mode'] === 'url' ? 'url' : 'form';
-  return mode === 'url' ? elicitation['url'] !== undefined : elicitation['form'] !== undefined || elicitation['url'] === undefined;
+  return mode === 'url'
+    ? elicitation['url'] !== undefined
+    : elicitation['form'] !== undefined || elicitation['url'] === undefined;
 }
 
 export interface Question {
@@ -70,7 +73,11 @@ export class CallExchange implements Exchange {
   readonly #label: string | undefined;
   readonly #hold: (method: string, paramsText: string) => Promise<string>;
 
-  constructor(caller: Caller, label: string | undefined, hold: (method: string, paramsText: string) => Promise<string>) {
+  constructor(
+    caller: Caller,
+    label: string | undefined,
+    hold: (method: string, paramsText: string) => Promise<string>,
+  ) {
     this.caller = caller;
     this.capabilities = relayedCapabilities(caller);
     this.canAsk = caller.modern || caller.ask !== undefined;
@@ -108,15 +115,27 @@ export class CallExchange implements Exchange {
   ask(method: string, paramsText: string): Promise<string> {
     const params: unknown = JSON.parse(paramsText);
     if (!this.canAsk || !mayAsk(this.capabilities, method, params)) {
-      return Promise.reject(new PlatformError('CLIENT_CANNOT_ANSWER', `The client cannot answer ${method}: it did not declare the capability, or its connection cannot carry questions.`));
+      return Promise.reject(
+        new PlatformError(
+          'CLIENT_CANNOT_ANSWER',
+          `The client cannot answer ${method}: it did not declare the capability, or its connection cannot carry questions.`,
+        ),
+      );
     }
-    const text = labelQuestion(method, params, { label: this.#label, text: paramsText });
-    return this.caller?.ask === undefined ? this.#hold(method, text) : this.caller.ask(method, text);
+    // A question that becomes part of a result is labelled there, with everything else that is made public.
+    if (this.caller?.ask === undefined) return this.#hold(method, paramsText);
+    return this.caller.ask(method, labelQuestion(method, params, { label: this.#label, text: paramsText }));
   }
 }
 
 /** Puts the target's name in front of what a user is asked, so that the user sees who asks. */
 function labelQuestion(method: string, params: unknown, at: { label: string | undefined; text: string }): string {
-  if (at.label === undefined || method !== 'elicitation/create' || !isObject(params) || typeof params['message'] !== 'string') return at.text;
+  if (
+    at.label === undefined ||
+    method !== 'elicitation/create' ||
+    !isObject(params) ||
+    typeof params['message'] !== 'string'
+  )
+    return at.text;
   return JSON.stringify({ ...params, message: `[${at.label}] ${params['message']}` });
 }

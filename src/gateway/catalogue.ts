@@ -95,7 +95,10 @@ export class Catalogue {
 
   #watch(target: Target): void {
     this.#bump();
-    this.#unsubscribe.set(target, target.onChange((change) => this.#targetChanged(target, change)));
+    this.#unsubscribe.set(
+      target,
+      target.onChange((change) => this.#targetChanged(target, change)),
+    );
   }
 
   #forget(target: Target): void {
@@ -115,7 +118,12 @@ export class Catalogue {
 
   #targetChanged(target: Target, change: TargetChange & { readonly tenant?: string }): void {
     if (change.kind === 'resource') {
-      this.#emit({ tenant: change.tenant, target, kinds: [], ...(change.uri === undefined ? {} : { uri: change.uri }) });
+      this.#emit({
+        tenant: change.tenant,
+        target,
+        kinds: [],
+        ...(change.uri === undefined ? {} : { uri: change.uri }),
+      });
       return;
     }
     for (const slot of this.#slots.get(target)?.values() ?? []) {
@@ -173,13 +181,19 @@ export class Catalogue {
       slot.error = undefined;
       slot.failures = 0;
       slot.listedAtMs = clock.nowMs();
-      slot.dueAtMs = clock.monotonicMs() + Math.max(MIN_TTL_MS, listing.ttlMs === undefined || listing.ttlMs === 0 ? DEFAULT_TTL_MS : listing.ttlMs);
+      slot.dueAtMs =
+        clock.monotonicMs() +
+        Math.max(MIN_TTL_MS, listing.ttlMs === undefined || listing.ttlMs === 0 ? DEFAULT_TTL_MS : listing.ttlMs);
       this.#accept(slot, listing);
     } catch (thrown) {
       slot.error = toPlatformError(thrown);
       slot.failures++;
       slot.dueAtMs = clock.monotonicMs() + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (slot.failures - 1));
-      this.#parts.log.log('warn', 'target-list-failed', { target: slot.target.id, code: slot.error.code, reason: slot.error.message });
+      this.#parts.log.log('warn', 'target-list-failed', {
+        target: slot.target.id,
+        code: slot.error.code,
+        reason: slot.error.message,
+      });
     }
     // Views remember when a slot is due, so they must look again.
     this.#views.clear();
@@ -187,7 +201,9 @@ export class Catalogue {
 
   #accept(slot: Slot, listing: TargetListing): void {
     const digests = digestByKind(listing.definitions);
-    const changed = (['tools', 'prompts', 'resources', 'templates'] as const).filter((kind) => digests.get(kind) !== slot.digests.get(kind));
+    const changed = (['tools', 'prompts', 'resources', 'templates'] as const).filter(
+      (kind) => digests.get(kind) !== slot.digests.get(kind),
+    );
     const first = slot.listing === undefined;
     slot.listing = listing;
     if (changed.length === 0 && !first) return;
@@ -202,12 +218,19 @@ export class Catalogue {
   #recordDefinitions(slot: Slot, listing: TargetListing): void {
     const record = this.#parts.onDefinitions;
     if (record === undefined) return;
-    const digests = new Map(listing.definitions.map((definition) => [`${definition.kind}#${definition.key}`, definitionDigest(definition)]));
+    const digests = new Map(
+      listing.definitions.map((definition) => [`${definition.kind}#${definition.key}`, definitionDigest(definition)]),
+    );
     record(slot.tenant === '' ? '*' : slot.tenant, slot.target, digests);
   }
 
   #systemContext(tenant: string): Context {
-    const principal: Principal = { id: 'zeroplane', tenant: tenant === '' ? '*' : tenant, roles: ['admin'], scopes: ['zeroplane:use'] };
+    const principal: Principal = {
+      id: 'zeroplane',
+      tenant: tenant === '' ? '*' : tenant,
+      roles: ['admin'],
+      scopes: ['zeroplane:use'],
+    };
     const { clock, ids, log } = this.#parts;
     return new Context({ principal, requestId: ids.uuid(), clock, timeoutMs: LIST_TIMEOUT_MS, log });
   }
@@ -227,7 +250,11 @@ export class Catalogue {
     if (ready !== undefined) return ready;
     const slots = this.#slotsOf(tenant, endpoint);
     await this.#prepare(slots);
-    const sets = slots.map((slot) => ({ target: slot.target, listing: slot.listing, set: endpoint === '' ? slot.prefixed : slot.bare }));
+    const sets = slots.map((slot) => ({
+      target: slot.target,
+      listing: slot.listing,
+      set: endpoint === '' ? slot.prefixed : slot.bare,
+    }));
     const view = buildView(this.version, sets);
     const now = this.#parts.clock.monotonicMs();
     // A slot that is being read, or is due and was left for later, is worth another look soon.
@@ -245,7 +272,9 @@ export class Catalogue {
     const now = this.#parts.clock.monotonicMs();
     const due = slots.filter((slot) => slot.dueAtMs <= now);
     const started = due.map((slot) => ({ slot, done: this.#refresh(slot) }));
-    const blocking = started.filter(({ slot }) => slot.listing === undefined && slot.failures === 0).map(({ done }) => done);
+    const blocking = started
+      .filter(({ slot }) => slot.listing === undefined && slot.failures === 0)
+      .map(({ done }) => done);
     if (blocking.length > 0) await this.#within(LIST_BUDGET_MS, Promise.all(blocking));
   }
 
@@ -266,7 +295,12 @@ export class Catalogue {
   /** For the status page. */
   status(target: Target, tenant: string): SlotStatus {
     const slot = this.#slot(target, tenant);
-    return { listing: slot.listing, listedAtMs: slot.listedAtMs, error: slot.error, pending: slot.pending !== undefined };
+    return {
+      listing: slot.listing,
+      listedAtMs: slot.listedAtMs,
+      error: slot.error,
+      pending: slot.pending !== undefined,
+    };
   }
 }
 

@@ -55,7 +55,8 @@ export class LoggedStream {
     stream.onClose(() => {
       if (this.#attached === stream) this.#attached = undefined;
     });
-    for (const event of this.#events) if (event.sequence > sequence) stream.send(event.text, `${this.name}.${event.sequence}`);
+    for (const event of this.#events)
+      if (event.sequence > sequence) stream.send(event.text, `${this.name}.${event.sequence}`);
     if (this.ended) stream.end();
   }
 

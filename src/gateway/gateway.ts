@@ -3,6 +3,7 @@
  * the body; it does not authenticate, and it does not look at Host or Origin: `http/pipeline.ts` has done both.
  */
 
+import { isAscii, isUtf8 } from 'node:buffer';
 import type { Context } from '../core/context.ts';
 import { PlatformError, toPlatformError } from '../core/errors.ts';
 import { arrayElements } from '../core/json.ts';
@@ -55,6 +56,8 @@ export interface GatewayOptions {
   readonly search: SearchOptions;
   readonly offloadBytes?: number;
   readonly onDefinitions?: CatalogueParts['onDefinitions'];
+  /** Called before a tenant's first request is served; must be cheap when called again. */
+  readonly prepareTenant?: (tenant: string) => Promise<void>;
 }
 
 export class Gateway {
@@ -67,14 +70,23 @@ export class Gateway {
   readonly #announcer: Announcer;
   readonly #holds: HoldTable;
   readonly #targets: TargetSet;
+  readonly #prepareTenant: ((tenant: string) => Promise<void>) | undefined;
+  readonly #prepared = new Set<string>();
 
   constructor(options: GatewayOptions) {
     const { targets, policy, store, events, clock, ids, log } = options;
     const serverInfo = JSON.stringify(options.identity);
     const sealer = new Sealer(options.sealingKey);
     this.#targets = targets;
+    this.#prepareTenant = options.prepareTenant;
     this.search = new SearchTools(options.search);
-    this.catalogue = new Catalogue({ targets, clock, ids, log, ...(options.onDefinitions === undefined ? {} : { onDefinitions: options.onDefinitions }) });
+    this.catalogue = new Catalogue({
+      targets,
+      clock,
+      ids,
+      log,
+      ...(options.onDefinitions === undefined ? {} : { onDefinitions: options.onDefinitions }),
+    });
     this.#holds = new HoldTable({ sealer, clock, ids });
     const subscriptions = new Subscriptions({ catalogue: this.catalogue, policy });
     const runner = new CallRunner({
@@ -84,10 +96,22 @@ export class Gateway {
       clock,
       holds: this.#holds,
       ledger: new Ledger({ store, clock, instanceId: ids.uuid() }),
-      results: new ResultStore({ store, clock, ids, ...(options.offloadBytes === undefined ? {} : { offloadBytes: options.offloadBytes }) }),
+      results: new ResultStore({
+        store,
+        clock,
+        ids,
+        ...(options.offloadBytes === undefined ? {} : { offloadBytes: options.offloadBytes }),
+      }),
       search: this.search,
     });
-    const lists = new Lists({ catalogue: this.catalogue, policy, sealer, search: this.search, serverInfo, isPublic: options.isPublic });
+    const lists = new Lists({
+      catalogue: this.catalogue,
+      policy,
+      sealer,
+      search: this.search,
+      serverInfo,
+      isPublic: options.isPublic,
+    });
     this.#sessions = new SessionTable({ sealer, store, clock, ids });
     this.#announcer = new Announcer({ catalogue: this.catalogue, clock, serverInfo, subscriptions });
     const dispatcher = new LegacyDispatcher({ runner, lists, sessions: this.#sessions, subscriptions, targets });
@@ -105,11 +129,17 @@ export class Gateway {
   /** Answers one request. Whatever goes wrong is a reply, never an exception. */
   async handle(request: GatewayRequest, context: Context): Promise<Reply> {
     try {
+      if (!this.#prepared.has(context.tenant)) await this.#prepare(context.tenant);
       if (request.path === '/mcp' || request.path.startsWith('/mcp/')) return await this.#mcp(request, context);
       return await this.#sseRoutes(request, context);
     } catch (error) {
       return failure(error, context);
     }
+  }
+
+  async #prepare(tenant: string): Promise<void> {
+    await this.#prepareTenant?.(tenant);
+    this.#prepared.add(tenant);
   }
 
   async #mcp(request: GatewayRequest, context: Context): Promise<Reply> {
@@ -124,14 +154,24 @@ export class Gateway {
     if (request.method === 'DELETE') return this.#legacy.delete(at);
     if (request.method !== 'POST') return methodNotAllowed('GET, POST, DELETE');
     checkMedia(request);
-    if (!accepts.json && !accepts.sse) throw new PlatformError('NOT_ACCEPTABLE', 'Accept must admit application/json or text/event-stream.');
+    if (!accepts.json && !accepts.sse)
+      throw new PlatformError('NOT_ACCEPTABLE', 'Accept must admit application/json or text/event-stream.');
     const text = decodeUtf8(await request.readBody());
     const elements = text.trimStart().startsWith('[') ? arrayElements(text) : undefined;
     if (elements !== undefined) return this.#legacy.post(decodeBatch(elements), true, at);
     const message = decodeMessage(text);
     if (isModern(message)) return this.#modern.handle(message, request, at);
-    if (headerValue(request.headers, 'mcp-protocol-version')?.trim() === MODERN_VERSION && message.kind !== 'notification') {
-      throw new MessageError(new PlatformError('INVALID_PARAMS', `A ${MODERN_VERSION} request carries "params._meta" with its protocolVersion and clientCapabilities.`), message.idText);
+    if (
+      headerValue(request.headers, 'mcp-protocol-version')?.trim() === MODERN_VERSION &&
+      message.kind !== 'notification'
+    ) {
+      throw new MessageError(
+        new PlatformError(
+          'INVALID_PARAMS',
+          `A ${MODERN_VERSION} request carries "params._meta" with its protocolVersion and clientCapabilities.`,
+        ),
+        message.idText,
+      );
     }
     return this.#legacy.post([message], false, at);
   }
@@ -157,18 +197,27 @@ function failure(thrown: unknown, context: Context): Reply {
   const idText = thrown instanceof MessageError ? thrown.idText : 'null';
   const inner = thrown instanceof MessageError ? thrown.error : thrown;
   const error = toPlatformError(inner);
-  if (error.code === 'INTERNAL') context.log.log('error', 'request-failed', { requestId: context.requestId, cause: error.cause instanceof Error ? error.cause.stack : String(error.cause) });
+  if (error.code === 'INTERNAL')
+    context.log.log('error', 'request-failed', {
+      requestId: context.requestId,
+      cause: error.cause instanceof Error ? error.cause.stack : String(error.cause),
+    });
   const retryAfter = error.details['retryAfterSeconds'];
   const headers = typeof retryAfter === 'number' ? { 'retry-after': String(retryAfter) } : {};
   if (error.code === 'CALL_CANCELLED') return emptyReply(499);
-  return jsonReply(error.status, errorMessage(idText, toRpcError(error, { modern: false, requestId: context.requestId })), headers);
+  return jsonReply(
+    error.status,
+    errorMessage(idText, toRpcError(error, { modern: false, requestId: context.requestId })),
+    headers,
+  );
 }
 
 /** Media types that a client takes; an absent header takes all. */
 function acceptsOf(request: GatewayRequest): Accepts {
   const accept = headerValue(request.headers, 'accept');
   if (accept === undefined) return { json: true, sse: true };
-  if (accept.includes('application/json') && accept.includes('text/event-stream') && !accept.includes('q=0')) return { json: true, sse: true };
+  if (accept.includes('application/json') && accept.includes('text/event-stream') && !accept.includes('q=0'))
+    return { json: true, sse: true };
   const ranges = accept
     .toLowerCase()
     .split(',')
@@ -183,38 +232,59 @@ function acceptsOf(request: GatewayRequest): Accepts {
 export function checkMedia(request: GatewayRequest): void {
   const type = headerValue(request.headers, 'content-type');
   if (type !== 'application/json') {
-    const [media = '', ...parameters] = (type ?? '').toLowerCase().split(';').map((part) => part.trim());
-    const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length).replaceAll('"', '');
-    if (media !== 'application/json') throw new PlatformError('UNSUPPORTED_MEDIA_TYPE', `Content-Type ${type ?? '(absent)'} is not supported. Send application/json.`);
-    if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') throw new PlatformError('UNSUPPORTED_MEDIA_TYPE', `The charset ${charset} is not supported. Send UTF-8.`);
+    const [media = '', ...parameters] = (type ?? '')
+      .toLowerCase()
+      .split(';')
+      .map((part) => part.trim());
+    const charset = parameters
+      .find((parameter) => parameter.startsWith('charset='))
+      ?.slice('charset='.length)
+      .replaceAll('"', '');
+    if (media !== 'application/json')
+      throw new PlatformError(
+        'UNSUPPORTED_MEDIA_TYPE',
+        `Content-Type ${type ?? '(absent)'} is not supported. Send application/json.`,
+      );
+    if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8')
+      throw new PlatformError('UNSUPPORTED_MEDIA_TYPE', `The charset ${charset} is not supported. Send UTF-8.`);
   }
   const encoding = headerValue(request.headers, 'content-encoding');
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
-    throw new PlatformError('UNSUPPORTED_MEDIA_TYPE', `Content-Encoding ${encoding} is not supported. Send the body as it is.`);
+    throw new PlatformError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `Content-Encoding ${encoding} is not supported. Send the body as it is.`,
+    );
   }
 }
-
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** @throws PlatformError `PARSE_ERROR` for bytes that are not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const text = buffer.latin1Slice(0, buffer.length);
-  // Nearly every body is ASCII, where the two encodings agree and no check is needed.
-  if (!/[^\u0000-\u007f]/.test(text)) return text;
-  try {
-    return UTF8.decode(buffer);
-  } catch {
-    throw new PlatformError('PARSE_ERROR', 'The body is not valid UTF-8.');
-  }
+  // Nearly every body is ASCII, where both encodings agree and the short way is faster.
+  if (isAscii(buffer)) return buffer.toString('latin1');
+  if (isUtf8(buffer)) return buffer.toString('utf8');
+  throw new PlatformError('PARSE_ERROR', 'The body is not valid UTF-8.');
 }
 
 /** @throws MessageError for an empty batch, one that is too long, or one with a message of the modern form. */
 function decodeBatch(elements: readonly string[]): Message[] {
-  if (elements.length === 0) throw new MessageError(new PlatformError('INVALID_REQUEST', 'The batch is empty.'), 'null');
-  if (elements.length > MAX_BATCH) throw new MessageError(new PlatformError('INVALID_REQUEST', `The batch has ${elements.length} messages; at most ${MAX_BATCH} are allowed.`), 'null');
+  if (elements.length === 0)
+    throw new MessageError(new PlatformError('INVALID_REQUEST', 'The batch is empty.'), 'null');
+  if (elements.length > MAX_BATCH)
+    throw new MessageError(
+      new PlatformError(
+        'INVALID_REQUEST',
+        `The batch has ${elements.length} messages; at most ${MAX_BATCH} are allowed.`,
+      ),
+      'null',
+    );
   const messages = elements.map((element) => decodeMessage(element));
-  if (messages.some(isModern)) throw new MessageError(new PlatformError('INVALID_REQUEST', `Revision ${MODERN_VERSION} has no batches. Send one message per request.`), 'null');
-  if (messages.some((message) => message.method === 'initialize')) throw new MessageError(new PlatformError('INVALID_REQUEST', 'initialize must not be part of a batch.'), 'null');
+  if (messages.some(isModern))
+    throw new MessageError(
+      new PlatformError('INVALID_REQUEST', `Revision ${MODERN_VERSION} has no batches. Send one message per request.`),
+      'null',
+    );
+  if (messages.some((message) => message.method === 'initialize'))
+    throw new MessageError(new PlatformError('INVALID_REQUEST', 'initialize must not be part of a batch.'), 'null');
   return messages;
 }

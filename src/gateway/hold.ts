@@ -132,9 +132,15 @@ export class HoldTable {
 
   /** Parks a call and words its open questions as an `input_required` result. */
   park(running: RunningCall, principal: Principal, digest: string): string {
-    const mine = [...this.#held.values()].filter((held) => held.principal.id === principal.id && held.principal.tenant === principal.tenant);
+    const mine = [...this.#held.values()].filter(
+      (held) => held.principal.id === principal.id && held.principal.tenant === principal.tenant,
+    );
     if (this.#held.size >= MAX_HELD || mine.length >= MAX_HELD_PER_PRINCIPAL) {
-      const error = new PlatformError('TOO_MANY_REQUESTS', 'Too many calls are waiting for answers. Answer or drop some of them first.', { retryAfterSeconds: 5 });
+      const error = new PlatformError(
+        'TOO_MANY_REQUESTS',
+        'Too many calls are waiting for answers. Answer or drop some of them first.',
+        { retryAfterSeconds: 5 },
+      );
       running.abandon(error);
       throw error;
     }
@@ -142,7 +148,10 @@ export class HoldTable {
     const cancel = this.#clock.after(HOLD_MS, () => this.#expire(id));
     running.exchange.caller = undefined;
     this.#held.set(id, { running, principal, digest, cancel });
-    const requests = running.questions.map((question) => `${JSON.stringify(question.key)}:{"method":${JSON.stringify(question.method)},"params":${question.paramsText}}`);
+    const requests = running.questions.map(
+      (question) =>
+        `${JSON.stringify(question.key)}:{"method":${JSON.stringify(question.method)},"params":${question.paramsText}}`,
+    );
     const state = STATE_PREFIX + this.#sealer.seal('request-state', principal, { id, digest });
     return `{"resultType":"input_required","inputRequests":{${requests.join(',')}},"requestState":${JSON.stringify(state)}}`;
   }
@@ -167,8 +176,10 @@ export class HoldTable {
   resume(message: Message, caller: Caller, principal: Principal): RunningCall {
     const state = String(message.parsed['requestState']).slice(STATE_PREFIX.length);
     const opened = this.#sealer.open('request-state', principal, state);
-    if (!isObject(opened) || typeof opened['id'] !== 'string') throw stateError('requestState is not one that was given to this caller.');
-    if (opened['digest'] !== requestDigest(message)) throw stateError('requestState belongs to a call with another name or other arguments.');
+    if (!isObject(opened) || typeof opened['id'] !== 'string')
+      throw stateError('requestState is not one that was given to this caller.');
+    if (opened['digest'] !== requestDigest(message))
+      throw stateError('requestState belongs to a call with another name or other arguments.');
     const held = this.#held.get(opened['id']);
     if (held === undefined) throw stateError('The call that this requestState belongs to has ended.');
     held.cancel();

@@ -41,7 +41,11 @@ export class Ledger {
    * @param run - `final: false` for an answer that is no end (the caller was asked something): nothing is kept.
    * @throws PlatformError `IDEMPOTENCY_IN_FLIGHT`, `IDEMPOTENCY_MISMATCH`.
    */
-  async once(context: Context, entry: LedgerEntry, run: () => Promise<{ text: string; final: boolean }>): Promise<string> {
+  async once(
+    context: Context,
+    entry: LedgerEntry,
+    run: () => Promise<{ text: string; final: boolean }>,
+  ): Promise<string> {
     const store = this.#parts.store.store(context.tenant);
     const table = store.table(LEDGER);
     const id = createHash('sha256').update([context.principal.id, entry.tool, entry.key].join('\0')).digest('hex');
@@ -80,12 +84,19 @@ export class Ledger {
 
   async #replay(context: Context, stored: Item, entry: LedgerEntry): Promise<string> {
     if (stored['digest'] !== entry.digest) {
-      throw new PlatformError('IDEMPOTENCY_MISMATCH', `The idempotency key "${entry.key}" was used with other arguments. Use a new key for a new call.`);
+      throw new PlatformError(
+        'IDEMPOTENCY_MISMATCH',
+        `The idempotency key "${entry.key}" was used with other arguments. Use a new key for a new call.`,
+      );
     }
     if (stored['status'] === 'in-flight') throw this.#inFlight(stored, entry);
     if (typeof stored['text'] === 'string') return stored['text'];
     const bytes = await this.#parts.store.store(context.tenant).blobs.get(`idempotency/${String(stored['id'])}`);
-    if (bytes === undefined) throw new PlatformError('RESULT_NOT_FOUND', `The stored answer of key "${entry.key}" has expired. Use a new key.`);
+    if (bytes === undefined)
+      throw new PlatformError(
+        'RESULT_NOT_FOUND',
+        `The stored answer of key "${entry.key}" has expired. Use a new key.`,
+      );
     return Buffer.from(bytes).toString('utf8');
   }
 
@@ -104,7 +115,10 @@ export class Ledger {
       await store.table(LEDGER).put({ ...row, status: 'done', text });
       return;
     }
-    await store.blobs.put(`idempotency/${String(row['id'])}`, bytes, { contentType: 'application/json', expiresAtMs: Number(row['expiresAt']) * 1000 });
+    await store.blobs.put(`idempotency/${String(row['id'])}`, bytes, {
+      contentType: 'application/json',
+      expiresAtMs: Number(row['expiresAt']) * 1000,
+    });
     await store.table(LEDGER).put({ ...row, status: 'done' });
   }
 }

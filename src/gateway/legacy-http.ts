@@ -38,7 +38,10 @@ export interface PostAt {
 
 function refuse(error: unknown, at: { idText: string; context: Context }, status?: number): Reply {
   const code = status ?? (error instanceof PlatformError ? error.status : 500);
-  return jsonReply(code, errorMessage(at.idText, toRpcError(error, { modern: false, requestId: at.context.requestId })));
+  return jsonReply(
+    code,
+    errorMessage(at.idText, toRpcError(error, { modern: false, requestId: at.context.requestId })),
+  );
 }
 
 export class LegacyHttp {
@@ -55,7 +58,8 @@ export class LegacyHttp {
     const idText = isBatch ? 'null' : (first?.idText ?? 'null');
     try {
       // A new handshake ignores the session id of an old one.
-      if (!isBatch && first?.method === 'initialize' && first.kind === 'request') return await this.#initialize(first, at);
+      if (!isBatch && first?.method === 'initialize' && first.kind === 'request')
+        return await this.#initialize(first, at);
       const session = await this.#session(at);
       const version = this.#version(at.request, session);
       if (isBatch && version > '2025-03-26' && session !== undefined) {
@@ -79,7 +83,10 @@ export class LegacyHttp {
     const header = headerValue(request.headers, 'mcp-protocol-version')?.trim();
     if (header === undefined) return session?.version ?? '2025-03-26';
     if (!isLegacyVersion(header)) {
-      throw new PlatformError('INVALID_REQUEST', `Unsupported protocol version: ${header.slice(0, 40)} (supported: ${SUPPORTED_VERSIONS.join(', ')})`);
+      throw new PlatformError(
+        'INVALID_REQUEST',
+        `Unsupported protocol version: ${header.slice(0, 40)} (supported: ${SUPPORTED_VERSIONS.join(', ')})`,
+      );
     }
     return session?.version ?? header;
   }
@@ -101,7 +108,11 @@ export class LegacyHttp {
     return stream.reply(headers);
   }
 
-  async #dispatch(messages: readonly Message[], isBatch: boolean, at: PostAt & { session: Session | undefined; version: string }): Promise<Reply> {
+  async #dispatch(
+    messages: readonly Message[],
+    isBatch: boolean,
+    at: PostAt & { session: Session | undefined; version: string },
+  ): Promise<Reply> {
     const { dispatcher, clock } = this.#parts;
     const { session, version, context } = at;
     const requests = messages.filter((message) => message.kind === 'request');
@@ -118,11 +129,21 @@ export class LegacyHttp {
       isBatch,
       ...(session === undefined
         ? {}
-        : { log: { open: () => session.log.open('p'), finish: (stream) => session.log.finish(stream), primed: version >= '2025-11-25' } }),
+        : {
+            log: {
+              open: () => session.log.open('p'),
+              finish: (stream) => session.log.finish(stream),
+              primed: version >= '2025-11-25',
+            },
+          }),
     });
     // A broken connection cancels nothing in these revisions: the client may resume, or has sent `cancelled`.
     for (const message of requests) {
-      const outlet = { send: (text: string) => responder.send(text), finish: (parts: readonly (string | Uint8Array)[]) => responder.finish(200, parts), canStream: responder.canStream };
+      const outlet = {
+        send: (text: string) => responder.send(text),
+        finish: (parts: readonly (string | Uint8Array)[]) => responder.finish(200, parts),
+        canStream: responder.canStream,
+      };
       const own = isBatch ? sibling(context, clock) : context;
       void dispatcher.request(message, { ...at, context: own, outlet });
     }
@@ -132,7 +153,11 @@ export class LegacyHttp {
   /** `GET`: the stream for what the server says on its own account. */
   async get(at: PostAt): Promise<Reply> {
     if (!this.#parts.sessionsOn) return methodNotAllowed('POST');
-    if (!at.accepts.sse) return refuse(new PlatformError('NOT_ACCEPTABLE', 'GET opens an event stream: send Accept: text/event-stream.'), { idText: 'null', context: at.context });
+    if (!at.accepts.sse)
+      return refuse(new PlatformError('NOT_ACCEPTABLE', 'GET opens an event stream: send Accept: text/event-stream.'), {
+        idText: 'null',
+        context: at.context,
+      });
     try {
       if (headerValue(at.request.headers, 'mcp-session-id') === undefined) {
         throw new PlatformError('INVALID_REQUEST', 'GET needs the Mcp-Session-Id of an initialized session.');
@@ -158,7 +183,9 @@ export class LegacyHttp {
     if (session.version >= '2025-11-25') logged.prime(stream);
     logged.attach(stream);
     // An event id that is no longer known means that something may have been missed: say so.
-    if (lastEventId !== undefined) for (const method of ['tools', 'prompts', 'resources']) logged.send(notificationMessage(`notifications/${method}/list_changed`, '{}'));
+    if (lastEventId !== undefined)
+      for (const method of ['tools', 'prompts', 'resources'])
+        logged.send(notificationMessage(`notifications/${method}/list_changed`, '{}'));
     return stream.reply();
   }
 
@@ -170,7 +197,15 @@ export class LegacyHttp {
       principal: session.principal,
       endpoint: session.endpoint,
       wants: (notification: Notification) => !('uri' in notification) || session.subscriptions.has(notification.uri),
-      tell: (notification: Notification) => session.log.latest()?.send(notificationMessage(notification.method, 'uri' in notification ? JSON.stringify({ uri: notification.uri }) : '{}')),
+      tell: (notification: Notification) =>
+        session.log
+          .latest()
+          ?.send(
+            notificationMessage(
+              notification.method,
+              'uri' in notification ? JSON.stringify({ uri: notification.uri }) : '{}',
+            ),
+          ),
     });
   }
 
@@ -178,7 +213,8 @@ export class LegacyHttp {
   async delete(at: PostAt): Promise<Reply> {
     if (!this.#parts.sessionsOn) return methodNotAllowed('POST');
     try {
-      if (headerValue(at.request.headers, 'mcp-session-id') === undefined) throw new PlatformError('INVALID_REQUEST', 'DELETE needs the Mcp-Session-Id of the session to end.');
+      if (headerValue(at.request.headers, 'mcp-session-id') === undefined)
+        throw new PlatformError('INVALID_REQUEST', 'DELETE needs the Mcp-Session-Id of the session to end.');
       const session = await this.#session(at);
       if (session !== undefined) await this.#parts.sessions.end(session);
       return emptyReply(204);
@@ -189,12 +225,22 @@ export class LegacyHttp {
 }
 
 export function methodNotAllowed(allow: string): Reply {
-  return jsonReply(405, '{"jsonrpc":"2.0","error":{"code":-32000,"message":"Method not allowed"},"id":null}', { allow });
+  return jsonReply(405, '{"jsonrpc":"2.0","error":{"code":-32000,"message":"Method not allowed"},"id":null}', {
+    allow,
+  });
 }
 
 /** Each request of a batch can be cancelled on its own. */
 function sibling(context: Context, clock: Clock): Context {
-  const copy = new Context({ principal: context.principal, requestId: context.requestId, clock, timeoutMs: context.deadlineMs - clock.monotonicMs(), log: context.log, trace: context.trace, hops: context.hops });
+  const copy = new Context({
+    principal: context.principal,
+    requestId: context.requestId,
+    clock,
+    timeoutMs: context.deadlineMs - clock.monotonicMs(),
+    log: context.log,
+    trace: context.trace,
+    hops: context.hops,
+  });
   context.onAbort((reason) => copy.abort(reason));
   return copy;
 }

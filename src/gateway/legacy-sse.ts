@@ -70,8 +70,15 @@ export class LegacySse {
     const silence = announcer.add({
       principal: context.principal,
       endpoint: '',
-      wants: (notification: Notification) => !('uri' in notification) || open.session.subscriptions.has(notification.uri),
-      tell: (notification: Notification) => stream.send(notificationMessage(notification.method, 'uri' in notification ? JSON.stringify({ uri: notification.uri }) : '{}')),
+      wants: (notification: Notification) =>
+        !('uri' in notification) || open.session.subscriptions.has(notification.uri),
+      tell: (notification: Notification) =>
+        stream.send(
+          notificationMessage(
+            notification.method,
+            'uri' in notification ? JSON.stringify({ uri: notification.uri }) : '{}',
+          ),
+        ),
     });
     stream.onClose(() => {
       silence();
@@ -99,10 +106,15 @@ export class LegacySse {
     if (id === null || id === '') return seedError(400, 'Missing sessionId query parameter', context);
     const open = this.#open.get(id);
     // A session is its principal's alone; for everybody else it does not exist.
-    if (open === undefined || open.session.principal.id !== context.principal.id || open.session.principal.tenant !== context.tenant) {
+    if (
+      open === undefined ||
+      open.session.principal.id !== context.principal.id ||
+      open.session.principal.tenant !== context.tenant
+    ) {
       return seedError(404, 'Session invalid', context);
     }
-    if (body.trim() === '') return seedError(400, 'Missing request body, expected a raw JSON-RPC message string', context);
+    if (body.trim() === '')
+      return seedError(400, 'Missing request body, expected a raw JSON-RPC message string', context);
     let message: Message;
     try {
       message = decodeMessage(body);
@@ -131,11 +143,21 @@ export class LegacySse {
     }
     const outlet = {
       send: (text: string) => stream.send(text),
-      finish: (parts: readonly (string | Uint8Array)[]) => stream.send(parts.map((part) => (typeof part === 'string' ? part : Buffer.from(part).toString('utf8'))).join('')),
+      finish: (parts: readonly (string | Uint8Array)[]) =>
+        stream.send(
+          parts.map((part) => (typeof part === 'string' ? part : Buffer.from(part).toString('utf8'))).join(''),
+        ),
       canStream: true,
     };
     void this.#direct(message, context).then((called) =>
-      this.#parts.dispatcher.request(called, { endpoint: '', context, request, session, version: session.version, outlet }),
+      this.#parts.dispatcher.request(called, {
+        endpoint: '',
+        context,
+        request,
+        session,
+        version: session.version,
+        outlet,
+      }),
     );
   }
 
@@ -144,10 +166,16 @@ export class LegacySse {
     try {
       const client = clientOf(message);
       const now = Math.floor(this.#parts.clock.nowMs() / 1000);
-      open.session = new Session({ i: open.session.id, e: '', v: client.version, c: client.capabilities, t: now }, context.principal, this.#parts.clock);
+      open.session = new Session(
+        { i: open.session.id, e: '', v: client.version, c: client.capabilities, t: now },
+        context.principal,
+        this.#parts.clock,
+      );
       open.stream.send(resultMessage(message.idText, await this.#parts.lists.introduce(context, '', client.version)));
     } catch (error) {
-      open.stream.send(errorMessage(message.idText, toRpcError(error, { modern: false, requestId: context.requestId })));
+      open.stream.send(
+        errorMessage(message.idText, toRpcError(error, { modern: false, requestId: context.requestId })),
+      );
     }
   }
 

@@ -74,9 +74,16 @@ export class LegacyDispatcher {
   async #result(message: Message, at: LegacyAt): Promise<readonly Part[]> {
     const { endpoint, context, version } = at;
     const { method } = message;
-    if (!LEGACY_METHODS.has(method)) throw new PlatformError('METHOD_NOT_FOUND', `Method not found: ${method.slice(0, 100)}`);
+    if (!LEGACY_METHODS.has(method))
+      throw new PlatformError('METHOD_NOT_FOUND', `Method not found: ${method.slice(0, 100)}`);
     if (LIST_METHODS.has(method)) {
-      const parts = await this.#parts.lists.list({ method, endpoint, cursor: message.parsed['cursor'], context, modern: false });
+      const parts = await this.#parts.lists.list({
+        method,
+        endpoint,
+        cursor: message.parsed['cursor'],
+        context,
+        modern: false,
+      });
       return [`{"jsonrpc":"2.0","id":${message.idText},"result":`, ...parts, '}'];
     }
     const own = await this.#own(message, at);
@@ -122,7 +129,9 @@ export class LegacyDispatcher {
     const isOn = message.method === 'resources/subscribe';
     const wasOn = session?.subscriptions.has(uri) === true;
     if (isOn && wasOn) return '{}';
-    const known = isOn ? await this.#parts.subscriptions.add(context, endpoint, uri) : await this.#parts.subscriptions.remove(context, endpoint, uri);
+    const known = isOn
+      ? await this.#parts.subscriptions.add(context, endpoint, uri)
+      : await this.#parts.subscriptions.remove(context, endpoint, uri);
     if (!known) throw new PlatformError('UNKNOWN_NAME', `Unknown resource or not allowed: ${uri.slice(0, 256)}`);
     if (session === undefined) return '{}';
     if (isOn) session.subscriptions.add(uri);
@@ -136,7 +145,9 @@ export class LegacyDispatcher {
     const { session, context } = at;
     if (message.method === 'notifications/cancelled' && session !== undefined) {
       const id = message.parsed['requestId'];
-      session.inFlight.get(JSON.stringify(id))?.abort(new Error(String(message.parsed['reason'] ?? 'cancelled by the client').slice(0, 200)));
+      session.inFlight
+        .get(JSON.stringify(id))
+        ?.abort(new Error(String(message.parsed['reason'] ?? 'cancelled by the client').slice(0, 200)));
     }
     if (message.method === 'notifications/roots/list_changed') {
       for (const target of this.#parts.targets.of(context.tenant)) target.notify?.(message.method, context);
@@ -146,7 +157,13 @@ export class LegacyDispatcher {
 
 function legacyCaller(message: Message, at: LegacyAt): Caller {
   const { session, outlet, request, version } = at;
-  const ask = session !== undefined && outlet.canStream ? { ask: (method: string, paramsText: string) => askClient({ session, outlet, context: at.context }, method, paramsText) } : {};
+  const ask =
+    session !== undefined && outlet.canStream
+      ? {
+          ask: (method: string, paramsText: string) =>
+            askClient({ session, outlet, context: at.context }, method, paramsText),
+        }
+      : {};
   return {
     modern: false,
     version,
@@ -160,21 +177,42 @@ function legacyCaller(message: Message, at: LegacyAt): Caller {
   };
 }
 
-function askClient(at: { session: Session; outlet: Outlet; context: Context }, method: string, paramsText: string): Promise<string> {
+function askClient(
+  at: { session: Session; outlet: Outlet; context: Context },
+  method: string,
+  paramsText: string,
+): Promise<string> {
   const { idText, answer } = at.session.ask();
   const params = paramsText === '' ? '{}' : paramsText;
   at.outlet.send(`{"jsonrpc":"2.0","id":${idText},"method":${JSON.stringify(method)},"params":${params}}`);
   const timeout = setTimeout(() => {
-    at.session.answered({ kind: 'response', idText, method: '', params: [], meta: [], parsed: {}, parsedMeta: {}, error: { code: -32603, message: `The client did not answer ${method} in time.` } });
+    at.session.answered({
+      kind: 'response',
+      idText,
+      method: '',
+      params: [],
+      meta: [],
+      parsed: {},
+      parsedMeta: {},
+      error: { code: -32603, message: `The client did not answer ${method} in time.` },
+    });
   }, ASK_MS);
   timeout.unref();
   return answer.finally(() => clearTimeout(timeout));
 }
 
 /** What `initialize` says of its client. @throws PlatformError `INVALID_PARAMS`. */
-export function clientOf(message: Message): { readonly version: string; readonly capabilities: Readonly<Record<string, unknown>> } {
+export function clientOf(message: Message): {
+  readonly version: string;
+  readonly capabilities: Readonly<Record<string, unknown>>;
+} {
   const { protocolVersion, capabilities } = message.parsed;
-  if (typeof protocolVersion !== 'string') throw new PlatformError('INVALID_PARAMS', '"protocolVersion" must name a revision, such as "2025-11-25".');
-  if (capabilities !== undefined && !isObject(capabilities)) throw new PlatformError('INVALID_PARAMS', '"capabilities" must be an object.');
-  return { version: negotiateLegacy(protocolVersion), capabilities: (capabilities as Record<string, unknown> | undefined) ?? {} };
+  if (typeof protocolVersion !== 'string')
+    throw new PlatformError('INVALID_PARAMS', '"protocolVersion" must name a revision, such as "2025-11-25".');
+  if (capabilities !== undefined && !isObject(capabilities))
+    throw new PlatformError('INVALID_PARAMS', '"capabilities" must be an object.');
+  return {
+    version: negotiateLegacy(protocolVersion),
+    capabilities: (capabilities as Record<string, unknown> | undefined) ?? {},
+  };
 }

@@ -31,10 +31,20 @@ export interface Listener {
 }
 
 export type Notification =
-  | { readonly method: 'notifications/tools/list_changed' | 'notifications/prompts/list_changed' | 'notifications/resources/list_changed' }
+  | {
+      readonly method:
+        | 'notifications/tools/list_changed'
+        | 'notifications/prompts/list_changed'
+        | 'notifications/resources/list_changed';
+    }
   | { readonly method: 'notifications/resources/updated'; readonly uri: string };
 
-const LIST_CHANGED: Readonly<Record<ListKind, 'notifications/tools/list_changed' | 'notifications/prompts/list_changed' | 'notifications/resources/list_changed'>> = {
+const LIST_CHANGED: Readonly<
+  Record<
+    ListKind,
+    'notifications/tools/list_changed' | 'notifications/prompts/list_changed' | 'notifications/resources/list_changed'
+  >
+> = {
   tools: 'notifications/tools/list_changed',
   prompts: 'notifications/prompts/list_changed',
   resources: 'notifications/resources/list_changed',
@@ -49,7 +59,12 @@ export class Announcer {
   readonly #subscriptions: Subscriptions;
   #pending: CatalogueChange[] = [];
 
-  constructor(parts: { readonly catalogue: Catalogue; readonly clock: Clock; readonly serverInfo: string; readonly subscriptions: Subscriptions }) {
+  constructor(parts: {
+    readonly catalogue: Catalogue;
+    readonly clock: Clock;
+    readonly serverInfo: string;
+    readonly subscriptions: Subscriptions;
+  }) {
     this.#subscriptions = parts.subscriptions;
     this.#clock = parts.clock;
     this.#serverInfo = parts.serverInfo;
@@ -82,11 +97,18 @@ export class Announcer {
 
   /** @throws PlatformError `TOO_MANY_REQUESTS`, `OVERLOADED`. */
   checkCapacity(principal: Principal): void {
-    const mine = [...this.#streams.values()].filter((stream) => stream.principal.id === principal.id && stream.principal.tenant === principal.tenant);
+    const mine = [...this.#streams.values()].filter(
+      (stream) => stream.principal.id === principal.id && stream.principal.tenant === principal.tenant,
+    );
     if (mine.length >= MAX_STREAMS_PER_PRINCIPAL) {
-      throw new PlatformError('TOO_MANY_REQUESTS', `You have ${mine.length} open streams; close some of them first.`, { retryAfterSeconds: 5 });
+      throw new PlatformError('TOO_MANY_REQUESTS', `You have ${mine.length} open streams; close some of them first.`, {
+        retryAfterSeconds: 5,
+      });
     }
-    if (this.#streams.size >= MAX_STREAMS) throw new PlatformError('OVERLOADED', 'Too many streams are open. Try again in a moment.', { retryAfterSeconds: 5 });
+    if (this.#streams.size >= MAX_STREAMS)
+      throw new PlatformError('OVERLOADED', 'Too many streams are open. Try again in a moment.', {
+        retryAfterSeconds: 5,
+      });
   }
 
   /** Counts a long stream until it closes. `end` says goodbye in the stream's own protocol. */
@@ -101,7 +123,12 @@ export class Announcer {
     const wanted = await this.#subscribe(filterOf(message), endpoint, context);
     const stream = new EventStream(this.#clock);
     const idMeta = `"_meta":{"${META_SUBSCRIPTION_ID}":${message.idText}}`;
-    stream.send(notificationMessage('notifications/subscriptions/acknowledged', `{${idMeta},"notifications":${JSON.stringify(wanted)}}`));
+    stream.send(
+      notificationMessage(
+        'notifications/subscriptions/acknowledged',
+        `{${idMeta},"notifications":${JSON.stringify(wanted)}}`,
+      ),
+    );
     const remove = this.add({
       principal: context.principal,
       endpoint,
@@ -149,7 +176,11 @@ interface Filter {
 /** The subset of the wish that is honoured: known keys of the right type. */
 function filterOf(message: Message): Filter {
   const wish = message.parsed['notifications'];
-  if (!isObject(wish)) throw new PlatformError('INVALID_PARAMS', '"params.notifications" must be an object that names what to listen for.');
+  if (!isObject(wish))
+    throw new PlatformError(
+      'INVALID_PARAMS',
+      '"params.notifications" must be an object that names what to listen for.',
+    );
   const uris = wish['resourceSubscriptions'];
   const isUris = Array.isArray(uris) && uris.every((uri): uri is string => typeof uri === 'string');
   return {
@@ -181,7 +212,8 @@ function notificationsFor(listener: Listener, change: CatalogueChange): Notifica
   if (endpoint !== '' && endpoint !== change.target.id) return [];
   const out: Notification[] = change.kinds.map((kind) => ({ method: LIST_CHANGED[kind] }));
   if (change.uri !== undefined) {
-    const uri = endpoint === '' && change.target.id !== 'registry' ? publicUri(change.target.id, change.uri) : change.uri;
+    const uri =
+      endpoint === '' && change.target.id !== 'registry' ? publicUri(change.target.id, change.uri) : change.uri;
     out.push({ method: 'notifications/resources/updated', uri });
   }
   return out;

@@ -16,7 +16,10 @@ import type { Endpoint, View } from './view.ts';
 const DEFAULT_TTL_MS = 60_000;
 const MAX_INSTRUCTIONS = 4_000;
 
-export const LIST_METHODS: ReadonlyMap<string, { readonly kind: ListKind; readonly action: Action; readonly member: string }> = new Map([
+export const LIST_METHODS: ReadonlyMap<
+  string,
+  { readonly kind: ListKind; readonly action: Action; readonly member: string }
+> = new Map([
   ['tools/list', { kind: 'tools', action: 'tool:call', member: 'tools' }],
   ['prompts/list', { kind: 'prompts', action: 'prompt:get', member: 'prompts' }],
   ['resources/list', { kind: 'resources', action: 'resource:read', member: 'resources' }],
@@ -59,7 +62,9 @@ export class Lists {
   }
 
   async #view(context: RequestContext, endpoint: Endpoint): Promise<View> {
-    return this.#parts.catalogue.current(context.tenant, endpoint) ?? this.#parts.catalogue.view(context.tenant, endpoint);
+    return (
+      this.#parts.catalogue.current(context.tenant, endpoint) ?? this.#parts.catalogue.view(context.tenant, endpoint)
+    );
   }
 
   /** One page of a list, as the parts of a `result`. @throws PlatformError `INVALID_CURSOR`, `METHOD_NOT_FOUND`. */
@@ -77,11 +82,22 @@ export class Lists {
       context: { requestId: context.requestId },
     });
     const items = may.allowed ? view.lists[spec.kind] : [];
-    const decisions = await policy.decideMany(context.principal, spec.action, items.map((item) => item.resource), { requestId: context.requestId });
+    const decisions = await policy.decideMany(
+      context.principal,
+      spec.action,
+      items.map((item) => item.resource),
+      { requestId: context.requestId },
+    );
     const narrowed = spec.kind === 'tools' && may.allowed ? search.shortList(view, endpoint, decisions) : undefined;
     const start = position === undefined ? 0 : startOf(view, spec.kind, position);
-    const page = narrowed === undefined ? view.page(spec.kind, { start, modern }, may.allowed ? decisions : []) : { bytes: Buffer.from(narrowed), next: undefined };
-    const next = page.next === undefined ? '' : `,"nextCursor":${JSON.stringify(this.#cursor(request, view, { kind: spec.kind, next: page.next }))}`;
+    const page =
+      narrowed === undefined
+        ? view.page(spec.kind, { start, modern }, may.allowed ? decisions : [])
+        : { bytes: Buffer.from(narrowed), next: undefined };
+    const next =
+      page.next === undefined
+        ? ''
+        : `,"nextCursor":${JSON.stringify(this.#cursor(request, view, { kind: spec.kind, next: page.next }))}`;
     return [`{"${spec.member}":[`, page.bytes, `]${next}${modern ? this.#modernTail(view) : ''}}`];
   }
 
@@ -112,9 +128,15 @@ export class Lists {
 
   #position(request: ListRequest, kind: ListKind): Position | undefined {
     if (request.cursor === undefined) return undefined;
-    const opened = typeof request.cursor === 'string' ? this.#parts.sealer.open('cursor', request.context.principal, request.cursor) : undefined;
+    const opened =
+      typeof request.cursor === 'string'
+        ? this.#parts.sealer.open('cursor', request.context.principal, request.cursor)
+        : undefined;
     if (!isObject(opened) || opened['kind'] !== kind || opened['endpoint'] !== request.endpoint) {
-      throw new PlatformError('INVALID_CURSOR', 'The cursor was not given to this caller for this list. Start again without a cursor.');
+      throw new PlatformError(
+        'INVALID_CURSOR',
+        'The cursor was not given to this caller for this list. Start again without a cursor.',
+      );
     }
     return opened as unknown as Position;
   }
@@ -140,7 +162,9 @@ export class Lists {
 function startOf(view: View, kind: ListKind, position: Position): number {
   if (view.version === position.version) return position.index;
   const items = view.lists[kind];
-  const after = items.findIndex((item) => item.target.id > position.target || (item.target.id === position.target && item.order > position.order));
+  const after = items.findIndex(
+    (item) => item.target.id > position.target || (item.target.id === position.target && item.order > position.order),
+  );
   return after < 0 ? items.length : after;
 }
 
@@ -150,13 +174,16 @@ function startOf(view: View, kind: ListKind, position: Position): number {
  */
 function capabilitiesOf(view: View, endpoint: Endpoint, modern: boolean): Record<string, unknown> {
   const declared = view.parts.map((part) => part.listing?.capabilities ?? {});
-  const has = (key: string): boolean => endpoint === '' || declared.some((capabilities) => capabilities[key] !== undefined);
+  const has = (key: string): boolean =>
+    endpoint === '' || declared.some((capabilities) => capabilities[key] !== undefined);
   const out: Record<string, unknown> = { logging: {} };
   if (has('tools')) out['tools'] = { listChanged: true };
   if (has('prompts')) out['prompts'] = { listChanged: true };
   if (has('resources')) out['resources'] = { subscribe: true, listChanged: true };
   if (declared.some((capabilities) => capabilities['completions'] !== undefined)) out['completions'] = {};
-  const ui = declared.map((capabilities) => capabilities['extensions']).find((extensions) => isObject(extensions) && extensions['io.modelcontextprotocol/ui'] !== undefined);
+  const ui = declared
+    .map((capabilities) => capabilities['extensions'])
+    .find((extensions) => isObject(extensions) && extensions['io.modelcontextprotocol/ui'] !== undefined);
   if (modern && isObject(ui)) out['extensions'] = { 'io.modelcontextprotocol/ui': ui['io.modelcontextprotocol/ui'] };
   return out;
 }

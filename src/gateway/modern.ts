@@ -3,7 +3,13 @@
 import type { Context } from '../core/context.ts';
 import { toPlatformError } from '../core/errors.ts';
 import { checkEnvelope, encodeModernResult, headerValue, logLevelOf } from '../protocol/era-2026.ts';
-import { errorMessage, notificationMessage, resultMessage, statusBehindLadder, toRpcError } from '../protocol/json-rpc.ts';
+import {
+  errorMessage,
+  notificationMessage,
+  resultMessage,
+  statusBehindLadder,
+  toRpcError,
+} from '../protocol/json-rpc.ts';
 import type { Message } from '../protocol/message.ts';
 import { META_CLIENT_CAPABILITIES, MODERN_VERSION } from '../protocol/versions.ts';
 import type { CallRunner } from './call.ts';
@@ -38,17 +44,30 @@ export class ModernHandler {
     this.#parts = parts;
   }
 
-  async handle(message: Message, request: GatewayRequest, at: { readonly endpoint: Endpoint; readonly context: Context; readonly accepts: Accepts }): Promise<Reply> {
+  async handle(
+    message: Message,
+    request: GatewayRequest,
+    at: { readonly endpoint: Endpoint; readonly context: Context; readonly accepts: Accepts },
+  ): Promise<Reply> {
     const { context } = at;
     try {
       checkEnvelope(message, request.headers);
     } catch (error) {
       const { status } = toPlatformError(error);
-      return jsonReply(status, errorMessage(message.idText, toRpcError(error, { modern: true, requestId: context.requestId })));
+      return jsonReply(
+        status,
+        errorMessage(message.idText, toRpcError(error, { modern: true, requestId: context.requestId })),
+      );
     }
     if (message.kind === 'notification') return emptyReply(202);
     if (message.method === 'subscriptions/listen') return this.#listen(message, at);
-    const responder = new Responder({ clock: this.#parts.clock, acceptsJson: at.accepts.json, acceptsSse: at.accepts.sse, expected: 1, isBatch: false });
+    const responder = new Responder({
+      clock: this.#parts.clock,
+      acceptsJson: at.accepts.json,
+      acceptsSse: at.accepts.sse,
+      expected: 1,
+      isBatch: false,
+    });
     request.onDisconnect(() => context.abort(new Error('the client closed the connection')));
     void this.#answer(message, { ...at, request, responder });
     return responder.reply;
@@ -58,11 +77,17 @@ export class ModernHandler {
     try {
       return await this.#parts.announcer.listen(message, at.endpoint, at.context);
     } catch (error) {
-      return jsonReply(statusBehindLadder(error, true), errorMessage(message.idText, toRpcError(error, { modern: true, requestId: at.context.requestId })));
+      return jsonReply(
+        statusBehindLadder(error, true),
+        errorMessage(message.idText, toRpcError(error, { modern: true, requestId: at.context.requestId })),
+      );
     }
   }
 
-  async #answer(message: Message, at: { endpoint: Endpoint; context: Context; request: GatewayRequest; responder: Responder }): Promise<void> {
+  async #answer(
+    message: Message,
+    at: { endpoint: Endpoint; context: Context; request: GatewayRequest; responder: Responder },
+  ): Promise<void> {
     const { responder, context } = at;
     try {
       responder.finish(200, await this.#result(message, at));
@@ -73,16 +98,31 @@ export class ModernHandler {
     }
   }
 
-  async #result(message: Message, at: { endpoint: Endpoint; context: Context; request: GatewayRequest; responder: Responder }): Promise<readonly Part[]> {
+  async #result(
+    message: Message,
+    at: { endpoint: Endpoint; context: Context; request: GatewayRequest; responder: Responder },
+  ): Promise<readonly Part[]> {
     const { endpoint, context, request, responder } = at;
     const { lists, runner, serverInfo } = this.#parts;
     if (LIST_METHODS.has(message.method)) {
-      const parts = await lists.list({ method: message.method, endpoint, cursor: message.parsed['cursor'], context, modern: true });
+      const parts = await lists.list({
+        method: message.method,
+        endpoint,
+        cursor: message.parsed['cursor'],
+        context,
+        modern: true,
+      });
       return [`{"jsonrpc":"2.0","id":${message.idText},"result":`, ...parts, '}'];
     }
-    if (message.method === 'server/discover') return [resultMessage(message.idText, await lists.discover(context, endpoint))];
+    if (message.method === 'server/discover')
+      return [resultMessage(message.idText, await lists.discover(context, endpoint))];
     const text = await runner.run({ endpoint, message, caller: modernCaller(message, request, responder), context });
-    return [resultMessage(message.idText, encodeModernResult(text, { serverInfo, cacheable: message.method === 'resources/read' }))];
+    return [
+      resultMessage(
+        message.idText,
+        encodeModernResult(text, { serverInfo, cacheable: message.method === 'resources/read' }),
+      ),
+    ];
   }
 }
 
@@ -93,7 +133,9 @@ function modernCaller(message: Message, request: GatewayRequest, responder: Resp
     headers: request.headers,
     capabilities: message.parsedMeta[META_CLIENT_CAPABILITIES] as Record<string, unknown>,
     logLevel: logLevelOf(message),
-    progressToken: responder.canStream ? message.meta.find((member) => member.key === 'progressToken')?.text : undefined,
+    progressToken: responder.canStream
+      ? message.meta.find((member) => member.key === 'progressToken')?.text
+      : undefined,
     idempotencyKey: idempotencyKeyOf(message, request),
     notify: (method, paramsText) => responder.send(notificationMessage(method, paramsText)),
   };

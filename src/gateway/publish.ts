@@ -83,7 +83,9 @@ function definitionText(definition: Definition, key: string): { modern: string; 
   const renamed: RawMember[] = members.map((member) => (member.key === name ? { key: name, text: keyText } : member));
   const legacy = key === definition.key ? definition.text : joinMembers(renamed);
   // 2026-07-28 has no `execution`: its task support belongs to an extension that old tasks do not speak.
-  const modern = members.some((member) => member.key === 'execution') ? joinMembers(renamed.filter((member) => member.key !== 'execution')) : legacy;
+  const modern = members.some((member) => member.key === 'execution')
+    ? joinMembers(renamed.filter((member) => member.key !== 'execution'))
+    : legacy;
   return { modern, legacy };
 }
 
@@ -93,10 +95,15 @@ function owner(target: Target, tenant: string): string {
   return target.tenants?.length === 1 ? (target.tenants[0] ?? '*') : '*';
 }
 
-function publishOne(target: Target, definition: Definition, at: { mode: NameMode; order: number; tenant: string }): Published {
+function publishOne(
+  target: Target,
+  definition: Definition,
+  at: { mode: NameMode; order: number; tenant: string },
+): Published {
   const key = publicKey(target, definition, at.mode);
   const text = definitionText(definition, key);
-  const rewrite = (value: string): string => (at.mode === 'prefixed' && definition.kind === 'tool' ? rewriteUi(value, target) : value);
+  const rewrite = (value: string): string =>
+    at.mode === 'prefixed' && definition.kind === 'tool' ? rewriteUi(value, target) : value;
   return {
     key,
     target,
@@ -115,7 +122,11 @@ function publishOne(target: Target, definition: Definition, at: { mode: NameMode
 }
 
 /** Publishes a whole listing. Later definitions with a public key already taken are left out. */
-export function publish(target: Target, listing: TargetListing, at: { readonly mode: NameMode; readonly tenant: string }): PublishedSet {
+export function publish(
+  target: Target,
+  listing: TargetListing,
+  at: { readonly mode: NameMode; readonly tenant: string },
+): PublishedSet {
   const sets: Record<ListKind, Published[]> = { tools: [], prompts: [], resources: [], templates: [] };
   const seen = new Set<string>();
   for (const definition of listing.definitions) {
@@ -130,13 +141,25 @@ export function publish(target: Target, listing: TargetListing, at: { readonly m
 
 /** Hex SHA-256 over what a caller relies on: name, description, schemas. Key order does not matter. */
 export function definitionDigest(definition: Definition): string {
-  const { name, uri, uriTemplate, description, inputSchema, outputSchema, arguments: args } = definition.value as Record<string, unknown>;
-  return createHash('sha256').update(canonical({ name, uri, uriTemplate, description, inputSchema, outputSchema, args })).digest('hex');
+  const {
+    name,
+    uri,
+    uriTemplate,
+    description,
+    inputSchema,
+    outputSchema,
+    arguments: args,
+  } = definition.value as Record<string, unknown>;
+  return createHash('sha256')
+    .update(canonical({ name, uri, uriTemplate, description, inputSchema, outputSchema, args }))
+    .digest('hex');
 }
 
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (!isObject(value)) return JSON.stringify(value) ?? 'null';
-  const keys = Object.keys(value).filter((key) => value[key] !== undefined).sort();
+  const keys = Object.keys(value)
+    .filter((key) => value[key] !== undefined)
+    .sort();
   return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(',')}}`;
 }

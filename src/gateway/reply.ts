@@ -39,7 +39,11 @@ export function isStream(body: Body): body is { open(sink: Sink): void } {
 
 const JSON_HEADERS = Object.freeze({ 'content-type': 'application/json' });
 
-export function jsonReply(status: number, body: string | readonly (string | Uint8Array)[], headers?: Readonly<Record<string, string>>): Reply {
+export function jsonReply(
+  status: number,
+  body: string | readonly (string | Uint8Array)[],
+  headers?: Readonly<Record<string, string>>,
+): Reply {
   return { status, headers: headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers }, body };
 }
 

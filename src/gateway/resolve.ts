@@ -82,13 +82,16 @@ function findReference(view: View, endpoint: Endpoint, ref: unknown): Found | un
   }
   if (typeof ref['uri'] !== 'string') return undefined;
   const template = view.find('templates', ref['uri']) ?? view.findByOriginal('templates', ref['uri']);
-  return template === undefined ? findResource(view, endpoint, ref['uri']) : { target: template.target, published: template, name: template.definition.key };
+  return template === undefined
+    ? findResource(view, endpoint, ref['uri'])
+    : { target: template.target, published: template, name: template.definition.key };
 }
 
 function find(view: View, endpoint: Endpoint, message: Message): Found | undefined {
   const { method, parsed } = message;
   if (method === 'completion/complete') return findReference(view, endpoint, parsed['ref']);
-  if (method.startsWith('resources/')) return typeof parsed['uri'] === 'string' ? findResource(view, endpoint, parsed['uri']) : undefined;
+  if (method.startsWith('resources/'))
+    return typeof parsed['uri'] === 'string' ? findResource(view, endpoint, parsed['uri']) : undefined;
   if (typeof parsed['name'] !== 'string') return undefined;
   const published = view.find(method === 'prompts/get' ? 'prompts' : 'tools', parsed['name']);
   return published && { target: published.target, published, name: published.definition.key };
@@ -103,7 +106,10 @@ function ownParams(message: Message, found: Found): Pick<Resolved, 'params' | 'p
   }
   const key = message.method.startsWith('resources/') ? 'uri' : 'name';
   if (message.parsed[key] === found.name) return { params: message.params, parsed: message.parsed };
-  return { params: replace(message.params, key, JSON.stringify(found.name)), parsed: { ...message.parsed, [key]: found.name } };
+  return {
+    params: replace(message.params, key, JSON.stringify(found.name)),
+    parsed: { ...message.parsed, [key]: found.name },
+  };
 }
 
 function replace(members: readonly RawMember[], key: string, text: string): RawMember[] {
@@ -121,7 +127,12 @@ function resourceOf(message: Message, found: Found): Resource {
 export function resolve(view: View, endpoint: Endpoint, message: Message): Resolved | undefined {
   const found = find(view, endpoint, message);
   if (found === undefined) return undefined;
-  return { ...found, action: actionOf(message.method), resource: resourceOf(message, found), ...ownParams(message, found) };
+  return {
+    ...found,
+    action: actionOf(message.method),
+    resource: resourceOf(message, found),
+    ...ownParams(message, found),
+  };
 }
 
 const URI_KEYS: ReadonlySet<string> = new Set(['uri', 'resourceUri', 'ui/resourceUri', 'message']);
@@ -141,7 +152,12 @@ export function publicResult(text: string, target: Target): string {
 }
 
 function isElicitation(path: readonly (string | number)[], value: unknown): boolean {
-  return path.length === 4 && path[0] === 'inputRequests' && path[2] === 'params' && at(value, [...path.slice(0, 2), 'method']) === 'elicitation/create';
+  return (
+    path.length === 4 &&
+    path[0] === 'inputRequests' &&
+    path[2] === 'params' &&
+    at(value, [...path.slice(0, 2), 'method']) === 'elicitation/create'
+  );
 }
 
 function isPublicUriPath(path: readonly (string | number)[], value: unknown): boolean {

@@ -22,7 +22,12 @@ export class ResultStore {
   readonly #ids: IdSource;
   readonly #offloadBytes: number;
 
-  constructor(parts: { readonly store: StoreRoot; readonly clock: Clock; readonly ids: IdSource; readonly offloadBytes?: number }) {
+  constructor(parts: {
+    readonly store: StoreRoot;
+    readonly clock: Clock;
+    readonly ids: IdSource;
+    readonly offloadBytes?: number;
+  }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#ids = parts.ids;
@@ -48,9 +53,20 @@ export class ResultStore {
     const pages = Math.ceil(bytes.length / PAGE_BYTES);
     const isError = /"isError"\s*:\s*true/.test(text);
     const note = `The result has ${bytes.length} bytes, too many for one message. Read it in ${pages} pages of 1 MiB from ${uri}, for 24 hours. It begins: ${text.slice(0, PREVIEW_CHARACTERS)}`;
-    const link = { type: 'resource_link', uri, name: `result-${id}`, title: 'Full result', mimeType: 'application/json', size: bytes.length };
+    const link = {
+      type: 'resource_link',
+      uri,
+      name: `result-${id}`,
+      title: 'Full result',
+      mimeType: 'application/json',
+      size: bytes.length,
+    };
     const content = version < '2025-06-18' ? [{ type: 'text', text: note }] : [{ type: 'text', text: note }, link];
-    return JSON.stringify({ content, ...(isError ? { isError } : {}), _meta: { 'io.zeroplane/result': { uri, bytes: bytes.length, pages } } });
+    return JSON.stringify({
+      content,
+      ...(isError ? { isError } : {}),
+      _meta: { 'io.zeroplane/result': { uri, bytes: bytes.length, pages } },
+    });
   }
 
   /**
@@ -73,7 +89,13 @@ export class ResultStore {
     if (bytes === undefined) throw missing;
     const text = Buffer.from(wholeCharacters(bytes, page > 0)).toString('utf8');
     const last = (page + 1) * PAGE_BYTES >= info.size;
-    const meta = { 'io.zeroplane/result': { page, pages: Math.ceil(info.size / PAGE_BYTES), ...(last ? {} : { next: `${RESULT_URI}${id}?page=${page + 1}` }) } };
+    const meta = {
+      'io.zeroplane/result': {
+        page,
+        pages: Math.ceil(info.size / PAGE_BYTES),
+        ...(last ? {} : { next: `${RESULT_URI}${id}?page=${page + 1}` }),
+      },
+    };
     const contents = [{ uri, mimeType: 'application/json', text, _meta: meta }];
     return JSON.stringify({ contents, ttlMs: 0, cacheScope: 'private', _meta: meta });
   }

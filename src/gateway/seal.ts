@@ -22,7 +22,12 @@ export class Sealer {
     const nonce = randomBytes(12);
     const cipher = createCipheriv('aes-256-gcm', this.#key, nonce);
     cipher.setAAD(Buffer.from(`${purpose}\0${principal.tenant}\0${principal.id}`));
-    const sealed = Buffer.concat([nonce, cipher.update(JSON.stringify(value), 'utf8'), cipher.final(), cipher.getAuthTag()]);
+    const sealed = Buffer.concat([
+      nonce,
+      cipher.update(JSON.stringify(value), 'utf8'),
+      cipher.final(),
+      cipher.getAuthTag(),
+    ]);
     return sealed.toString('base64url');
   }
 
@@ -35,7 +40,9 @@ export class Sealer {
       const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, 12));
       decipher.setAAD(Buffer.from(`${purpose}\0${principal.tenant}\0${principal.id}`));
       decipher.setAuthTag(bytes.subarray(-16));
-      return JSON.parse(Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]).toString('utf8')) as unknown;
+      return JSON.parse(
+        Buffer.concat([decipher.update(bytes.subarray(12, -16)), decipher.final()]).toString('utf8'),
+      ) as unknown;
     } catch {
       return undefined;
     }

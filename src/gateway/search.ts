@@ -36,7 +36,9 @@ const SYNONYMS: readonly (readonly string[])[] = [
   ['time', 'clock', 'date', 'timezone'],
 ];
 
-const GROUP: ReadonlyMap<string, readonly string[]> = new Map(SYNONYMS.flatMap((group) => group.map((word) => [word, group] as const)));
+const GROUP: ReadonlyMap<string, readonly string[]> = new Map(
+  SYNONYMS.flatMap((group) => group.map((word) => [word, group] as const)),
+);
 
 /** Splits `createS3Bucket` and `create_s3-bucket` alike. */
 function words(text: string): string[] {
@@ -58,12 +60,18 @@ const DEFINITIONS: readonly Record<string, unknown>[] = [
   {
     name: SEARCH_TOOL,
     title: 'Search tools',
-    description: 'Finds tools by what they do. Returns names, descriptions and input schemas; call a tool by its name, or with call_tool.',
+    description:
+      'Finds tools by what they do. Returns names, descriptions and input schemas; call a tool by its name, or with call_tool.',
     inputSchema: {
       type: 'object',
       properties: {
         query: { type: 'string', description: 'What the tool should do, in plain words.' },
-        limit: { type: 'integer', minimum: 1, maximum: MAX_LIMIT, description: `How many tools to return. Default ${DEFAULT_LIMIT}.` },
+        limit: {
+          type: 'integer',
+          minimum: 1,
+          maximum: MAX_LIMIT,
+          description: `How many tools to return. Default ${DEFAULT_LIMIT}.`,
+        },
       },
       required: ['query'],
     },
@@ -75,7 +83,10 @@ const DEFINITIONS: readonly Record<string, unknown>[] = [
     description: 'Calls a tool that search_tools found.',
     inputSchema: {
       type: 'object',
-      properties: { name: { type: 'string', description: 'The tool, as search_tools named it.' }, arguments: { type: 'object', description: 'Its arguments.' } },
+      properties: {
+        name: { type: 'string', description: 'The tool, as search_tools named it.' },
+        arguments: { type: 'object', description: 'Its arguments.' },
+      },
       required: ['name'],
     },
   },
@@ -92,18 +103,32 @@ export class SearchTools {
   /** Whether the list of this view is replaced for a caller who may see these of its tools. */
   isActive(view: View, endpoint: Endpoint, decisions: readonly Decision[]): boolean {
     const { above } = this.#options;
-    return above !== undefined && endpoint === '' && decisions.filter((decision) => decision.allowed).length > above && view.lists.tools.length > above;
+    return (
+      above !== undefined &&
+      endpoint === '' &&
+      decisions.filter((decision) => decision.allowed).length > above &&
+      view.lists.tools.length > above
+    );
   }
 
   /** The items of the short list, joined; `undefined` when the whole list is shown. */
   shortList(view: View, endpoint: Endpoint, decisions: readonly Decision[]): string | undefined {
     if (!this.isActive(view, endpoint, decisions)) return undefined;
-    const pinned = view.lists.tools.filter((tool, index) => decisions[index]?.allowed === true && this.#options.pin?.includes(tool.key));
-    return [...DEFINITIONS.map((definition) => JSON.stringify(definition)), ...pinned.map((tool) => tool.modernText)].join(',');
+    const pinned = view.lists.tools.filter(
+      (tool, index) => decisions[index]?.allowed === true && this.#options.pin?.includes(tool.key),
+    );
+    return [
+      ...DEFINITIONS.map((definition) => JSON.stringify(definition)),
+      ...pinned.map((tool) => tool.modernText),
+    ].join(',');
   }
 
   /** The allowed tools that fit a query, best first. */
-  find(view: View, query: string, at: { readonly decisions: readonly Decision[]; readonly limit?: unknown }): readonly Published[] {
+  find(
+    view: View,
+    query: string,
+    at: { readonly decisions: readonly Decision[]; readonly limit?: unknown },
+  ): readonly Published[] {
     const limit = typeof at.limit === 'number' ? Math.min(MAX_LIMIT, Math.max(1, Math.floor(at.limit))) : DEFAULT_LIMIT;
     const hits = this.#index(view).search(query.slice(0, 1_000));
     const found: Published[] = [];
@@ -139,12 +164,22 @@ function document(tool: Published): { name: string; title: string; description: 
   const { value } = tool.definition;
   const schema = value['inputSchema'];
   const properties = isObject(schema) && isObject(schema['properties']) ? Object.keys(schema['properties']) : [];
-  return { name: tool.key, title: String(value['title'] ?? ''), description: String(value['description'] ?? ''), parameters: properties.join(' ') };
+  return {
+    name: tool.key,
+    title: String(value['title'] ?? ''),
+    description: String(value['description'] ?? ''),
+    parameters: properties.join(' '),
+  };
 }
 
 /** The result of `search_tools`: text for models, the same structured for programs. */
 export function searchResult(found: readonly Published[]): string {
   const tools = `[${found.map((tool) => tool.modernText).join(',')}]`;
-  const text = found.length === 0 ? 'No tool fits. Try other words.' : found.map((tool) => `${tool.key}: ${String(tool.definition.value['description'] ?? '').split('\n', 1)[0]}`).join('\n');
+  const text =
+    found.length === 0
+      ? 'No tool fits. Try other words.'
+      : found
+          .map((tool) => `${tool.key}: ${String(tool.definition.value['description'] ?? '').split('\n', 1)[0]}`)
+          .join('\n');
   return `{"content":[${JSON.stringify({ type: 'text', text: `${text}${found.length === 0 ? '' : `\n\n${tools}`}` })}],"structuredContent":{"tools":${tools}}}`;
 }

@@ -72,7 +72,14 @@ export class Session {
     const pending = this.#asks.get(message.idText);
     if (pending === undefined) return false;
     this.#asks.delete(message.idText);
-    if (message.resultText === undefined) pending.reject(new UpstreamRpcError(message.error?.code ?? -32603, message.error?.message ?? 'The client answered with an error.', message.error?.data));
+    if (message.resultText === undefined)
+      pending.reject(
+        new UpstreamRpcError(
+          message.error?.code ?? -32603,
+          message.error?.message ?? 'The client answered with an error.',
+          message.error?.data,
+        ),
+      );
     else pending.resolve(message.resultText);
     return true;
   }
@@ -95,7 +102,10 @@ export interface SessionParts {
 }
 
 function notFound(): PlatformError {
-  return new PlatformError('SESSION_NOT_FOUND', 'The session is unknown or has expired. Send initialize again, without a session id.');
+  return new PlatformError(
+    'SESSION_NOT_FOUND',
+    'The session is unknown or has expired. Send initialize again, without a session id.',
+  );
 }
 
 export class SessionTable {
@@ -106,7 +116,11 @@ export class SessionTable {
     this.#parts = parts;
   }
 
-  open(principal: Principal, endpoint: Endpoint, client: { readonly version: string; readonly capabilities: Readonly<Record<string, unknown>> }): { token: string; session: Session } {
+  open(
+    principal: Principal,
+    endpoint: Endpoint,
+    client: { readonly version: string; readonly capabilities: Readonly<Record<string, unknown>> },
+  ): { token: string; session: Session } {
     const sealed: Sealed = {
       i: this.#parts.ids.uuid(),
       e: endpoint,
@@ -163,7 +177,8 @@ export class SessionTable {
     if (row === undefined) return;
     if (row['ended'] === true) throw notFound();
     if (typeof row['logLevel'] === 'string') session.logLevel = row['logLevel'];
-    if (Array.isArray(row['subscriptions'])) for (const uri of row['subscriptions']) session.subscriptions.add(String(uri));
+    if (Array.isArray(row['subscriptions']))
+      for (const uri of row['subscriptions']) session.subscriptions.add(String(uri));
   }
 
   #table(session: Session) {
@@ -198,5 +213,12 @@ export class SessionTable {
 }
 
 function isSealed(value: unknown): value is Sealed {
-  return isObject(value) && typeof value['i'] === 'string' && typeof value['e'] === 'string' && typeof value['v'] === 'string' && typeof value['t'] === 'number' && isObject(value['c']);
+  return (
+    isObject(value) &&
+    typeof value['i'] === 'string' &&
+    typeof value['e'] === 'string' &&
+    typeof value['v'] === 'string' &&
+    typeof value['t'] === 'number' &&
+    isObject(value['c'])
+  );
 }

@@ -62,27 +62,55 @@ export class Subscriptions {
     return true;
   }
 
-  async #find(context: RequestContext, endpoint: Endpoint, uri: string): Promise<{ target: Target; uri: string } | undefined> {
-    const view = this.#catalogue.current(context.tenant, endpoint) ?? (await this.#catalogue.view(context.tenant, endpoint));
+  async #find(
+    context: RequestContext,
+    endpoint: Endpoint,
+    uri: string,
+  ): Promise<{ target: Target; uri: string } | undefined> {
+    const view =
+      this.#catalogue.current(context.tenant, endpoint) ?? (await this.#catalogue.view(context.tenant, endpoint));
     const resolved = resolve(view, endpoint, subscribeMessage(uri));
     if (resolved === undefined) return undefined;
-    const decision = await this.#policy.decide({ principal: context.principal, action: 'resource:read', resource: resolved.resource, context: { requestId: context.requestId } });
+    const decision = await this.#policy.decide({
+      principal: context.principal,
+      action: 'resource:read',
+      resource: resolved.resource,
+      context: { requestId: context.requestId },
+    });
     return decision.allowed ? { target: resolved.target, uri: resolved.name } : undefined;
   }
 }
 
 function subscribeMessage(uri: string): Message {
-  return { kind: 'request', idText: 'null', method: 'resources/subscribe', params: [{ key: 'uri', text: JSON.stringify(uri) }], meta: [], parsed: { uri }, parsedMeta: {} };
+  return {
+    kind: 'request',
+    idText: 'null',
+    method: 'resources/subscribe',
+    params: [{ key: 'uri', text: JSON.stringify(uri) }],
+    meta: [],
+    parsed: { uri },
+    parsedMeta: {},
+  };
 }
 
 async function call(method: string, at: { target: Target; uri: string }, context: RequestContext): Promise<void> {
   const params = [{ key: 'uri', text: JSON.stringify(at.uri) }];
-  await at.target.call({ method, name: at.uri, params, meta: [], parsed: { uri: at.uri }, repeatable: true }, SILENT, context);
+  await at.target.call(
+    { method, name: at.uri, params, meta: [], parsed: { uri: at.uri }, repeatable: true },
+    SILENT,
+    context,
+  );
 }
 
 /** Gives subscriptions back when a client is gone; a target that fails then is told nothing more. */
-export function releaseAll(subscriptions: Subscriptions, context: Context, at: { endpoint: Endpoint; uris: Iterable<string> }): void {
+export function releaseAll(
+  subscriptions: Subscriptions,
+  context: Context,
+  at: { endpoint: Endpoint; uris: Iterable<string> },
+): void {
   for (const uri of at.uris) {
-    subscriptions.remove(context, at.endpoint, uri).catch((error: unknown) => context.log.log('debug', 'unsubscribe-failed', { uri, reason: String(error) }));
+    subscriptions
+      .remove(context, at.endpoint, uri)
+      .catch((error: unknown) => context.log.log('debug', 'unsubscribe-failed', { uri, reason: String(error) }));
   }
 }

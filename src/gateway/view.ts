@@ -36,7 +36,12 @@ export class View {
     this.version = version;
     this.parts = parts;
     this.lists = lists;
-    this.#byKey = { tools: index(lists.tools), prompts: index(lists.prompts), resources: index(lists.resources), templates: index(lists.templates) };
+    this.#byKey = {
+      tools: index(lists.tools),
+      prompts: index(lists.prompts),
+      resources: index(lists.resources),
+      templates: index(lists.templates),
+    };
     this.#aliases = aliases(lists.tools);
   }
 
@@ -75,7 +80,11 @@ export class View {
   }
 }
 
-function buildPage(items: readonly Published[], at: { readonly start: number; readonly modern: boolean }, decisions: readonly Decision[]): Page {
+function buildPage(
+  items: readonly Published[],
+  at: { readonly start: number; readonly modern: boolean },
+  decisions: readonly Decision[],
+): Page {
   const texts: string[] = [];
   let bytes = 0;
   for (let i = at.start; i < items.length; i++) {
@@ -115,7 +124,8 @@ export function buildView(version: number, parts: readonly ViewPart[]): View {
   const lists: Record<ListKind, Published[]> = { tools: [], prompts: [], resources: [], templates: [] };
   for (const { set } of parts) {
     if (set === undefined) continue;
-    for (const kind of ['tools', 'prompts', 'resources', 'templates'] as const) for (const item of set[kind]) lists[kind].push(item);
+    for (const kind of ['tools', 'prompts', 'resources', 'templates'] as const)
+      for (const item of set[kind]) lists[kind].push(item);
   }
   return new View(version, parts, lists);
 }

@@ -131,7 +131,9 @@ describe('a URL that came from a caller', () => {
   test.each(FORMS)('may not reach %s', async (url) => {
     const error = await failure(egressFor().request(get(url, { origin: 'caller' })));
     expect(error.code).toBe('EGRESS_REFUSED');
-    expect((await failure(egressFor().requestText(get(url, { origin: 'caller' }), 100))).code).toBe('EGRESS_REFUSED');
+    expect((await failure(egressFor().requestText(get(url, { origin: 'caller' }), { maxBytes: 100 }))).code).toBe(
+      'EGRESS_REFUSED',
+    );
   });
 
   test('may not reach a name with any closed address, and nothing is connected to', async () => {
@@ -173,7 +175,7 @@ describe('a URL that came from a caller', () => {
     const port = await serve((_request, response) => response.end('inside'));
     const lookup = async (): Promise<{ address: string; family: number }[]> => [{ address: '127.0.0.1', family: 4 }];
     const egress = egressFor({ lookup });
-    expect((await egress.requestText(get(`http://shared.test:${port}`), 100)).text).toBe('inside');
+    expect((await egress.requestText(get(`http://shared.test:${port}`), { maxBytes: 100 })).text).toBe('inside');
     const error = await failure(egress.request(get(`http://shared.test:${port}`, { origin: 'caller' })));
     expect(error.code).toBe('EGRESS_REFUSED');
   });
@@ -187,7 +189,9 @@ describe('a URL that came from a caller', () => {
     const port = await serve((_request, response) => response.end('yes'));
     const lookup = async (): Promise<{ address: string; family: number }[]> => [{ address: '127.0.0.1', family: 4 }];
     const egress = egressFor({ allow, lookup });
-    expect((await egress.requestText(get(`http://${host}:${port}`, { origin: 'caller' }), 100)).text).toBe('yes');
+    expect(
+      (await egress.requestText(get(`http://${host}:${port}`, { origin: 'caller' }), { maxBytes: 100 })).text,
+    ).toBe('yes');
   });
 });
 
@@ -227,7 +231,7 @@ describe('any URL', () => {
     const port = await serve((_request, response) =>
       response.writeHead(302, { location: 'http://169.254.169.254/' }).end(),
     );
-    const answer = await egressFor().requestText(get(`http://127.0.0.1:${port}`), 100);
+    const answer = await egressFor().requestText(get(`http://127.0.0.1:${port}`), { maxBytes: 100 });
     expect(answer.status).toBe(302);
     expect(answer.headers['location']).toBe('http://169.254.169.254/');
   });
@@ -246,9 +250,9 @@ describe('any URL', () => {
     });
     const egress = egressFor();
     const request = get(`http://127.0.0.1:${port}/p?q=1`, { method: 'POST', headers: { 'X-A': 'b' }, body: 'é' });
-    await egress.requestText(request, 100);
+    await egress.requestText(request, { maxBytes: 100 });
     await read((await egress.request(request)).body);
-    await egress.requestText(request, 100);
+    await egress.requestText(request, { maxBytes: 100 });
     expect(seen).toEqual(Array.from({ length: 3 }, () => ['POST', '/p?q=1', 'b', `127.0.0.1:${port}`, 'é']));
     expect(ports.size).toBe(1);
   });
@@ -272,14 +276,18 @@ describe('failures', () => {
   test.each(['request', 'requestText'] as const)('%s ends when headers do not arrive in time', async (how) => {
     const port = await serveRaw(() => undefined);
     const started = performance.now();
-    const error = await failure(egressFor()[how](get(`http://127.0.0.1:${port}`, { timeoutMs: 100 }), 10));
+    const error = await failure(
+      egressFor()[how](get(`http://127.0.0.1:${port}`, { timeoutMs: 100 }), { maxBytes: 10 }),
+    );
     expect(error.code).toBe('TARGET_TIMEOUT');
     expect(performance.now() - started).toBeLessThan(350);
   });
 
   test('a collected body has the same time limit', async () => {
     const port = await serveRaw((socket) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"a"'));
-    const error = await failure(egressFor().requestText(get(`http://127.0.0.1:${port}`, { timeoutMs: 100 }), 100));
+    const error = await failure(
+      egressFor().requestText(get(`http://127.0.0.1:${port}`, { timeoutMs: 100 }), { maxBytes: 100 }),
+    );
     expect(error.code).toBe('TARGET_TIMEOUT');
   });
 
@@ -303,7 +311,9 @@ describe('failures', () => {
   ])('a connection closed %s gives no text', async (_name, bytes) => {
     const port = await serveRaw((socket) => socket.end(bytes));
     const egress = egressFor();
-    expect((await failure(egress.requestText(get(`http://127.0.0.1:${port}`), 100))).code).toBe('TARGET_UNAVAILABLE');
+    expect((await failure(egress.requestText(get(`http://127.0.0.1:${port}`), { maxBytes: 100 }))).code).toBe(
+      'TARGET_UNAVAILABLE',
+    );
     const streamed = egress.request(get(`http://127.0.0.1:${port}`)).then((answer) => read(answer.body));
     expect((await failure(streamed)).code).toBe('TARGET_UNAVAILABLE');
   });
@@ -314,8 +324,10 @@ describe('failures', () => {
     );
     const egress = egressFor();
     const url = `http://127.0.0.1:${port}`;
-    expect((await failure(egress.requestText(get(`${url}/big`), 100))).code).toBe('TARGET_RESPONSE_TOO_LARGE');
-    expect((await failure(egress.requestText(get(url), 100))).code).toBe('TARGET_PROTOCOL_ERROR');
+    expect((await failure(egress.requestText(get(`${url}/big`), { maxBytes: 100 }))).code).toBe(
+      'TARGET_RESPONSE_TOO_LARGE',
+    );
+    expect((await failure(egress.requestText(get(url), { maxBytes: 100 }))).code).toBe('TARGET_PROTOCOL_ERROR');
   });
 
   test.each(['before', 'during', 'after the headers'])(
@@ -330,7 +342,9 @@ describe('failures', () => {
       });
       const controller = new AbortController();
       if (when === 'before') controller.abort();
-      const promise = egressFor().requestText(get(`http://127.0.0.1:${port}`, { signal: controller.signal }), 100);
+      const promise = egressFor().requestText(get(`http://127.0.0.1:${port}`, { signal: controller.signal }), {
+        maxBytes: 100,
+      });
       const outcome = promise.then((answer) => {
         controller.abort();
         return read(answer.body);
@@ -372,7 +386,7 @@ describe('a streamed body', () => {
       response.write('data: 1\n\n');
       setTimeout(() => response.end('data: 2\n\n'), 20);
     });
-    const answer = await egressFor().requestText(get(`http://127.0.0.1:${port}`, { timeoutMs: 1000 }), 5);
+    const answer = await egressFor().requestText(get(`http://127.0.0.1:${port}`, { timeoutMs: 1000 }), { maxBytes: 5 });
     expect(answer.text).toBeUndefined();
     expect(await read(answer.body)).toBe('data: 1\n\ndata: 2\n\n');
   });

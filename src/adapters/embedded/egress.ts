@@ -16,7 +16,14 @@ import { isIP } from 'node:net';
 import type { LookupFunction } from 'node:net';
 
 import { PlatformError } from '../../core/errors.ts';
-import type { Clock, Egress, EgressRequest, EgressResponse, EgressTextResponse } from '../../core/ports.ts';
+import type {
+  Clock,
+  Egress,
+  EgressRequest,
+  EgressResponse,
+  EgressTextOptions,
+  EgressTextResponse,
+} from '../../core/ports.ts';
 import { bareHost, isAllowedAddress, parseAllowList } from './egress-address.ts';
 import type { AllowList } from './egress-address.ts';
 import { requestFailure } from './egress-failure.ts';
@@ -36,7 +43,7 @@ export interface EgressOptions {
 
 export interface EmbeddedEgress extends Egress {
   /** Every implementation here has the short way. */
-  requestText(request: EgressRequest, maxBytes: number): Promise<EgressTextResponse>;
+  requestText(request: EgressRequest, options: EgressTextOptions): Promise<EgressTextResponse>;
   /** Ends kept connections. Requests still open fail. */
   close(): void;
 }
@@ -88,7 +95,7 @@ class NodeEgress implements EmbeddedEgress {
     return { status: response.statusCode ?? 0, headers, body: bodyOf(response, place.origin, request.signal) };
   }
 
-  requestText(request: EgressRequest, maxBytes: number): Promise<EgressTextResponse> {
+  requestText(request: EgressRequest, options: EgressTextOptions): Promise<EgressTextResponse> {
     return new Promise((resolve, reject) => {
       const place = this.#place(request);
       const outgoing = this.#open(request, place, (response) => {
@@ -100,7 +107,7 @@ class NodeEgress implements EmbeddedEgress {
           resolve({ status, headers, body, close: () => void outgoing.destroy() });
           return;
         }
-        collect(response, { maxBytes, origin: place.origin }, (error, text) => {
+        collect(response, { maxBytes: options.maxBytes, origin: place.origin }, (error, text) => {
           if (error !== undefined) return fail(error);
           stopTimer();
           resolve({ status, headers, text });
@@ -112,6 +119,7 @@ class NodeEgress implements EmbeddedEgress {
         outgoing.destroy();
       };
       const stopTimer = this.#timer(request, place, fail);
+      options.onStart?.(() => void outgoing.destroy());
       start(outgoing, request, fail);
     });
   }
@@ -140,6 +148,7 @@ class NodeEgress implements EmbeddedEgress {
   }
 
   #timer(request: EgressRequest, place: Place, fail: (error: PlatformError) => void): () => void {
+    if (request.timeoutMs === Number.POSITIVE_INFINITY) return noTimer;
     return this.#clock.after(request.timeoutMs, () => {
       const message = `${place.origin} did not answer within ${request.timeoutMs} ms. Check the server, or raise its timeoutMs.`;
       fail(new PlatformError('TARGET_TIMEOUT', message, { origin: place.origin, timeoutMs: request.timeoutMs }));
@@ -216,6 +225,10 @@ class NodeEgress implements EmbeddedEgress {
     }
     return place;
   }
+}
+
+function noTimer(): void {
+  // Nothing to stop.
 }
 
 function readPlace(text: string): Place {

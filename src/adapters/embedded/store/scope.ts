@@ -11,11 +11,13 @@ export interface Scope {
 
 export const SYSTEM_SCOPE: Scope = { tenant: '', prefix: '' };
 
+/** Owner of what all tenants share. No tenant can have this name. */
+const SHARED = '*';
 const TENANT = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/u;
 
 /** The grammar excludes `#`, so no tenant's prefix begins another's. */
 export function tenantScope(tenant: string): Scope {
-  if (TENANT.test(tenant)) return { tenant, prefix: `${tenant}#` };
+  if (tenant === SHARED || TENANT.test(tenant)) return { tenant, prefix: `${tenant}#` };
   throw new PlatformError(
     'INVALID_ARGUMENTS',
     'A tenant has 1 to 63 letters, digits, dots, underscores or hyphens and begins with a letter or digit.',

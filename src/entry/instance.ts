@@ -1,0 +1,251 @@
+/**
+ * Puts an instance together: store, targets, gateway, pipeline. Hosts listen, this decides what they serve; reloading a
+ * configuration changes the targets and nothing else.
+ */
+
+import type { LoadedConfig } from '../config/load.ts';
+import { diffConfig } from '../config/watch.ts';
+import type { Clock, EventPort, IdSource, Logger, StoreRoot } from '../core/ports.ts';
+import type { Redactor } from '../core/redact.ts';
+import type { Target } from '../core/target.ts';
+import { createEgress } from '../adapters/embedded/egress.ts';
+import { createEventPort } from '../adapters/embedded/system.ts';
+import { createFunctionRuntime } from '../functions/function-runtime.ts';
+import type { FunctionRuntime } from '../functions/function-runtime.ts';
+import { Gateway } from '../gateway/gateway.ts';
+import { TargetSet } from '../gateway/target-set.ts';
+import type { Authenticator } from '../http/authenticate.ts';
+import { DEVELOPER, TokenAuthenticator, openAuthenticator } from '../http/authenticate.ts';
+import { Guard } from '../http/guard.ts';
+import { Pipeline } from '../http/pipeline.ts';
+import { instanceRoute } from '../http/routes/instance.ts';
+import type { InstanceStatus } from '../http/routes/instance.ts';
+import { registerRoute } from '../http/routes/register-route.ts';
+import { builtInPolicy } from '../policy/decide.ts';
+import { FunctionTarget } from '../registry/function-target.ts';
+import { RegistrationStore } from '../registry/registration-store.ts';
+import { DefinitionRecorder } from '../registry/definition-recorder.ts';
+import { functionSettings, functionSpecs } from './make-functions.ts';
+import { TargetFactory } from './make-targets.ts';
+import { reportTargets } from './report-targets.ts';
+
+/** How long the first lists of all targets may take before an instance calls itself ready. */
+const READY_BUDGET_MS = 5_000;
+
+export interface InstanceOptions {
+  readonly loaded: LoadedConfig;
+  readonly store: StoreRoot;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly log: Logger;
+  readonly redactor: Redactor;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  /** Absent: everybody who reaches the port is let in. */
+  readonly token: string | undefined;
+  readonly sealingKey: Uint8Array;
+  /** Targets made by the caller, for tests and benches. */
+  readonly targets?: readonly Target[];
+}
+
+export class Instance {
+  readonly pipeline: Pipeline;
+  readonly gateway: Gateway;
+  readonly events: EventPort;
+  readonly #options: InstanceOptions;
+  readonly #targets = new TargetSet();
+  readonly #factory: TargetFactory;
+  readonly #functions: FunctionRuntime;
+  readonly #registrations: RegistrationStore;
+  readonly #registry: FunctionTarget;
+  readonly #tenants = new Map<string, Promise<void>>();
+  readonly #closers: (() => void)[] = [];
+  readonly #startedAt: string;
+  #loaded: LoadedConfig;
+  #problems: InstanceStatus['config']['problems'] | undefined;
+  #url = '';
+
+  constructor(options: InstanceOptions) {
+    const { store, clock, ids, log, version } = options;
+    this.#options = options;
+    this.#loaded = options.loaded;
+    this.#startedAt = new Date(clock.nowMs()).toISOString();
+    const { config, baseDir } = this.#loaded;
+    const identity = { name: config.server.name, version: config.server.version ?? version };
+    const egress = createEgress({ allow: config.egress.allow, clock });
+    this.#closers.push(() => egress.close());
+    this.events = createEventPort(log);
+    this.#factory = new TargetFactory({ clock, log, egress, identity, env: options.env });
+    this.#functions = createFunctionRuntime({ functions: functionSpecs(config), baseDir, clock, log, ids });
+    this.#registrations = new RegistrationStore({ store, clock, ids });
+    this.#registry = new FunctionTarget({
+      invoker: this.#functions,
+      registrations: this.#registrations,
+      functions: functionSettings(this.#loaded),
+      discovery: config.discover,
+      clock,
+    });
+    this.#fill(options.targets ?? []);
+    const recorder = new DefinitionRecorder({ store, clock, log });
+    this.gateway = new Gateway({
+      targets: this.#targets,
+      policy: builtInPolicy,
+      store,
+      events: this.events,
+      clock,
+      ids,
+      log,
+      sealingKey: options.sealingKey,
+      identity,
+      sessionsOn: config.sessions === 'on',
+      isPublic: options.token === undefined,
+      search: config.endpoints.mcp.search,
+      offloadBytes: config.results.inlineBytes,
+      onDefinitions: (tenant, target, digests) => recorder.record(tenant, target.id, digests),
+      prepareTenant: (tenant) => this.#prepareTenant(tenant),
+    });
+    this.#closers.push(this.#registrations.onChange((tenant) => this.#syncRegistered(tenant)));
+    this.pipeline = this.#makePipeline();
+  }
+
+  #fill(given: readonly Target[]): void {
+    for (const [id, server] of Object.entries(this.#loaded.config.mcpServers))
+      this.#targets.add(this.#factory.configured(id, server));
+    for (const target of given) this.#targets.add(target);
+    this.#targets.add(this.#registry);
+  }
+
+  #makePipeline(): Pipeline {
+    const { clock, ids, log, store, token, version } = this.#options;
+    const { config } = this.#loaded;
+    const authenticator: Authenticator = token === undefined ? openAuthenticator : new TokenAuthenticator(token);
+    const policy = builtInPolicy;
+    return new Pipeline({
+      gateway: this.gateway,
+      guard: new Guard({ hosts: [...config.hosts, config.host], origins: config.cors.origins }),
+      authenticator,
+      routes: [
+        registerRoute({ registrations: this.#registrations, policy }),
+        instanceRoute({ policy, status: () => this.status() }),
+      ],
+      clock,
+      ids,
+      log,
+      limits: config.limits,
+      health: { version, logStreamName: `zeroplane/${process.pid}`, ready: () => store.check() },
+    });
+  }
+
+  /** Reads the servers that a tenant registered, once; later changes come by themselves. */
+  #prepareTenant(tenant: string): Promise<void> {
+    const known = this.#tenants.get(tenant);
+    if (known !== undefined) return known;
+    const preparing = this.#syncRegistered(tenant);
+    this.#tenants.set(tenant, preparing);
+    preparing.catch(() => this.#tenants.delete(tenant));
+    return preparing;
+  }
+
+  /** Makes the tenant's registered servers and its targets agree. */
+  async #syncRegistered(tenant: string): Promise<void> {
+    const registrations = await this.#registrations.list(tenant);
+    const wanted = new Map(
+      registrations.flatMap((registration) =>
+        registration.type === 'mcp' ? [[registration.name.toLowerCase(), registration] as const] : [],
+      ),
+    );
+    for (const target of this.#targets.owned(tenant)) {
+      const registration = wanted.get(target.id);
+      if (registration !== undefined && this.#revisions.get(target) === registration.revision) continue;
+      this.#targets.remove(target.id, tenant);
+      void target.close();
+    }
+    for (const [id, registration] of wanted) {
+      if (this.#targets.owned(tenant).some((target) => target.id === id)) continue;
+      const target = this.#factory.registered(id, registration.url, tenant);
+      this.#revisions.set(target, registration.revision);
+      this.#targets.add(target, tenant);
+    }
+  }
+
+  readonly #revisions = new WeakMap<Target, string>();
+
+  /** Lists every target once, as far as five seconds allow. */
+  async ready(url: string): Promise<void> {
+    this.#url = url;
+    const { tenant } = DEVELOPER;
+    await this.#prepareTenant(tenant);
+    const listed = Promise.all(
+      this.#targets.of(tenant).map((target) => this.gateway.catalogue.refresh(target, tenant)),
+    );
+    let cancel = (): void => {};
+    const timeout = new Promise<void>((resolve) => {
+      // Held: an instance that is starting must not end because nothing else keeps it alive.
+      const timer = setTimeout(resolve, READY_BUDGET_MS);
+      cancel = () => clearTimeout(timer);
+    });
+    await Promise.race([listed, timeout]);
+    cancel();
+  }
+
+  /** Takes a new configuration: what did not change keeps its children and its open calls. */
+  async reload(loaded: LoadedConfig): Promise<void> {
+    const diff = diffConfig(this.#loaded.config, loaded.config);
+    this.#loaded = loaded;
+    this.#problems = undefined;
+    const { servers, functions } = diff;
+    const leaving = [...servers.removed, ...servers.changed].flatMap((id) => this.#targets.remove(id) ?? []);
+    for (const id of [...servers.added, ...servers.changed]) {
+      const server = loaded.config.mcpServers[id];
+      if (server !== undefined) this.#targets.add(this.#factory.configured(id, server));
+    }
+    if (functions.added.length + functions.removed.length + functions.changed.length > 0) {
+      this.#functions.reconfigure(functionSpecs(loaded.config));
+      this.#registry.setFunctions(functionSettings(loaded), loaded.config.discover);
+    }
+    this.#options.redactor.set([
+      ...loaded.secretValues,
+      ...(this.#options.token === undefined ? [] : [this.#options.token]),
+    ]);
+    await Promise.all(leaving.map((target) => target.close()));
+  }
+
+  /** A new configuration was refused: the old one stays, and the status says why. */
+  refuse(problems: NonNullable<InstanceStatus['config']['problems']>): void {
+    this.#problems = problems;
+  }
+
+  status(): InstanceStatus {
+    const { version, token, store } = this.#options;
+    const { config, path, notes, warnings } = this.#loaded;
+    return {
+      name: config.server.name,
+      version,
+      pid: process.pid,
+      url: this.#url,
+      mcp: `${this.#url}/mcp`,
+      startedAt: this.#startedAt,
+      catalogueVersion: this.gateway.catalogue.version,
+      auth: token === undefined ? 'none' : 'token',
+      backends: [
+        { name: 'store', label: store.label },
+        { name: 'functions', label: this.#functions.label, detail: `${this.#functions.processCount()} processes` },
+      ],
+      targets: reportTargets(this.#targets.of(DEVELOPER.tenant), this.gateway.catalogue, DEVELOPER.tenant),
+      notes: notes.map((note) => note.text),
+      warnings: [...warnings],
+      config: {
+        ...(path === undefined ? {} : { path }),
+        state: this.#problems === undefined ? 'ok' : 'invalid',
+        ...(this.#problems === undefined ? {} : { problems: this.#problems }),
+      },
+    };
+  }
+
+  /** Ends targets and functions; the store stays its owner's to close. */
+  async close(): Promise<void> {
+    this.gateway.close();
+    await Promise.all([...this.#targets.all().map((target) => target.close()), this.#functions.close()]);
+    for (const close of this.#closers) close();
+  }
+}

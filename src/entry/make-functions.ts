@@ -1,0 +1,41 @@
+/** From the functions of a configuration to what runs them and what publishes them. */
+
+import { readFileSync } from 'node:fs';
+import type { LoadedConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import { PlatformError } from '../core/errors.ts';
+import { scan } from '../core/json.ts';
+import type { FunctionSpec } from '../functions/function-spec.ts';
+import type { ConfiguredFunction } from '../registry/published-functions.ts';
+
+export function functionSpecs(config: Config): FunctionSpec[] {
+  return Object.entries(config.functions).map(([name, settings]) => {
+    const { handler, runtime, code, timeoutSeconds, memoryMb, environment, tags, description, concurrency } = settings;
+    return { name, handler, runtime, code, timeoutSeconds, memoryMb, environment, tags, description, concurrency };
+  });
+}
+
+/** What of each function is published. @throws PlatformError `CONFIG_INVALID` when a schema file cannot be used. */
+export function functionSettings(loaded: LoadedConfig): ConfiguredFunction[] {
+  return Object.entries(loaded.config.functions).map(([name, { description, schema, event, tags, tenants }]) => ({
+    name,
+    description,
+    schema: schema === undefined ? undefined : readSchema(name, schema),
+    event,
+    tags,
+    tenants,
+  }));
+}
+
+function readSchema(name: string, file: string): unknown {
+  try {
+    return scan(readFileSync(file, 'utf8'), 0).value;
+  } catch (cause) {
+    throw new PlatformError(
+      'CONFIG_INVALID',
+      `functions.${name}.schema: ${file} cannot be used as a JSON Schema (${(cause as Error).message}).`,
+      { function: name },
+      { cause },
+    );
+  }
+}

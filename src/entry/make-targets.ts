@@ -1,0 +1,132 @@
+/** From configuration to targets. The only place that knows which adapter serves which kind of entry. */
+
+import type { BackendLabel, Clock, Egress, Logger } from '../core/ports.ts';
+import type { Target } from '../core/target.ts';
+import type { RemoteServer, ServerConfig, StdioServer } from '../config/schema.ts';
+import { createHttpConnector } from '../adapters/remote-mcp/http-connector.ts';
+import { headerObjection } from '../adapters/remote-mcp/param-headers.ts';
+import { RemoteVerdicts } from '../adapters/remote-mcp/remote-verdicts.ts';
+import { McpTarget } from '../upstream/mcp-target.ts';
+import { EraVerdicts } from '../upstream/negotiate.ts';
+import { childEnvironment } from '../wrapper/environment.ts';
+import { StdioConnector } from '../wrapper/stdio-connector.ts';
+
+export interface TargetFactoryParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly egress: Egress;
+  readonly identity: { readonly name: string; readonly version: string };
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+function isLoopbackUrl(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+}
+
+/** Host variables that the configuration passes on by name. */
+function inherited(
+  env: Readonly<Record<string, string | undefined>>,
+  names: readonly string[],
+): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+}
+
+export class TargetFactory {
+  readonly #parts: TargetFactoryParts;
+  readonly #eras: EraVerdicts;
+  readonly #remotes: RemoteVerdicts;
+
+  constructor(parts: TargetFactoryParts) {
+    this.#parts = parts;
+    this.#eras = new EraVerdicts(parts.clock);
+    this.#remotes = new RemoteVerdicts(parts.clock);
+  }
+
+  /** A server of the operator's configuration. */
+  configured(id: string, server: ServerConfig): Target {
+    return server.kind === 'stdio' ? this.#stdio(id, server) : this.#remote(id, server);
+  }
+
+  #stdio(id: string, server: StdioServer): Target {
+    const { clock, log, env, identity } = this.#parts;
+    const connector = new StdioConnector({
+      target: id,
+      command: server.command,
+      args: server.args,
+      ...(server.cwd === undefined ? {} : { cwd: server.cwd }),
+      environment: childEnvironment(env, { ...inherited(env, server.inheritEnv), ...server.env }),
+      clock,
+      log,
+      clientInfo: identity,
+      verdicts: this.#eras,
+    });
+    return new McpTarget({
+      id,
+      connector,
+      clock,
+      log,
+      timeoutMs: server.timeoutMs,
+      openTimeoutMs: server.startTimeoutMs,
+      maxDeclaring: server.maxChildren,
+      idleMs: server.idleMs,
+      ...(server.isolation === undefined ? {} : { isolation: server.isolation }),
+      ...(server.tenants === undefined ? {} : { tenants: server.tenants }),
+    });
+  }
+
+  #remote(id: string, server: RemoteServer): Target {
+    const label: BackendLabel = isLoopbackUrl(server.url) ? 'simulated' : 'live';
+    return this.#http(id, {
+      url: server.url,
+      headers: server.headers,
+      kind: server.type === 'sse' ? 'sse' : 'http',
+      origin: 'operator',
+      timeoutMs: server.timeoutMs,
+      label,
+      ...(server.tenants === undefined ? {} : { tenants: server.tenants }),
+    });
+  }
+
+  /** A server that a tenant registered over HTTP: its URL may not reach private addresses. */
+  registered(id: string, url: string, tenant: string): Target {
+    return this.#http(id, { url, headers: {}, kind: 'http', origin: 'caller', label: 'live', tenants: [tenant] });
+  }
+
+  #http(
+    id: string,
+    server: {
+      readonly url: string;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly kind: 'http' | 'sse';
+      readonly origin: 'operator' | 'caller';
+      readonly label: BackendLabel;
+      readonly timeoutMs?: number;
+      readonly tenants?: readonly string[];
+    },
+  ): Target {
+    const { clock, log, egress, identity } = this.#parts;
+    const { url, headers, kind, origin, label, timeoutMs, tenants } = server;
+    const connector = createHttpConnector({
+      target: id,
+      url,
+      headers,
+      kind,
+      origin,
+      egress,
+      clock,
+      clientInfo: identity,
+      verdicts: this.#remotes,
+    });
+    return new McpTarget({
+      id,
+      connector,
+      clock,
+      log,
+      label,
+      objection: headerObjection,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(tenants === undefined ? {} : { tenants }),
+    });
+  }
+}

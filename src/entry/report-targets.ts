@@ -1,0 +1,44 @@
+/** How each target does, for the status page. */
+
+import type { Target } from '../core/target.ts';
+import type { Catalogue } from '../gateway/catalogue.ts';
+import type { TargetReport } from '../http/routes/instance.ts';
+
+export function reportTargets(targets: readonly Target[], catalogue: Catalogue, tenant: string): TargetReport[] {
+  return targets.map((target) => report(target, catalogue, tenant));
+}
+
+function report(target: Target, catalogue: Catalogue, tenant: string): TargetReport {
+  const status = target.status();
+  const slot = catalogue.status(target, tenant);
+  const count = (...kinds: string[]): number =>
+    slot.listing?.definitions.filter((definition) => kinds.includes(definition.kind)).length ?? 0;
+  // A target that listed before and cannot now still serves from its last good list.
+  const failing = slot.error !== undefined;
+  const state = failing
+    ? slot.listing === undefined
+      ? 'down'
+      : 'degraded'
+    : slot.listing === undefined
+      ? 'starting'
+      : status.state === 'starting'
+        ? 'ready'
+        : status.state;
+  const reason = slot.error?.message ?? status.reason;
+  const protocolVersion = status.protocolVersion ?? slot.listing?.protocolVersion;
+  return {
+    id: target.id,
+    kind: target.kind,
+    label: target.label,
+    state,
+    ...(reason === undefined ? {} : { reason }),
+    tools: count('tool'),
+    prompts: count('prompt'),
+    resources: count('resource', 'template'),
+    ...(slot.listedAtMs === undefined ? {} : { listedAt: new Date(slot.listedAtMs).toISOString() }),
+    ...(status.restarts === undefined ? {} : { restarts: status.restarts }),
+    ...(status.children === undefined ? {} : { children: status.children }),
+    ...(protocolVersion === undefined ? {} : { protocolVersion }),
+    skipped: slot.listing?.skipped ?? [],
+  };
+}

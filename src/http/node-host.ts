@@ -1,0 +1,190 @@
+/** node:http in front of the pipeline: translates, applies the limits of the wire, decides nothing else. */
+
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { PlatformError } from '../core/errors.ts';
+import type { Redactor } from '../core/redact.ts';
+import { isStream } from '../gateway/reply.ts';
+import type { Reply, Sink } from '../gateway/reply.ts';
+import type { HttpRequest, Pipeline } from './pipeline.ts';
+
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+const MAX_HEADER_BYTES = 16_384;
+const MAX_CONNECTIONS = 8_192;
+
+export interface NodeHostOptions {
+  readonly pipeline: Pipeline;
+  readonly redactor: Redactor;
+  /** Bytes of a request body. */
+  readonly maxBodyBytes: number;
+}
+
+export interface NodeHost {
+  readonly server: Server;
+  listen(port: number, host: string): Promise<AddressInfo>;
+  /** Stops accepting, waits up to `drainMs` for what is under way, then cuts the rest. */
+  close(drainMs: number): Promise<void>;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Reads a body. A connection whose body was too large is closed after the answer: the rest is not worth reading. */
+function readBody(message: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+  const tooLarge = (): PlatformError =>
+    new PlatformError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes. Send less, or a reference.`);
+  if (Number(message.headers['content-length'] ?? 0) > maxBytes) return Promise.reject(tooLarge());
+  return new Promise((resolve, reject) => {
+    let first: Buffer | undefined;
+    let rest: Buffer[] | undefined;
+    let size = 0;
+    message.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > maxBytes) {
+        message.pause();
+        reject(tooLarge());
+      } else if (first === undefined) first = chunk;
+      else (rest ??= [first]).push(chunk);
+    });
+    message.on('end', () => resolve(rest === undefined ? (first ?? NO_BYTES) : Buffer.concat(rest, size)));
+    message.on('error', reject);
+    message.on('aborted', () =>
+      reject(new PlatformError('CALL_CANCELLED', 'The client closed the connection while sending.')),
+    );
+  });
+}
+
+function duplicatesOf(message: IncomingMessage): readonly string[] {
+  const { rawHeaders } = message;
+  // Headers that came twice make the list of distinct ones shorter: the usual case needs no second look.
+  if (rawHeaders.length / 2 === Object.keys(message.headers).length) return NONE;
+  const seen = new Set<string>();
+  const twice: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] ?? '').toLowerCase();
+    if (seen.has(name)) twice.push(name);
+    seen.add(name);
+  }
+  return twice;
+}
+
+const NONE: readonly string[] = [];
+
+function toRequest(message: IncomingMessage, response: ServerResponse, maxBodyBytes: number): HttpRequest {
+  const url = message.url ?? '/';
+  const mark = url.indexOf('?');
+  return {
+    method: message.method ?? 'GET',
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: mark < 0 ? '' : url.slice(mark + 1),
+    headers: message.headers,
+    duplicates: duplicatesOf(message),
+    readBody: () => readBody(message, maxBodyBytes),
+    onDisconnect: (run) => {
+      response.on('close', () => {
+        if (!response.writableFinished) run();
+      });
+    },
+  };
+}
+
+/** Writes a complete body in one piece where it is small, in order where it is not. */
+function writeBody(response: ServerResponse, reply: Reply, redactor: Redactor): void {
+  const body = reply.body as string | readonly (string | Uint8Array)[];
+  if (typeof body === 'string' || body.every((part) => typeof part === 'string')) {
+    const text = redactor.text(typeof body === 'string' ? body : body.join(''));
+    response.writeHead(reply.status, { ...reply.headers, 'content-length': Buffer.byteLength(text) });
+    response.end(text);
+    return;
+  }
+  const size = body.reduce((sum, part) => sum + (typeof part === 'string' ? Buffer.byteLength(part) : part.length), 0);
+  response.writeHead(reply.status, { ...reply.headers, 'content-length': size });
+  response.cork();
+  for (const part of body) response.write(part);
+  response.uncork();
+  response.end();
+}
+
+function sinkOf(response: ServerResponse, redactor: Redactor): Sink {
+  return {
+    write: (text) => void response.write(redactor.text(text)),
+    end: () => void response.end(),
+    get buffered() {
+      return response.writableLength;
+    },
+    onClose: (run) => void response.on('close', run),
+  };
+}
+
+function send(response: ServerResponse, reply: Reply, redactor: Redactor): void {
+  if (response.destroyed || response.headersSent) return;
+  if (!isStream(reply.body)) {
+    // Whatever of the body was not read must not be taken for the next request.
+    if (reply.status === 413 || reply.status === 408) response.shouldKeepAlive = false;
+    writeBody(response, reply, redactor);
+    return;
+  }
+  response.writeHead(reply.status, reply.headers);
+  response.flushHeaders();
+  reply.body.open(sinkOf(response, redactor));
+}
+
+/** What node:http could not even read as a request: answered in our words, then closed. */
+function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, text] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', `The headers are larger than ${MAX_HEADER_BYTES} bytes.`]
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'The request did not arrive in time.']
+        : ['400 Bad Request', 'The request is not valid HTTP.'];
+  const body = JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32600, message: text } });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+export function createNodeHost(options: NodeHostOptions): NodeHost {
+  const { pipeline, redactor, maxBodyBytes } = options;
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      connectionsCheckingInterval: 1_000,
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
+      noDelay: true,
+    },
+    (message, response) => {
+      void pipeline.handle(toRequest(message, response, maxBodyBytes)).then((reply) => send(response, reply, redactor));
+    },
+  );
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = 65_000;
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('clientError', (error, socket) => refuseConnection(error, socket as Socket));
+  return {
+    server,
+    listen: (port, host) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.removeListener('error', reject);
+          resolve(server.address() as AddressInfo);
+        });
+      }),
+    close: (drainMs) =>
+      new Promise((resolve) => {
+        const cut = setTimeout(() => server.closeAllConnections(), drainMs);
+        server.close(() => {
+          clearTimeout(cut);
+          resolve();
+        });
+        server.closeIdleConnections();
+      }),
+  };
+}

@@ -1,0 +1,221 @@
+/**
+ * What every request passes, in this order, before anything is dispatched: Host and Origin, credentials, capacity, then
+ * the route. Nothing is served outside of it but the health checks.
+ */
+
+import { Context } from '../core/context.ts';
+import type { Principal } from '../core/context.ts';
+import { PlatformError, toPlatformError } from '../core/errors.ts';
+import type { Clock, IdSource, Logger } from '../core/ports.ts';
+import { Gateway } from '../gateway/gateway.ts';
+import type { GatewayRequest, Reply } from '../gateway/reply.ts';
+import { emptyReply, isStream, jsonReply } from '../gateway/reply.ts';
+import { headerValue } from '../protocol/era-2026.ts';
+import { errorMessage, toRpcError } from '../protocol/json-rpc.ts';
+import type { Authenticator } from './authenticate.ts';
+import type { Guard } from './guard.ts';
+import { problemReply } from './problem.ts';
+
+export interface HttpRequest extends GatewayRequest {
+  /** Names of headers that came more than once. */
+  readonly duplicates: readonly string[];
+}
+
+/** A REST route; `undefined` when the path is not its own. */
+export type Route = (request: GatewayRequest, context: Context) => Promise<Reply> | undefined;
+
+export interface PipelineOptions {
+  readonly gateway: Gateway;
+  readonly guard: Guard;
+  readonly authenticator: Authenticator;
+  readonly routes: readonly Route[];
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly log: Logger;
+  readonly limits: { readonly inFlight: number; readonly inFlightPerPrincipal: number };
+  readonly health: { readonly version: string; readonly logStreamName: string; ready(): Promise<void> };
+}
+
+/** The longest that anybody waits for anything; targets have shorter deadlines of their own. */
+const REQUEST_TIMEOUT_MS = 900_000;
+
+export class Pipeline {
+  readonly #options: PipelineOptions;
+  readonly #perPrincipal = new Map<string, number>();
+  #inFlight = 0;
+  #draining = false;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** From now on new requests are refused; those under way go on. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  async handle(request: HttpRequest): Promise<Reply> {
+    const { guard, ids, authenticator } = this.#options;
+    const requestId = ids.uuid();
+    let cors: Readonly<Record<string, string>> = {};
+    try {
+      guard.check(request.headers, request.duplicates);
+      cors = guard.corsHeaders(headerValue(request.headers, 'origin'));
+      if (request.method === 'OPTIONS') return this.#preflight(cors);
+      const health = this.#health(request);
+      if (health !== undefined) return await health;
+      const principal = await authenticator.authenticate(request.headers);
+      const reply = await this.#admitted(request, principal, requestId);
+      return cors['access-control-allow-origin'] === undefined
+        ? reply
+        : { ...reply, headers: { ...reply.headers, ...cors } };
+    } catch (error) {
+      return this.#refusal(error, request, { requestId, cors });
+    }
+  }
+
+  #preflight(cors: Readonly<Record<string, string>>): Reply {
+    if (cors['access-control-allow-origin'] === undefined)
+      throw new PlatformError('METHOD_NOT_ALLOWED', 'OPTIONS is answered only to the origins of cors.origins.');
+    return emptyReply(204, {
+      ...cors,
+      'access-control-allow-methods': 'GET, POST, PUT, DELETE',
+      'access-control-allow-headers':
+        'Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID, Idempotency-Key, If-Match',
+      'access-control-max-age': '600',
+    });
+  }
+
+  #health(request: HttpRequest): Promise<Reply> | undefined {
+    if (request.method !== 'GET') return undefined;
+    const { health } = this.#options;
+    if (request.path === '/health')
+      return Promise.resolve(
+        jsonReply(200, JSON.stringify({ version: health.version, logStreamName: health.logStreamName })),
+      );
+    if (request.path === '/healthz') return Promise.resolve(jsonReply(200, '{"status":"ok"}'));
+    if (request.path !== '/readyz') return undefined;
+    if (this.#draining) return Promise.resolve(jsonReply(503, '{"status":"shutting down"}'));
+    return health.ready().then(
+      () => jsonReply(200, '{"status":"ready"}'),
+      (error: unknown) =>
+        jsonReply(503, JSON.stringify({ status: 'not ready', reason: toPlatformError(error).message })),
+    );
+  }
+
+  async #admitted(request: HttpRequest, principal: Principal, requestId: string): Promise<Reply> {
+    const key = `${principal.tenant}\0${principal.id}`;
+    this.#admit(key);
+    const release = once(() => this.#release(key));
+    try {
+      const reply = await this.#dispatch(request, principal, requestId);
+      // A stream holds its place only until it is open: long ones have caps of their own.
+      if (isStream(reply.body)) release();
+      return reply;
+    } finally {
+      release();
+    }
+  }
+
+  #admit(key: string): void {
+    const { limits } = this.#options;
+    const mine = this.#perPrincipal.get(key) ?? 0;
+    if (this.#draining)
+      throw new PlatformError('SHUTTING_DOWN', 'The gateway is shutting down. Connect again in a moment.', {
+        retryAfterSeconds: 1,
+      });
+    if (mine >= limits.inFlightPerPrincipal)
+      throw new PlatformError(
+        'TOO_MANY_REQUESTS',
+        `You have ${mine} requests in flight, the most allowed. Wait for some to end.`,
+        { retryAfterSeconds: 1 },
+      );
+    if (this.#inFlight >= limits.inFlight)
+      throw new PlatformError(
+        'OVERLOADED',
+        'The gateway has as many requests in flight as it takes. Try again in a moment.',
+        { retryAfterSeconds: 1 },
+      );
+    this.#perPrincipal.set(key, mine + 1);
+    this.#inFlight++;
+  }
+
+  #release(key: string): void {
+    this.#inFlight--;
+    const mine = (this.#perPrincipal.get(key) ?? 1) - 1;
+    if (mine === 0) this.#perPrincipal.delete(key);
+    else this.#perPrincipal.set(key, mine);
+  }
+
+  #dispatch(request: HttpRequest, principal: Principal, requestId: string): Promise<Reply> {
+    const context = this.#context(request, principal, requestId);
+    if (Gateway.owns(request.path)) return this.#options.gateway.handle(request, context);
+    for (const route of this.#options.routes) {
+      const reply = route(request, context);
+      if (reply !== undefined) return reply;
+    }
+    throw new PlatformError('NOT_FOUND', `There is nothing at ${request.path.slice(0, 100)}.`);
+  }
+
+  #context(request: HttpRequest, principal: Principal, requestId: string): Context {
+    const { clock, log } = this.#options;
+    const traceparent = headerValue(request.headers, 'traceparent');
+    const tracestate = headerValue(request.headers, 'tracestate');
+    const baggage = headerValue(request.headers, 'baggage');
+    const hops = Number(headerValue(request.headers, 'zeroplane-hops') ?? 0);
+    return new Context({
+      principal,
+      requestId,
+      clock,
+      log,
+      timeoutMs: REQUEST_TIMEOUT_MS,
+      hops: Number.isInteger(hops) && hops >= 0 ? hops : 0,
+      ...(traceparent === undefined
+        ? {}
+        : {
+            trace: {
+              traceparent,
+              ...(tracestate === undefined ? {} : { tracestate }),
+              ...(baggage === undefined ? {} : { baggage }),
+            },
+          }),
+    });
+  }
+
+  #refusal(
+    thrown: unknown,
+    request: HttpRequest,
+    at: { requestId: string; cors: Readonly<Record<string, string>> },
+  ): Reply {
+    const error = toPlatformError(thrown);
+    if (error.code === 'INTERNAL')
+      this.#options.log.log('error', 'request-failed', {
+        requestId: at.requestId,
+        cause: error.cause instanceof Error ? error.cause.stack : String(error.cause),
+      });
+    const challenge =
+      error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer realm="zeroplane", error="invalid_token"' } : {};
+    const isMcp = request.path === '/mcp' || request.path.startsWith('/mcp/');
+    const reply = isMcp ? rpcReply(error, at.requestId) : problemReply(error, at.requestId, { error: error.message });
+    return { ...reply, headers: { ...reply.headers, ...challenge, ...at.cors } };
+  }
+}
+
+function rpcReply(error: PlatformError, requestId: string): Reply {
+  const retryAfter = error.details['retryAfterSeconds'];
+  const headers = typeof retryAfter === 'number' ? { 'retry-after': String(retryAfter) } : undefined;
+  return jsonReply(error.status, errorMessage('null', toRpcError(error, { modern: false, requestId })), headers);
+}
+
+function once(run: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    run();
+  };
+}

@@ -1,0 +1,53 @@
+/** For tests and benches of targets: a whole gateway in this process, on a loopback port, with nothing left behind. */
+
+import { loadConfig } from './config/load.ts';
+import type { ConfigInput } from './config/schema.ts';
+import type { Target } from './core/target.ts';
+import { startLocal } from './entry/local.ts';
+import type { LocalInstance } from './entry/local.ts';
+import { version } from './entry/version.ts';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export type {
+  Target,
+  TargetCall,
+  TargetListing,
+  TargetResult,
+  TargetStatus,
+  Definition,
+  Exchange,
+} from './core/target.ts';
+export type { LocalInstance } from './entry/local.ts';
+
+export interface StartGatewayOptions {
+  readonly targets?: readonly Target[];
+  /** As in `zeroplane.json`. */
+  readonly config?: ConfigInput;
+  readonly auth?: 'token' | 'none';
+  readonly port?: number;
+  /** A data folder that stays; absent: in memory. */
+  readonly dataDir?: string;
+}
+
+/** Starts a gateway on port 0 of the loopback interface. `close()` ends it with everything it started. */
+export async function startGateway(options: StartGatewayOptions = {}): Promise<LocalInstance> {
+  const folder = await mkdtemp(join(tmpdir(), 'zeroplane-testing-'));
+  try {
+    const file = join(folder, 'zeroplane.json');
+    await writeFile(file, JSON.stringify(options.config ?? {}));
+    const loaded = await loadConfig({ cwd: folder, configPath: file, env: process.env });
+    return await startLocal({
+      loaded,
+      port: options.port ?? 0,
+      auth: options.auth ?? 'token',
+      version: version(),
+      env: process.env,
+      ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
+      ...(options.targets === undefined ? {} : { targets: options.targets }),
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,126 @@
+/** What one tenant finds behind the target `registry`: its registrations and the functions that serve it. */
+
+import { parseFunctionReference } from '../core/lambda-arn.ts';
+import type { Definition } from '../core/target.ts';
+import { definitionDigest } from './digest.ts';
+import { PERMISSIVE_SCHEMA, toInputSchema } from './parameters.ts';
+import { ProblemList } from './problem-list.ts';
+import { freeName, type PublishedFunction } from './published-functions.ts';
+import { inputSchemaOf, type EventMode, type FunctionRegistration, type Registration } from './registration.ts';
+import { resourceParameters, type ResourceParameters } from './resource-parameters.ts';
+import type { SchemaObject } from './schema-bounds.ts';
+
+interface Entry {
+  readonly name: string;
+  /** Function name or ARN. */
+  readonly functionName: string;
+  readonly definition: Definition;
+}
+
+export interface ToolEntry extends Entry {
+  readonly event: EventMode;
+  readonly schema: SchemaObject;
+  readonly digest: string;
+}
+
+export interface PromptEntry extends Entry {
+  readonly schema: SchemaObject;
+  readonly digest: string;
+}
+
+export interface ResourceEntry extends Entry {
+  readonly resource: ResourceParameters;
+  readonly revision: string;
+}
+
+export interface TenantCatalogue {
+  readonly tools: ReadonlyMap<string, ToolEntry>;
+  readonly prompts: ReadonlyMap<string, PromptEntry>;
+  readonly resources: readonly ResourceEntry[];
+  readonly skipped: readonly { readonly key: string; readonly reason: string }[];
+}
+
+export interface CatalogueSources {
+  readonly registrations: readonly Registration[];
+  /** Already those that serve this tenant. */
+  readonly functions: readonly PublishedFunction[];
+}
+
+/** Registrations come first: a configured function yields its name to them, and is not listed twice. */
+export function buildCatalogue(sources: CatalogueSources): TenantCatalogue {
+  const registered = sources.registrations.filter((each): each is FunctionRegistration => each.type !== 'mcp');
+  const tools = new Map<string, ToolEntry>();
+  const taken = new Set<string>();
+  for (const each of registered) {
+    if (each.type !== 'tool') continue;
+    taken.add(each.name.toLowerCase());
+    tools.set(each.name, registeredTool(each));
+  }
+  const skipped: { key: string; reason: string }[] = [];
+  for (const each of sources.functions) {
+    const twin = tools.get(each.toolName);
+    if (twin !== undefined && parseFunctionReference(twin.functionName)?.name === each.name) continue;
+    const made = configuredTool(each, freeName(each.toolName, taken));
+    if ('reason' in made) skipped.push(made);
+    else tools.set(made.name, made);
+  }
+  const prompts = new Map(registered.filter((each) => each.type === 'prompt').map((each) => [each.name, prompt(each)]));
+  return { tools, prompts, resources: registered.filter((each) => each.type === 'resource').map(resource), skipped };
+}
+
+function registeredTool(registration: FunctionRegistration): ToolEntry {
+  const { name, lambdaArn, description, digest, tags } = registration;
+  const schema = inputSchemaOf(registration);
+  const definition = define('tool', name, { name, description, inputSchema: schema }, tags);
+  return { name, functionName: lambdaArn, definition, event: registration.event ?? 'arguments', schema, digest };
+}
+
+function configuredTool(
+  candidate: PublishedFunction,
+  name: string,
+): ToolEntry | { readonly key: string; readonly reason: string } {
+  const description = candidate.description ?? `AWS Lambda function: ${candidate.name}`;
+  const problems = new ProblemList();
+  const schema =
+    candidate.schema === undefined ? PERMISSIVE_SCHEMA : toInputSchema(candidate.schema, 'schema', problems);
+  const [first] = problems.problems;
+  if (first !== undefined)
+    return { key: name, reason: `${first.path} of function "${candidate.name}" ${first.message}` };
+  const definition = define('tool', name, { name, description, inputSchema: schema }, candidate.tags);
+  const digest = definitionDigest(name, description, schema);
+  return { name, functionName: candidate.name, definition, event: candidate.event ?? 'arguments', schema, digest };
+}
+
+function prompt(registration: FunctionRegistration): PromptEntry {
+  const { name, description, lambdaArn, tags, digest } = registration;
+  const schema = inputSchemaOf(registration);
+  const properties = (schema['properties'] ?? {}) as SchemaObject;
+  const required = new Set(Array.isArray(schema['required']) ? (schema['required'] as unknown[]) : []);
+  const args = Object.keys(properties).map((key) => {
+    const text = (properties[key] as SchemaObject | undefined)?.['description'];
+    return { name: key, ...(typeof text === 'string' ? { description: text } : {}), required: required.has(key) };
+  });
+  const definition = define('prompt', name, { name, description, arguments: args }, tags);
+  return { name, functionName: lambdaArn, definition, schema, digest };
+}
+
+function resource(registration: FunctionRegistration): ResourceEntry {
+  const { name, description, lambdaArn, tags, revision } = registration;
+  const parameters = resourceParameters(registration.parameters);
+  const { uriTemplate, variables } = parameters;
+  const definition =
+    variables.length > 0
+      ? define('template', uriTemplate, { uriTemplate, name, description }, tags)
+      : define('resource', uriTemplate, { uri: uriTemplate, name, description }, tags);
+  return { name, functionName: lambdaArn, definition, resource: parameters, revision };
+}
+
+/** A definition whose text is made here. */
+export function define(
+  kind: Definition['kind'],
+  key: string,
+  value: Readonly<Record<string, unknown>>,
+  tags?: Readonly<Record<string, string>>,
+): Definition {
+  return { kind, key, text: JSON.stringify(value), value, ...(tags === undefined ? {} : { tags }) };
+}

@@ -171,8 +171,10 @@ export class LegacyHttpChannel implements Channel {
       method: 'POST',
       headers,
       body: text,
-      signal: request.context.signal,
       timeoutMs: waitMs(this.#endpoint, request.context, request.timeoutMs),
+      onStart: (cancel) => (open.close = cancel),
+      // The peer does not say when it gives up on an introduction.
+      ...(request.cancellable === false ? { signal: request.context.signal } : {}),
     });
     if (request.method === 'initialize') this.#begin(answer, request);
     if (answer.status !== 200) throw this.#refusal(answer, request.method);
@@ -242,7 +244,7 @@ export class LegacyHttpChannel implements Channel {
       if (lastEventId === '' || round >= MAX_RESUMES) throw error ?? this.#lost(outgoing);
       await this.#pause(open, retryMs ?? FIRST_PAUSE_MS);
       if (!open.wanted) return;
-      answer = await this.#get(lastEventId, outgoing);
+      answer = await this.#get(lastEventId, outgoing, open);
     }
   }
 
@@ -253,12 +255,12 @@ export class LegacyHttpChannel implements Channel {
     );
   }
 
-  async #get(lastEventId: string, outgoing: OutgoingRequest): Promise<EgressTextResponse> {
+  async #get(lastEventId: string, outgoing: OutgoingRequest, open: Open): Promise<EgressTextResponse> {
     const answer = await exchange(this.#endpoint, {
       method: 'GET',
       headers: { ...this.#sideHeaders(), Accept: 'text/event-stream', 'Last-Event-ID': lastEventId },
-      signal: outgoing.request.context.signal,
       timeoutMs: waitMs(this.#endpoint, outgoing.request.context, outgoing.request.timeoutMs),
+      onStart: (cancel) => (open.close = cancel),
     });
     if (answer.body !== undefined && answer.status === 200) return answer;
     this.#noticeEnd(answer);
@@ -274,7 +276,6 @@ export class LegacyHttpChannel implements Channel {
     const { clock, target } = this.#endpoint;
     let answered = false;
     let stop: (() => void) | undefined;
-    open.close = answer.close;
     if (!open.wanted) answer.close?.();
     const parser = messageParser((message) => {
       if (this.#deliver(message, id)) answered = true;

@@ -65,9 +65,11 @@ export class ModernHttpChannel implements Channel {
     if (this.#closed)
       throw targetUnavailable(this.#endpoint.target, 'has closed this conversation. Send the request again.');
     if (outgoing.kind === 'request') {
-      const run =
-        outgoing.request.method === 'subscriptions/listen' ? this.#listen(text, outgoing) : this.#post(text, outgoing);
-      run.catch((error: unknown) => this.#fail(outgoing, error as Error));
+      const open: Open = { close: undefined, wanted: true };
+      this.#open.set(outgoing.id, open);
+      if (outgoing.request.method === 'subscriptions/listen')
+        this.#listen(text, outgoing, open).catch(this.#failing(outgoing));
+      else this.#post(text, outgoing, open);
     } else if (outgoing.kind === 'notification' && outgoing.method === 'notifications/cancelled') this.#cancel(text);
     // Answers are dropped: a server of this revision must not ask on a stream. Other notifications do not exist.
   }
@@ -78,12 +80,14 @@ export class ModernHttpChannel implements Channel {
     return Promise.resolve();
   }
 
-  #fail(outgoing: OutgoingRequest, error: Error): void {
-    this.#open.delete(outgoing.id);
-    const { target } = this.#endpoint;
-    const translated =
-      error instanceof UpstreamRpcError ? aboutOurRequest(target, outgoing.request.method, error) : undefined;
-    this.#sink?.failed(outgoing.id, translated ?? error);
+  #failing(outgoing: OutgoingRequest): (error: unknown) => void {
+    return (error) => {
+      this.#open.delete(outgoing.id);
+      const { target } = this.#endpoint;
+      const translated =
+        error instanceof UpstreamRpcError ? aboutOurRequest(target, outgoing.request.method, error) : undefined;
+      this.#sink?.failed(outgoing.id, translated ?? (error as Error));
+    };
   }
 
   #cancel(text: string): void {
@@ -99,36 +103,54 @@ export class ModernHttpChannel implements Channel {
     open.close?.();
   }
 
-  async #post(text: string, outgoing: OutgoingRequest): Promise<void> {
-    const { id, request } = outgoing;
-    const open: Open = { close: undefined, wanted: true };
-    this.#open.set(id, open);
-    const answer = await this.#request(text, request);
-    if (answer.text !== undefined) {
-      this.#open.delete(id);
-      this.#takeJson(outgoing, answer, answer.text);
-      return;
-    }
-    open.close = answer.close;
-    if (!open.wanted) answer.close?.();
-    const answered = await this.#readStream(outgoing, answer);
-    this.#open.delete(id);
-    if (!answered)
-      throw targetUnavailable(
-        this.#endpoint.target,
-        `ended the stream of ${request.method} without an answer. Check its log.`,
-      );
+  #post(text: string, outgoing: OutgoingRequest, open: Open): void {
+    const fail = this.#failing(outgoing);
+    this.#request(text, outgoing.request, open).then((answer) => {
+      if (answer.text === undefined) {
+        this.#takeStream(outgoing, answer).catch(fail);
+        return;
+      }
+      try {
+        this.#takeJson(outgoing, answer, answer.text);
+        this.#open.delete(outgoing.id);
+      } catch (error) {
+        fail(error);
+      }
+    }, fail);
   }
 
-  #request(text: string, request: PeerRequest): Promise<EgressTextResponse> {
+  async #takeStream(outgoing: OutgoingRequest, answer: EgressTextResponse): Promise<void> {
+    const answered = await this.#readStream(outgoing, answer);
+    this.#open.delete(outgoing.id);
+    if (answered) return;
+    const { target } = this.#endpoint;
+    throw targetUnavailable(
+      target,
+      `ended the stream of ${outgoing.request.method} without an answer. Check its log.`,
+      {
+        lost: true,
+      },
+    );
+  }
+
+  /** The peer keeps the time of most requests and says when they are given up; the others have a signal and a timer. */
+  #request(text: string, request: PeerRequest, open: Open): Promise<EgressTextResponse> {
     const { context } = request;
-    return exchange(this.#endpoint, {
-      method: 'POST',
-      headers: modernHeaders(this.#headers, request),
-      body: text,
-      signal: context.signal,
-      timeoutMs: waitMs(this.#endpoint, context, request.timeoutMs),
-    });
+    const onStart = (cancel: () => void): void => {
+      open.close = cancel;
+      if (!open.wanted) cancel();
+    };
+    const headers = modernHeaders(this.#headers, request);
+    const base = { method: 'POST', headers, body: text, onStart } as const;
+    if (
+      request.cancellable !== false &&
+      this.#endpoint.egress.requestText !== undefined &&
+      request.timeoutMs < Number.POSITIVE_INFINITY
+    ) {
+      return exchange(this.#endpoint, { ...base, timeoutMs: Number.POSITIVE_INFINITY });
+    }
+    const timeoutMs = waitMs(this.#endpoint, context, request.timeoutMs);
+    return exchange(this.#endpoint, { ...base, signal: context.signal, timeoutMs });
   }
 
   #takeJson(outgoing: OutgoingRequest, answer: EgressTextResponse, text: string): void {
@@ -179,16 +201,12 @@ export class ModernHttpChannel implements Channel {
    * Keeps `subscriptions/listen` open for as long as the peer wants it. A connection that breaks is opened again
    * with growing pauses.
    */
-  async #listen(text: string, outgoing: OutgoingRequest): Promise<void> {
-    const open: Open = { close: undefined, wanted: true };
-    this.#open.set(outgoing.id, open);
+  async #listen(text: string, outgoing: OutgoingRequest, open: Open): Promise<void> {
     let pauseMs = FIRST_PAUSE_MS;
     for (let round = 0; open.wanted && !this.#closed; round++) {
       try {
-        const answer = await this.#request(text, outgoing.request);
+        const answer = await this.#request(text, outgoing.request, open);
         if (answer.text !== undefined) return this.#takeJson(outgoing, answer, answer.text);
-        open.close = answer.close;
-        if (!open.wanted) answer.close?.();
         if (answer.status === 200) pauseMs = FIRST_PAUSE_MS;
         if (round > 0 && answer.status === 200) this.#assumeChanges(outgoing);
         if (await this.#readStream(outgoing, answer)) return;

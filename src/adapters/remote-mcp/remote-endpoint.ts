@@ -30,6 +30,8 @@ export interface Outbound {
   readonly body?: string;
   readonly signal?: AbortSignal;
   readonly timeoutMs: number;
+  /** Given a function that ends the request at once. */
+  readonly onStart?: (cancel: () => void) => void;
 }
 
 /** Says nothing about the era or about us: a gate in front, a wrong credential, an overload. */
@@ -51,11 +53,12 @@ export function exchange(endpoint: RemoteEndpoint, outbound: Outbound): Promise<
     ...(outbound.signal === undefined ? {} : { signal: outbound.signal }),
   };
   const { egress, maxResponseBytes } = endpoint;
-  if (egress.requestText !== undefined) return egress.requestText(request, maxResponseBytes);
-  return collectSlowly(endpoint, request);
+  const { onStart } = outbound;
+  if (egress.requestText === undefined) return collectSlowly(endpoint, request);
+  return egress.requestText(request, { maxBytes: maxResponseBytes, ...(onStart === undefined ? {} : { onStart }) });
 }
 
-/** For an egress without the short way. */
+/** For an egress without the short way; such a request ends by its signal or its time alone. */
 async function collectSlowly(endpoint: RemoteEndpoint, request: EgressRequest): Promise<EgressTextResponse> {
   const { status, headers, body } = await endpoint.egress.request(request);
   if (isEventStream(headers)) return { status, headers, body };

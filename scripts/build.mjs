@@ -87,12 +87,12 @@ async function copyAsTheyAre(files) {
   for (const file of copied) await replaceFile(join(dist, relative(src, file)), await readFile(file));
 }
 
-/** Chunks of earlier builds stay for an hour, because a running process may still import one. */
-async function removeOldChunks(written) {
+/** Chunks of earlier builds stay for an hour while one works here, because a running process may still import one. */
+async function removeOldChunks(written, ageMs) {
   const kept = new Set(written);
   const chunks = await filesBelow(join(dist, 'chunks')).catch(() => []);
   for (const file of chunks) {
-    const isOld = Date.now() - (await stat(file)).mtimeMs > 3_600_000;
+    const isOld = Date.now() - (await stat(file)).mtimeMs > ageMs;
     if (!kept.has(file) && isOld) await rm(file, { force: true });
   }
 }
@@ -104,11 +104,12 @@ function writeTypes() {
   return status ?? 1;
 }
 
+const withTypes = !process.argv.includes('--no-types');
 const files = await filesBelow(src);
 const startedAt = new Date();
 const written = await bundle(files);
 await copyAsTheyAre(files);
-await removeOldChunks(written);
+await removeOldChunks(written, withTypes ? 0 : 3_600_000);
 // A file saved while this build ran is newer than the build, so that the next start builds again.
 await utimes(join(dist, 'cli', 'main.js'), startedAt, startedAt);
-process.exitCode = process.argv.includes('--no-types') ? 0 : writeTypes();
+process.exitCode = withTypes ? writeTypes() : 0;

@@ -1,16 +1,17 @@
 /** What `dev` prints when it is ready. */
 
 import { relative } from 'node:path';
-import { backendLine, targetTable, toolCount } from './instance-status.ts';
-import type { InstanceStatus } from './instance-status.ts';
+import { backendLine, shownTargets, targetTable, toolCount } from './instance-status.ts';
+import type { InstanceStatus } from '../http/routes/instance.ts';
 import type { Style } from './style.ts';
 import { oneLine, table } from './style.ts';
 
 export interface BannerFacts {
   readonly status: InstanceStatus;
   readonly cwd: string;
-  readonly dataDir: string;
-  readonly isEphemeral: boolean;
+  /** Absent when everything is in memory. */
+  readonly dataDir: string | undefined;
+  readonly token: string;
   /** Nothing is configured and the two samples are served. */
   readonly servesSamples: boolean;
   readonly portMoved?: { readonly wanted: number; readonly got: number } | undefined;
@@ -28,9 +29,10 @@ export function bannerText(facts: BannerFacts, style: Style): string {
   for (const warning of status.warnings) lines.push(`  ${style.warn(`warning  ${oneLine(warning, 400)}`)}`);
   if (facts.portMoved !== undefined) lines.push(`  ${style.warn(movedText(facts.portMoved))}`);
   lines.push(factTable(facts, style));
-  if (status.targets.length > 0) lines.push('', targetTable(status.targets, style));
+  const targets = shownTargets(status);
+  if (targets.length > 0) lines.push('', targetTable(targets, style));
   for (const note of status.notes) lines.push(`  ${style.dim(`note  ${oneLine(note, 400)}`)}`);
-  if (status.targets.length === 0) lines.push('', '  No targets yet: bring servers in with  zeroplane import');
+  if (targets.length === 0) lines.push('', '  No targets yet: bring servers in with  zeroplane import');
   lines.push(
     '',
     `  ${facts.hasKeys ? style.dim(KEY_LINE) : style.dim('Stop with Ctrl-C. Next: zeroplane tools ls, zeroplane connect')}`,
@@ -48,7 +50,7 @@ function factTable(facts: BannerFacts, style: Style): string {
   const rows = [
     ['MCP endpoint', status.mcp, `${toolCount(status)}   (legacy: /sse)`],
     ['Control API', `${status.url}/v1`, 'registrations: /register'],
-    ['Signed in', 'you@dev, tenant team-x', status.auth === 'none' ? 'no token needed' : 'token: zeroplane token'],
+    ['Signed in', 'you@dev, tenant team-x', tokenText(facts)],
   ];
   const named = rows.map(([name = '', value = '', remark = '']) => [
     { text: name, paint: style.dim },
@@ -69,8 +71,14 @@ function sourceText(facts: BannerFacts): string {
   return facts.servesSamples ? 'two samples, because this folder has no zeroplane.yaml and no .mcp.json' : 'nothing';
 }
 
+/** An instance in memory writes its token nowhere, so it stands here. */
+function tokenText({ status, dataDir, token }: BannerFacts): string {
+  if (status.auth === 'none') return 'no token needed';
+  return dataDir === undefined ? `token: ${token}` : 'token: zeroplane token';
+}
+
 function dataText(facts: BannerFacts): string {
-  return facts.isEphemeral ? 'a temporary folder, removed at the end' : shortPath(facts.cwd, facts.dataDir);
+  return facts.dataDir === undefined ? 'in memory, gone at the end' : shortPath(facts.cwd, facts.dataDir);
 }
 
 function shortPath(cwd: string, path: string): string {

@@ -35,7 +35,7 @@ const DEV: CommandSpec = {
     { flags: '--host <address>', description: 'Address to listen on; only loopback unless given' },
     CONFIG,
     DATA_DIR,
-    { flags: '--ephemeral', description: 'Keep everything in a temporary folder that is removed at the end' },
+    { flags: '--ephemeral', description: 'Keep everything in memory; other verbs cannot find this instance' },
     { flags: '--no-samples', description: 'Add no samples when there is no configuration' },
     { flags: '--no-open', description: 'Open nothing in a browser' },
     {

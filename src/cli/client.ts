@@ -209,8 +209,14 @@ export function rpcError(status: number, error: RpcErrorObject): PlatformError |
 function restError(status: number, value: unknown): PlatformError {
   const body = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
   const code = knownCode(body['code']) ?? codeOfStatus(status) ?? (status >= 500 ? 'INTERNAL' : 'INVALID_REQUEST');
-  const said = [body['detail'], body['error'], body['title']].find((part) => typeof part === 'string');
-  const details = Array.isArray(body['details']) ? `: ${body['details'].map(detailText).join('; ')}` : '';
+  const { detail } = body;
+  // `detail` is a whole sentence; the seed's `error` is a heading for its `details`.
+  const said =
+    typeof detail === 'string' ? detail : [body['error'], body['title']].find((part) => typeof part === 'string');
+  const details =
+    typeof detail !== 'string' && Array.isArray(body['details'])
+      ? `: ${body['details'].map(detailText).join('; ')}`
+      : '';
   return new PlatformError(code, `${said ?? `The instance answered with status ${status}`}${details}`, {
     next: nextOf(body),
   });

@@ -6,11 +6,11 @@ import type { LoadedConfig } from '../config/load.ts';
 import { watchConfig } from '../config/watch.ts';
 import type { ConfigDiff, ConfigWatch } from '../config/watch.ts';
 import type { Clock } from '../core/ports.ts';
+import type { LocalInstance } from '../entry/local.ts';
 import { KEY_LINE } from './banner.ts';
 import { InstanceClient } from './client.ts';
 import type { CliContext, CliEvent, OutputMode } from './command.ts';
 import { EventQueue } from './event-queue.ts';
-import type { InstanceEvent, RunningInstance } from './local-instance.ts';
 import { COLOURED, PLAIN } from './style.ts';
 import { listText, listTools } from './verbs/tools.ts';
 import { statusText } from './verbs/status.ts';
@@ -40,18 +40,21 @@ export class DevSession {
   }
 
   /** Passes an event of the instance on; people see those that have a message. */
-  tell(event: InstanceEvent): void {
+  tell(event: { readonly type: string; readonly message?: string }): void {
     const text = event.message === undefined ? {} : { text: event.message };
     this.#queue.push({ type: 'event', event: { ...event }, ...text });
   }
 
-  begin(instance: RunningInstance, loaded: LoadedConfig): void {
+  begin(instance: LocalInstance, loaded: LoadedConfig): void {
     const { interrupted, terminal } = this.#context;
     this.#watch = watchConfig(loaded, {
       load: this.#load,
       clock,
       onChange: (next, diff) => void this.#apply(instance, next, diff),
-      onInvalid: (problems, error) => this.#reportInvalid(problems, error),
+      onInvalid: (problems, error) => {
+        instance.refuse(problems);
+        this.#reportInvalid(problems, error);
+      },
     });
     if (this.#output === 'text' && terminal.canAsk)
       this.#stopKeys = terminal.onKey((key) => void this.#onKey(key, instance));
@@ -71,7 +74,7 @@ export class DevSession {
     this.#queue.end();
   }
 
-  async #apply(instance: RunningInstance, loaded: LoadedConfig, diff: ConfigDiff): Promise<void> {
+  async #apply(instance: LocalInstance, loaded: LoadedConfig, diff: ConfigDiff): Promise<void> {
     try {
       await instance.reload(loaded);
     } catch (error) {
@@ -96,7 +99,7 @@ export class DevSession {
     this.#queue.push({ type: 'event', event: { type: 'config-invalid', problems }, text });
   }
 
-  async #onKey(key: string, instance: RunningInstance): Promise<void> {
+  async #onKey(key: string, instance: LocalInstance): Promise<void> {
     const { terminal, version } = this.#context;
     const style = terminal.colour ? COLOURED : PLAIN;
     if (key === 'q') this.#end();

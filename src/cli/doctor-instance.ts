@@ -5,7 +5,7 @@ import { InstanceClient } from './client.ts';
 import type { Check } from './doctor-checks.ts';
 import type { InstanceFile } from './instance.ts';
 import { readStatus } from './instance-status.ts';
-import type { InstanceStatus, TargetReport } from './instance-status.ts';
+import type { InstanceStatus, TargetReport } from '../http/routes/instance.ts';
 import { plural } from './style.ts';
 import { listTools } from './verbs/tools.ts';
 import type { ToolDefinition } from './verbs/tools.ts';

@@ -1,69 +1,28 @@
 /** `GET /v1/instance` as this program reads it, and how it is shown. */
 
 import type { TargetState } from '../core/target.ts';
+import type { InstanceStatus, TargetReport } from '../http/routes/instance.ts';
 import type { InstanceClient } from './client.ts';
 import type { Style, TableCell } from './style.ts';
 import { oneLine, plural, table } from './style.ts';
-
-export interface BackendStatus {
-  readonly name: string;
-  readonly label: string;
-  readonly detail?: string;
-}
-
-export interface TargetReport {
-  readonly id: string;
-  readonly kind: string;
-  readonly label: string;
-  readonly state: TargetState;
-  readonly reason?: string;
-  readonly tools: number;
-  readonly prompts: number;
-  readonly resources: number;
-  readonly listedAt?: string;
-  readonly restarts?: number;
-  readonly children?: number;
-  readonly protocolVersion?: string;
-  readonly skipped: readonly { readonly key: string; readonly reason: string }[];
-}
-
-export interface ConfigProblemReport {
-  readonly code: string;
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  readonly message: string;
-}
-
-export interface InstanceStatus {
-  readonly name: string;
-  readonly version: string;
-  readonly pid: number;
-  readonly url: string;
-  readonly mcp: string;
-  readonly startedAt: string;
-  readonly catalogueVersion: number | string;
-  readonly auth: string;
-  readonly backends: readonly BackendStatus[];
-  readonly targets: readonly TargetReport[];
-  readonly notes: readonly string[];
-  readonly warnings: readonly string[];
-  readonly config: {
-    readonly path?: string;
-    readonly state: 'ok' | 'invalid';
-    readonly problems?: readonly ConfigProblemReport[];
-  };
-}
 
 export async function readStatus(client: InstanceClient): Promise<InstanceStatus> {
   const { value } = await client.rest('GET', '/v1/instance');
   return value as InstanceStatus;
 }
 
+/** Targets worth a line: all but the registry while nothing is registered. */
+export function shownTargets(status: Pick<InstanceStatus, 'targets'>): readonly TargetReport[] {
+  const isIdle = (target: TargetReport): boolean =>
+    target.id === 'registry' && target.state === 'ready' && target.tools + target.prompts + target.resources === 0;
+  return status.targets.filter((target) => !isIdle(target));
+}
+
 /** `4 tools from 2 targets`. */
 export function toolCount(status: Pick<InstanceStatus, 'targets'>): string {
-  const tools = status.targets.reduce((sum, target) => sum + target.tools, 0);
-  return `${plural(tools, 'tool')} from ${plural(status.targets.length, 'target')}`;
+  const targets = shownTargets(status);
+  const tools = targets.reduce((sum, target) => sum + target.tools, 0);
+  return `${plural(tools, 'tool')} from ${plural(targets.length, 'target')}`;
 }
 
 const STATE_PAINT: Readonly<Record<TargetState, 'good' | 'warn' | 'bad' | 'dim'>> = {
@@ -97,6 +56,6 @@ function remarks(target: TargetReport): string {
 }
 
 /** `Store [embedded]   Functions [embedded]`. */
-export function backendLine(backends: readonly BackendStatus[]): string {
+export function backendLine(backends: InstanceStatus['backends']): string {
   return backends.map(({ name, label }) => `${name.charAt(0).toUpperCase()}${name.slice(1)} [${label}]`).join('   ');
 }

@@ -6,6 +6,7 @@
 import { ConfigError, formatProblems } from '../config/problems.ts';
 import type { ConfigProblem } from '../config/problems.ts';
 import { PlatformError, toPlatformError, UpstreamRpcError } from '../core/errors.ts';
+import type { ErrorCode } from '../core/errors.ts';
 import type { CliEvent, OutputMode, ReadyEvent, ResultEvent, Terminal } from './command.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { COLOURED, PLAIN, printable } from './style.ts';
@@ -88,6 +89,16 @@ interface Described {
   readonly block?: string | undefined;
 }
 
+/** What to try when the error itself does not say. */
+const NEXT: ReadonlyMap<ErrorCode, string> = new Map([
+  ['UNKNOWN_NAME', 'zeroplane tools ls'],
+  ['INSTANCE_NOT_RUNNING', 'zeroplane dev'],
+  ['UNAUTHENTICATED', 'zeroplane doctor'],
+  ['TARGET_UNAVAILABLE', 'zeroplane status'],
+  ['TARGET_BREAKER_OPEN', 'zeroplane status'],
+  ['TARGET_TIMEOUT', 'zeroplane status'],
+]);
+
 function describe(thrown: unknown): Described {
   if (thrown instanceof UpstreamRpcError) {
     return { code: String(thrown.rpcCode), message: thrown.message, exit: EXIT.failed };
@@ -102,7 +113,7 @@ function describe(thrown: unknown): Described {
   return {
     code: error.code,
     message: error.message,
-    next: typeof next === 'string' ? next : undefined,
+    next: typeof next === 'string' ? next : NEXT.get(error.code),
     exit: exitCodeOf(error.code),
     problems,
     block: problems !== undefined ? formatProblems(problems) : typeof block === 'string' ? block : undefined,

@@ -55,14 +55,21 @@ export function table(rows: readonly (readonly (TableCell | string)[])[], indent
     for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.text.length);
   }
   return cells
-    .map((row) => indent + row.map((cell, index) => paintCell(cell, index, row, widths)).join('  '))
+    .map(
+      (row) =>
+        indent +
+        row
+          .map((cell, index) => paintCell(cell, index, row, widths))
+          .join('  ')
+          .trimEnd(),
+    )
     .join('\n');
 }
 
 function paintCell(cell: TableCell, index: number, row: readonly TableCell[], widths: readonly number[]): string {
   const isLast = index === row.length - 1;
   const padding = isLast ? '' : ' '.repeat((widths[index] ?? 0) - cell.text.length);
-  return (cell.paint === undefined ? cell.text : cell.paint(cell.text)) + padding;
+  return (cell.paint === undefined || cell.text === '' ? cell.text : cell.paint(cell.text)) + padding;
 }
 
 export function plural(count: number, word: string): string {

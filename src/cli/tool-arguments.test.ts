@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, jsonValue, property, string } from 'fast-check';
 import { expect, test } from 'vitest';
 import { toolArguments } from './tool-arguments.ts';
 
@@ -35,17 +35,17 @@ test.each([
 });
 
 test('any string survives as key and value', () => {
-  const key = fc.string({ minLength: 1 }).filter((text) => !text.includes('=') && !text.endsWith(':'));
-  fc.assert(
-    fc.property(key, fc.string(), (name, value) => {
+  const key = string({ minLength: 1 }).filter((text) => !text.includes('=') && !text.endsWith(':'));
+  assert(
+    property(key, string(), (name, value) => {
       expect(Object.entries(toolArguments([`${name}=${value}`]).value)).toEqual([[name, value]]);
     }),
   );
 });
 
 test('any JSON value survives as it is', () => {
-  fc.assert(
-    fc.property(fc.jsonValue(), (value) => {
+  assert(
+    property(jsonValue(), (value) => {
       expect(toolArguments([`value:=${JSON.stringify(value)}`]).text).toBe(`{"value":${JSON.stringify(value)}}`);
     }),
   );

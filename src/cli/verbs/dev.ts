@@ -3,16 +3,15 @@
  * order. What the gateway is made of is `entry/local.ts`.
  */
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { LoadedConfig } from '../../config/load.ts';
+import { isLoopback } from '../../config/validate.ts';
 import { PlatformError } from '../../core/errors.ts';
+import type { LocalInstance, StartOptions } from '../../entry/local.ts';
 import { bannerText } from '../banner.ts';
 import type { CliContext, CliEvent, Handler, Invocation } from '../command.ts';
 import { DevSession } from '../dev-session.ts';
 import { EXIT } from '../exit-codes.ts';
-import type { RunningInstance, StartInstance } from '../local-instance.ts';
 import { loadWithoutOurselves } from '../own-entry.ts';
 
 const DRAIN_MS = 10_000;
@@ -22,18 +21,14 @@ export const devVerb: Handler = devWith(async (options) => {
   return startLocal(options);
 });
 
+export type StartInstance = (options: StartOptions) => Promise<LocalInstance>;
+
 /** The verb over any gateway. */
 export function devWith(start: StartInstance): Handler {
   return async function* dev(invocation, context) {
-    const flags = readFlags(invocation);
-    const ephemeralDir = invocation.isSet('ephemeral') ? await mkdtemp(join(tmpdir(), 'zeroplane-')) : undefined;
-    try {
-      const given = invocation.text('dataDir');
-      const folder = ephemeralDir ?? (given === undefined ? undefined : resolve(context.cwd, given));
-      return yield* serve(start, { flags, invocation, context, folder });
-    } finally {
-      if (ephemeralDir !== undefined) await rm(ephemeralDir, { recursive: true, force: true });
-    }
+    const given = invocation.text('dataDir');
+    const folder = given === undefined ? undefined : resolve(context.cwd, given);
+    return yield* serve(start, { flags: readFlags(invocation), invocation, context, folder });
   };
 }
 
@@ -49,12 +44,13 @@ async function* serve(start: StartInstance, setting: Setting): AsyncGenerator<Cl
   const { flags, context } = setting;
   const load = loader(setting);
   const loaded = await load();
-  const dataDir = setting.folder ?? join(loaded.baseDir, '.zeroplane');
+  const isEphemeral = setting.invocation.isSet('ephemeral');
+  const dataDir = isEphemeral ? undefined : (setting.folder ?? join(loaded.baseDir, '.zeroplane'));
   const session = new DevSession(context, setting.invocation.output, load);
   const { port, host, auth } = flags;
   const instance = await start({
     loaded,
-    dataDir,
+    ...(dataDir === undefined ? {} : { dataDir }),
     ...(port === undefined ? {} : { port }),
     ...(host === undefined ? {} : { host }),
     ...(auth === undefined ? {} : { auth }),
@@ -70,9 +66,13 @@ async function* serve(start: StartInstance, setting: Setting): AsyncGenerator<Cl
   return context.interrupted.reason === 'SIGINT' ? EXIT.interrupted : EXIT.ok;
 }
 
-function ready(instance: RunningInstance, loaded: LoadedConfig, at: { setting: Setting; dataDir: string }): CliEvent {
+function ready(
+  instance: LocalInstance,
+  loaded: LoadedConfig,
+  at: { setting: Setting; dataDir: string | undefined },
+): CliEvent {
   const { url, mcp, admin, token, pid } = instance;
-  const { context, invocation } = at.setting;
+  const { context } = at.setting;
   return {
     type: 'ready',
     value: { url, mcp, admin, token, clouds: {}, pid },
@@ -82,7 +82,7 @@ function ready(instance: RunningInstance, loaded: LoadedConfig, at: { setting: S
           status: instance.status(),
           cwd: context.cwd,
           dataDir: at.dataDir,
-          isEphemeral: invocation.isSet('ephemeral'),
+          token,
           servesSamples: loaded.samples,
           portMoved: instance.portMoved,
           hasKeys: context.terminal.canAsk,
@@ -102,9 +102,31 @@ function loader({ flags, invocation, context, folder }: Setting): () => Promise<
       ...(configPath === undefined ? {} : { configPath }),
       ...(folder === undefined ? {} : { dataDir: folder }),
     });
-    const { logLevel } = flags;
-    const samples = loaded.samples && flags.samples;
-    return { ...loaded, samples, config: logLevel === undefined ? loaded.config : { ...loaded.config, logLevel } };
+    return withFlags(loaded, flags);
+  };
+}
+
+/** @throws PlatformError `USAGE` for an open gateway that other machines can reach. */
+function withFlags(loaded: LoadedConfig, flags: Flags): LoadedConfig {
+  const { config } = loaded;
+  const host = flags.host ?? config.host;
+  const mode = flags.auth ?? config.auth.mode;
+  if (mode === 'none' && !isLoopback(host)) {
+    throw new PlatformError(
+      'USAGE',
+      `--auth none is for loopback only, and ${host} can be reached from other machines. Leave one of them out.`,
+    );
+  }
+  const warnings = [...loaded.warnings];
+  if (mode === 'none' && config.auth.mode !== 'none')
+    warnings.push('--auth none: every program on this machine may call every tool.');
+  if (!isLoopback(host) && isLoopback(config.host))
+    warnings.push(`--host ${host}: other machines can reach this gateway. Every call still needs the token.`);
+  return {
+    ...loaded,
+    warnings,
+    samples: loaded.samples && flags.samples,
+    config: { ...config, host, auth: { ...config.auth, mode }, logLevel: flags.logLevel ?? config.logLevel },
   };
 }
 

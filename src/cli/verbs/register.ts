@@ -37,7 +37,14 @@ async function registrationBody(invocation: Invocation, context: CliContext): Pr
     throw usage('Name what to register: a JSON file, a JSON object, - for stdin, or --name and its companions.');
   }
   const base = source === undefined ? {} : parseObject(await sourceText(source, context), source);
-  return { ...base, ...Object.fromEntries(fromFlags) };
+  const body: Record<string, unknown> = { ...base, ...Object.fromEntries(fromFlags) };
+  return source === undefined ? withDefaults(body) : body;
+}
+
+/** What a person at a terminal means by leaving it out. */
+function withDefaults(body: Record<string, unknown>): Record<string, unknown> {
+  const type = body['type'] ?? (body['url'] === undefined ? 'tool' : 'mcp');
+  return { type, ...(type === 'mcp' ? {} : { parameters: {} }), ...body };
 }
 
 async function sourceText(source: string, context: CliContext): Promise<string> {
@@ -77,7 +84,6 @@ function bodyOfFlags(invocation: Invocation): Map<string, unknown> {
   }
   const parameters = invocation.text('parameters');
   if (parameters !== undefined) body.set('parameters', parseObject(parameters, '--parameters'));
-  if (body.has('name') && !body.has('type')) body.set('type', body.has('url') ? 'mcp' : 'tool');
   return body;
 }
 

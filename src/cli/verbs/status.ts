@@ -3,8 +3,8 @@
 import type { CliContext, CliEvent, Invocation } from '../command.ts';
 import { result } from '../command.ts';
 import { connectToInstance } from '../instance.ts';
-import { backendLine, readStatus, targetTable, toolCount } from '../instance-status.ts';
-import type { InstanceStatus } from '../instance-status.ts';
+import { backendLine, readStatus, shownTargets, targetTable, toolCount } from '../instance-status.ts';
+import type { InstanceStatus } from '../../http/routes/instance.ts';
 import type { Style } from '../style.ts';
 import { oneLine, table } from '../style.ts';
 
@@ -23,7 +23,8 @@ export function statusText(status: InstanceStatus, style: Style): string {
     ['Configuration', configLine(status)],
   ]);
   const parts = [facts];
-  if (status.targets.length > 0) parts.push('', targetTable(status.targets, style));
+  const targets = shownTargets(status);
+  if (targets.length > 0) parts.push('', targetTable(targets, style));
   parts.push(...skippedLines(status, style), ...problemLines(status, style));
   for (const warning of status.warnings) parts.push(`  ${style.warn('warning')} ${oneLine(warning, 400)}`);
   for (const note of status.notes) parts.push(`  ${style.dim('note')} ${oneLine(note, 400)}`);

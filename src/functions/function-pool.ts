@@ -23,6 +23,7 @@ export class FunctionPool implements ProcessListener {
   /** The most recently used stands last and is taken first, so that the others can go. */
   readonly #idle: Idle[] = [];
   #retired = false;
+  #closed = false;
   #whenEmpty: (() => void) | undefined;
 
   constructor(parts: PoolParts) {
@@ -82,6 +83,7 @@ export class FunctionPool implements ProcessListener {
   /** Ends every process at once, whatever it does. */
   async close(): Promise<void> {
     this.#retired = true;
+    this.#closed = true;
     for (const { cancel } of this.#idle.splice(0)) cancel();
     await Promise.all([...this.#all].map((process) => process.kill()));
   }
@@ -100,6 +102,13 @@ export class FunctionPool implements ProcessListener {
   }
 
   #resubmit(job: Job): void {
+    if (this.#closed) {
+      const what = `Function "${this.spec.name}" has not run, because the gateway is closing.`;
+      job.fail(
+        new PlatformError('SHUTTING_DOWN', `${what} Try again after the restart.`, { function: this.spec.name }),
+      );
+      return;
+    }
     try {
       this.submit(job);
     } catch (error) {

@@ -74,7 +74,7 @@ export class FunctionProcess implements RuntimeSlot {
       (this.#job?.log ?? parts.log).log('info', line, { function: parts.spec.name }),
     );
     this.#slot = parts.api.open(this);
-    this.#child = this.#spawn();
+    this.#child = this.#start();
     this.#ended = new Promise((done) => this.#watch(done));
   }
 
@@ -191,6 +191,18 @@ export class FunctionProcess implements RuntimeSlot {
   }
 
   // -- the process -----------------------------------------------------------------------------------------
+
+  /** @throws PlatformError `FUNCTION_FAILED` when the system takes none of it, such as a NUL in a variable. */
+  #start(): ChildProcess {
+    try {
+      return this.#spawn();
+    } catch (cause) {
+      this.#slot.close();
+      const { name } = this.#parts.spec;
+      const what = `Function "${name}" cannot be started: ${(cause as Error).message}.`;
+      throw new PlatformError('FUNCTION_FAILED', `${what} Check functions.${name}.`, { function: name }, { cause });
+    }
+  }
 
   #spawn(): ChildProcess {
     const { spec, logStream } = this.#parts;

@@ -390,6 +390,12 @@ test('an invocation that an ending process never saw runs on another one', async
   });
   expect(ending).toEqual({ payload: '"ran"' });
   await pool.close();
+  const refused = await new Promise((settle, fail) => {
+    pool.onEnded({} as FunctionProcess, { requestId: 'two', payload: '{}', headers: {}, log, settle, fail: settle });
+    void fail;
+  });
+  expect(refused).toMatchObject({ code: 'SHUTTING_DOWN' });
+  expect(pool.size).toBe(0);
   await api.close();
 });
 
@@ -432,11 +438,16 @@ test('an unknown function, an unknown qualifier and an unusable runtime are refu
   });
 });
 
-test('a reserved variable and absent code are refused', async () => {
-  start(spec({ name: 'a', environment: { AWS_REGION: 'x' } }), spec({ name: 'b', code: 'nowhere' }));
+test('a reserved variable, an impossible one and absent code are refused', async () => {
+  const impossible = spec({ name: 'c', environment: { A: 'a\0b' } });
+  start(spec({ name: 'a', environment: { AWS_REGION: 'x' } }), spec({ name: 'b', code: 'nowhere' }), impossible);
   await expect(invoke({}, 'a')).rejects.toMatchObject({
     code: 'FUNCTION_FAILED',
     message: expect.stringContaining('AWS_REGION'),
+  });
+  await expect(invoke({}, 'c')).rejects.toMatchObject({
+    code: 'FUNCTION_FAILED',
+    message: expect.stringContaining('cannot be started'),
   });
   await expect(invoke({}, 'b')).rejects.toMatchObject({
     code: 'FUNCTION_FAILED',

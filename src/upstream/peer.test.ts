@@ -240,11 +240,37 @@ describe('time and cancellation', () => {
 
   test('nothing is left behind by an answered request', async () => {
     const { peer, request, clock } = fixture();
-    const answer = peer.request(request());
-    peer.receive('{"jsonrpc":"2.0","id":1,"result":{}}');
-    await answer;
-    expect(clock.timers.size).toBe(0);
+    for (let id = 1; id <= 100; id++) {
+      const answer = peer.request(request());
+      peer.receive(`{"jsonrpc":"2.0","id":${id},"result":{}}`);
+      await answer;
+    }
     expect(peer.inFlight).toBe(0);
+    // One timer for all of them, and none once it has found nothing to do.
+    expect(clock.timers.size).toBe(1);
+    clock.advance(1_000);
+    expect(clock.timers.size).toBe(0);
+  });
+
+  test('each request ends at its own deadline, whatever the order they were sent in', async () => {
+    const { peer, request, clock } = fixture();
+    const ended: string[] = [];
+    const waits = [500, 100, 900, 100].map((timeoutMs, index) =>
+      peer.request(request({ timeoutMs })).catch(() => void ended.push(`${index}@${clock.time}`)),
+    );
+    for (let time = 0; time < 1_000; time += 50) {
+      clock.advance(50);
+      await settled();
+    }
+    await Promise.all(waits);
+    expect(ended).toEqual(['1@100', '3@100', '0@500', '2@900']);
+  });
+
+  test('a request that was abandoned before it was sent is not sent', async () => {
+    const { peer, request, context, sent } = fixture();
+    context.abort('gone');
+    await expect(peer.request(request())).rejects.toMatchObject({ code: 'CALL_CANCELLED' });
+    expect(sent).toEqual([]);
   });
 });
 

@@ -45,9 +45,13 @@ export interface PeerOptions {
 interface Pending {
   readonly id: number;
   readonly request: PeerRequest;
+  readonly waitMs: number;
+  /** On the clock's monotonic time; infinite for streams. */
+  readonly deadlineMs: number;
   readonly resolve: (text: string) => void;
   readonly reject: (error: Error) => void;
-  cancelTimer: (() => void) | undefined;
+  sent: boolean;
+  /** Only when the context has no `onAbort`. */
   abort: (() => void) | undefined;
 }
 
@@ -69,6 +73,8 @@ export class JsonRpcPeer {
   /** Questions of the server that are being answered, by their id as JSON text. */
   readonly #questions = new Set<string>();
   #nextId = 1;
+  #wakeMs = Number.POSITIVE_INFINITY;
+  #stopTimer: (() => void) | undefined;
   #ended: Error | undefined;
 
   constructor(options: PeerOptions) {
@@ -86,21 +92,26 @@ export class JsonRpcPeer {
    *   {@link fail} and {@link end} are given.
    */
   request(request: PeerRequest): Promise<string> {
-    const { context, method } = request;
+    const { target, clock } = this.#options;
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    const waitMs = Math.min(request.timeoutMs, context.deadlineMs - this.#options.clock.monotonicMs());
-    if (!(waitMs > 0)) return Promise.reject(targetTimeout(this.#options.target, method, Math.max(0, waitMs)));
-    if (context.signal.aborted) return Promise.reject(callCancelled(this.#options.target, method));
+    const nowMs = clock.monotonicMs();
+    const waitMs = Math.min(request.timeoutMs, request.context.deadlineMs - nowMs);
+    if (!(waitMs > 0)) return Promise.reject(targetTimeout(target, request.method, Math.max(0, waitMs)));
     const id = this.#nextId++;
     return new Promise<string>((resolve, reject) => {
-      const pending: Pending = { id, request, resolve, reject, cancelTimer: undefined, abort: undefined };
+      const pending: Pending = {
+        id,
+        request,
+        waitMs,
+        deadlineMs: nowMs + waitMs,
+        resolve,
+        reject,
+        sent: false,
+        abort: undefined,
+      };
       this.#pending.set(id, pending);
-      this.#watch(pending, waitMs);
-      try {
-        this.#options.send(requestText(id, request), { kind: 'request', id, request });
-      } catch (error) {
-        this.fail(id, error as Error);
-      }
+      this.#watch(pending);
+      if (this.#pending.has(id)) this.#send(pending);
     });
   }
 
@@ -151,28 +162,63 @@ export class JsonRpcPeer {
       reason ??
       targetUnavailable(this.#options.target, 'has closed this conversation. Send the request again to open another.');
     this.#questions.clear();
+    this.#stopTimer?.();
     this.failAll(this.#ended);
   }
 
-  #watch(pending: Pending, waitMs: number): void {
-    const { request, id } = pending;
-    const { target, clock } = this.#options;
-    if (Number.isFinite(waitMs)) {
-      pending.cancelTimer = clock.after(waitMs, () => {
-        this.#giveUp(id, targetTimeout(target, request.method, waitMs), 'timeout');
-      });
+  #send(pending: Pending): void {
+    const { id, request } = pending;
+    pending.sent = true;
+    try {
+      this.#options.send(requestText(id, request), { kind: 'request', id, request });
+    } catch (error) {
+      this.fail(id, error as Error);
     }
-    pending.abort = () => {
-      this.#giveUp(id, callCancelled(target, request.method), 'cancelled by the caller');
+  }
+
+  #watch(pending: Pending): void {
+    const { request, id } = pending;
+    if (pending.deadlineMs < this.#wakeMs) this.#wakeAt(pending.deadlineMs);
+    const abort = (): void => {
+      this.#giveUp(id, callCancelled(this.#options.target, request.method), 'cancelled by the caller');
     };
-    request.context.signal.addEventListener('abort', pending.abort, { once: true });
+    const { context } = request;
+    if (context.onAbort !== undefined) context.onAbort(abort);
+    else if (context.signal.aborted) abort();
+    else {
+      pending.abort = abort;
+      context.signal.addEventListener('abort', abort, { once: true });
+    }
+  }
+
+  /** One timer for all requests, at the nearest deadline: most requests are answered long before theirs. */
+  #wakeAt(deadlineMs: number): void {
+    const { clock } = this.#options;
+    this.#stopTimer?.();
+    this.#wakeMs = deadlineMs;
+    this.#stopTimer = clock.after(Math.max(0, deadlineMs - clock.monotonicMs()), () => {
+      this.#stopTimer = undefined;
+      this.#wakeMs = Number.POSITIVE_INFINITY;
+      this.#expire();
+    });
+  }
+
+  #expire(): void {
+    // A timer may fire a fraction of a millisecond early.
+    const nowMs = this.#options.clock.monotonicMs() + 1;
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const { id, request, waitMs, deadlineMs } of this.#pending.values()) {
+      if (deadlineMs <= nowMs) this.#giveUp(id, targetTimeout(this.#options.target, request.method, waitMs), 'timeout');
+      else nextMs = Math.min(nextMs, deadlineMs);
+    }
+    if (nextMs < this.#wakeMs) this.#wakeAt(nextMs);
   }
 
   #giveUp(id: number, error: PlatformError, reason: string): void {
     const pending = this.#take(id);
     if (pending === undefined) return;
     pending.reject(error);
-    if (pending.request.cancellable === false) return;
+    if (pending.request.cancellable === false || !pending.sent) return;
     try {
       this.notify('notifications/cancelled', `{"requestId":${id},"reason":${JSON.stringify(reason)}}`);
     } catch {
@@ -184,7 +230,6 @@ export class JsonRpcPeer {
     const pending = this.#pending.get(id);
     if (pending === undefined) return undefined;
     this.#pending.delete(id);
-    pending.cancelTimer?.();
     if (pending.abort !== undefined) pending.request.context.signal.removeEventListener('abort', pending.abort);
     return pending;
   }

@@ -269,6 +269,11 @@ export function joinMembers(members: readonly RawMember[]): string {
   return `${out}}`;
 }
 
+/** A string as it is; anything else is no text. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
 /** A plain object, not an array and not null. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -120,7 +120,7 @@ interface Serving {
 }
 
 async function serve(options: StartOptions, parts: Serving): Promise<LocalInstance> {
-  const { instance, host, store, loaded, token } = parts;
+  const { instance, host, loaded, token } = parts;
   const address = options.host ?? loaded.config.host;
   const wanted = options.port ?? loaded.config.port;
   const { port } = await listen(host, wanted, address);

@@ -227,7 +227,11 @@ export class CallRunner {
 
   #start(request: CallRequest, resolved: Resolved): RunningCall {
     const { caller, context, endpoint } = request;
-    const running = new RunningCall(caller, endpoint === '' ? resolved.target.id : undefined, context);
+    const running = new RunningCall(caller, {
+      label: endpoint === '' ? resolved.target.id : undefined,
+      context,
+      clock: this.#parts.clock,
+    });
     running.start(resolved.target.call(targetCall(request, resolved), running.exchange, context));
     return running;
   }
@@ -248,7 +252,11 @@ export class CallRunner {
     for (let round = 0; round < MAX_ROUNDS && isInputRequired(text); round++) {
       const answered = await answerRound(text, request.caller);
       const call = targetCall(request, resolved);
-      const running = new RunningCall(request.caller, undefined, request.context);
+      const running = new RunningCall(request.caller, {
+        label: undefined,
+        context: request.context,
+        clock: this.#parts.clock,
+      });
       const result = await resolved.target.call(
         { ...call, params: [...call.params, ...answered] },
         running.exchange,

@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto';
 import { Context } from '../core/context.ts';
 import type { Principal } from '../core/context.ts';
-import { PlatformError, toPlatformError } from '../core/errors.ts';
+import type { PlatformError } from '../core/errors.ts';
+import { toPlatformError } from '../core/errors.ts';
 import type { Clock, IdSource, Logger } from '../core/ports.ts';
 import type { Definition, Target, TargetChange, TargetListing } from '../core/target.ts';
 import { definitionDigest, publish } from './publish.ts';

@@ -109,12 +109,12 @@ export class EventLog {
 
   /** The newest GET stream that somebody reads: server-to-client messages go to one stream only. */
   listener(): LoggedStream | undefined {
-    return [...this.#streams.values()].reverse().find((stream) => stream.name.startsWith('g') && stream.isAttached);
+    return [...this.#streams.values()].toReversed().find((stream) => stream.name.startsWith('g') && stream.isAttached);
   }
 
   /** The newest GET stream, read or not: a client that resumes it gets what it missed. */
   latest(): LoggedStream | undefined {
-    return this.listener() ?? [...this.#streams.values()].reverse().find((stream) => stream.name.startsWith('g'));
+    return this.listener() ?? [...this.#streams.values()].toReversed().find((stream) => stream.name.startsWith('g'));
   }
 
   close(): void {

@@ -19,6 +19,8 @@ import type { Sealer } from './seal.ts';
 
 /** How long a client may take to answer. */
 export const HOLD_MS = 300_000;
+/** Questions within this time of each other are put to the client together. */
+const GATHER_MS = 20;
 const MAX_HELD = 1_024;
 const MAX_HELD_PER_PRINCIPAL = 64;
 /** Request state of ours begins with this; anything else belongs to the target. */
@@ -37,8 +39,15 @@ export class RunningCall {
   #settled: Turn | undefined;
   #wake: ((turn: Turn) => void) | undefined;
   #asked = 0;
+  #telling = false;
+  readonly #clock: Clock;
 
-  constructor(caller: Caller, label: string | undefined, context: Context) {
+  constructor(
+    caller: Caller,
+    at: { readonly label: string | undefined; readonly context: Context; readonly clock: Clock },
+  ) {
+    const { label, context, clock } = at;
+    this.#clock = clock;
     this.exchange = new CallExchange(caller, label, (method, paramsText) => this.#question(method, paramsText));
     this.context = context;
   }
@@ -72,7 +81,17 @@ export class RunningCall {
           reject(error);
         },
       });
-      this.#wake?.({ kind: 'questions', questions: this.questions });
+      this.#tellSoon();
+    });
+  }
+
+  /** Questions that a target asks in one go come as one round. */
+  #tellSoon(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    this.#clock.after(GATHER_MS, () => {
+      this.#telling = false;
+      if (this.#open.size > 0) this.#wake?.({ kind: 'questions', questions: this.questions });
     });
   }
 
@@ -84,7 +103,7 @@ export class RunningCall {
   /** Waits for the end or the next question. */
   next(): Promise<Turn> {
     if (this.#settled !== undefined) return Promise.resolve(this.#settled);
-    if (this.#open.size > 0) return Promise.resolve({ kind: 'questions', questions: this.questions });
+    if (this.#open.size > 0) this.#tellSoon();
     return new Promise((resolve) => {
       this.#wake = (turn) => {
         this.#wake = undefined;

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { Context } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
+import { textOf } from '../core/json.ts';
 import type { Clock, Item, StoreRoot, TableSpec } from '../core/ports.ts';
 
 const KEEP_SECONDS = 86_400;
@@ -79,7 +80,7 @@ export class Ledger {
     } catch (error) {
       if (!(error instanceof PlatformError) || error.code !== 'CONDITION_FAILED') throw error;
     }
-    return (await table.get({ id: String(row['id']) })) ?? this.#claim(context, row);
+    return (await table.get({ id: textOf(row['id']) })) ?? this.#claim(context, row);
   }
 
   async #replay(context: Context, stored: Item, entry: LedgerEntry): Promise<string> {
@@ -91,7 +92,7 @@ export class Ledger {
     }
     if (stored['status'] === 'in-flight') throw this.#inFlight(stored, entry);
     if (typeof stored['text'] === 'string') return stored['text'];
-    const bytes = await this.#parts.store.store(context.tenant).blobs.get(`idempotency/${String(stored['id'])}`);
+    const bytes = await this.#parts.store.store(context.tenant).blobs.get(`idempotency/${textOf(stored['id'])}`);
     if (bytes === undefined)
       throw new PlatformError(
         'RESULT_NOT_FOUND',
@@ -115,7 +116,7 @@ export class Ledger {
       await store.table(LEDGER).put({ ...row, status: 'done', text });
       return;
     }
-    await store.blobs.put(`idempotency/${String(row['id'])}`, bytes, {
+    await store.blobs.put(`idempotency/${textOf(row['id'])}`, bytes, {
       contentType: 'application/json',
       expiresAtMs: Number(row['expiresAt']) * 1000,
     });

@@ -5,7 +5,7 @@
 
 import type { Context } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
-import { isObject } from '../core/json.ts';
+import { isObject, textOf } from '../core/json.ts';
 import { LEGACY_METHODS, LOG_LEVELS, encodeLegacyResult } from '../protocol/era-2025.ts';
 import { errorMessage, notificationMessage, resultMessage, toRpcError } from '../protocol/json-rpc.ts';
 import type { Message } from '../protocol/message.ts';
@@ -147,7 +147,7 @@ export class LegacyDispatcher {
       const id = message.parsed['requestId'];
       session.inFlight
         .get(JSON.stringify(id))
-        ?.abort(new Error(String(message.parsed['reason'] ?? 'cancelled by the client').slice(0, 200)));
+        ?.abort(new Error(textOf(message.parsed['reason']).slice(0, 200) || 'cancelled by the client'));
     }
     if (message.method === 'notifications/roots/list_changed') {
       for (const target of this.#parts.targets.of(context.tenant)) target.notify?.(message.method, context);

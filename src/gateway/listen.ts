@@ -162,7 +162,8 @@ export class Announcer {
 
   /** Ends every stream in its own way; used at shutdown. */
   close(): void {
-    for (const stream of [...this.#streams.values()]) stream.end();
+    // Ending a stream takes it off the list, which a map allows while it is walked.
+    for (const stream of this.#streams.values()) stream.end();
   }
 }
 

@@ -4,7 +4,7 @@ import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import { isObject } from '../core/json.ts';
 import type { Action, Policy } from '../policy/decide.ts';
-import { META_SERVER_INFO, MODERN_VERSION } from '../protocol/versions.ts';
+import { META_SERVER_INFO, SUPPORTED_VERSIONS } from '../protocol/versions.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ListKind } from './publish.ts';
 import type { Part } from './responder.ts';
@@ -146,7 +146,7 @@ export class Lists {
     const view = await this.#view(context, endpoint);
     const capabilities = JSON.stringify(capabilitiesOf(view, endpoint, true));
     const instructions = JSON.stringify(instructionsOf(view, endpoint));
-    return `{"supportedVersions":["${MODERN_VERSION}"],"capabilities":${capabilities},"instructions":${instructions}${this.#modernTail(view)}}`;
+    return `{"supportedVersions":${JSON.stringify(SUPPORTED_VERSIONS)},"capabilities":${capabilities},"instructions":${instructions}${this.#modernTail(view)}}`;
   }
 
   /** The result of `initialize`. */

@@ -1,6 +1,6 @@
 /** From public names and URIs to a target and its own words, and back again in results. */
 
-import { isObject } from '../core/json.ts';
+import { isObject, textOf } from '../core/json.ts';
 import type { RawMember } from '../core/json.ts';
 import { at, rewriteStrings } from '../core/json-rewrite.ts';
 import type { Target } from '../core/target.ts';
@@ -39,10 +39,10 @@ export function actionOf(method: string): Action {
 
 /** What the caller named, for messages and events. */
 export function requestedName(message: Message): string {
-  if (message.method.startsWith('resources/')) return String(message.parsed['uri'] ?? '');
-  if (message.method !== 'completion/complete') return String(message.parsed['name'] ?? '');
+  if (message.method.startsWith('resources/')) return textOf(message.parsed['uri']);
+  if (message.method !== 'completion/complete') return textOf(message.parsed['name']);
   const ref = message.parsed['ref'];
-  return isObject(ref) ? String(ref['name'] ?? ref['uri'] ?? '') : '';
+  return isObject(ref) ? textOf(ref['name'] ?? ref['uri']) : '';
 }
 
 interface Found {

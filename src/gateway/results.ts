@@ -108,7 +108,7 @@ function isContinuation(byte: number | undefined): boolean {
 /** The characters that begin within one page of UTF-8 bytes; the first may belong to the page before. */
 function wholeCharacters(bytes: Uint8Array, skipFirst: boolean): Uint8Array {
   let start = 0;
-  while (skipFirst && isContinuation(bytes[start])) start++;
+  if (skipFirst) while (isContinuation(bytes[start])) start++;
   let end = Math.min(bytes.length, PAGE_BYTES);
   while (end < bytes.length && isContinuation(bytes[end])) end++;
   return bytes.subarray(start, end);

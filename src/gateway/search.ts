@@ -4,7 +4,7 @@
  */
 
 import MiniSearch from 'minisearch';
-import { isObject } from '../core/json.ts';
+import { isObject, textOf } from '../core/json.ts';
 import type { Decision } from '../policy/decide.ts';
 import type { Published } from './publish.ts';
 import type { Endpoint, View } from './view.ts';
@@ -166,8 +166,8 @@ function document(tool: Published): { name: string; title: string; description: 
   const properties = isObject(schema) && isObject(schema['properties']) ? Object.keys(schema['properties']) : [];
   return {
     name: tool.key,
-    title: String(value['title'] ?? ''),
-    description: String(value['description'] ?? ''),
+    title: textOf(value['title']),
+    description: textOf(value['description']),
     parameters: properties.join(' '),
   };
 }
@@ -179,7 +179,7 @@ export function searchResult(found: readonly Published[]): string {
     found.length === 0
       ? 'No tool fits. Try other words.'
       : found
-          .map((tool) => `${tool.key}: ${String(tool.definition.value['description'] ?? '').split('\n', 1)[0]}`)
+          .map((tool) => `${tool.key}: ${textOf(tool.definition.value['description']).split('\n', 1)[0]}`)
           .join('\n');
   return `{"content":[${JSON.stringify({ type: 'text', text: `${text}${found.length === 0 ? '' : `\n\n${tools}`}` })}],"structuredContent":{"tools":${tools}}}`;
 }

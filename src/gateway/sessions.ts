@@ -143,7 +143,7 @@ export class SessionTable {
   #reap(principal: Principal): void {
     const now = this.#parts.clock.monotonicMs();
     let mine = 0;
-    for (const [id, session] of [...this.#live].reverse()) {
+    for (const [id, session] of [...this.#live].toReversed()) {
       const isMine = session.principal.id === principal.id && session.principal.tenant === principal.tenant;
       const idle = now - session.lastSeenMs > IDLE_MS && !session.log.isAttached;
       if (isMine) mine++;

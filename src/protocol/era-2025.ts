@@ -3,7 +3,7 @@
  * results. What a revision does not know is translated to the nearest thing it does.
  */
 
-import { isObject, rawMembers, scan } from '../core/json.ts';
+import { isObject, rawMembers, scan, textOf } from '../core/json.ts';
 import { META_PREFIX } from './versions.ts';
 
 export const LEGACY_METHODS: ReadonlySet<string> = new Set([
@@ -33,7 +33,13 @@ export function passesLogLevel(level: unknown, threshold: string | undefined): b
 
 /** Whether a result must change at all on its way to a legacy client: a cheap look at the text. */
 function needsWork(text: string, version: string): boolean {
-  if (text.includes('"resultType"') || text.includes(META_PREFIX) || text.includes('"ttlMs"') || text.includes('"cacheScope"')) return true;
+  if (
+    text.includes('"resultType"') ||
+    text.includes(META_PREFIX) ||
+    text.includes('"ttlMs"') ||
+    text.includes('"cacheScope"')
+  )
+    return true;
   if (text.includes('"structuredContent"')) return true;
   if (version < '2025-06-18' && text.includes('"resource_link"')) return true;
   return version < '2025-03-26' && text.includes('"audio"');
@@ -57,8 +63,10 @@ export function encodeLegacyResult(text: string, version: string): string {
   }
   if (isObject(out['_meta'])) out['_meta'] = withoutProtocolKeys(out['_meta']);
   if (isObject(out['_meta']) && Object.keys(out['_meta']).length === 0) delete out['_meta'];
-  if (Array.isArray(out['content'])) out['content'] = out['content'].map((block: unknown) => downgradeBlock(block, version));
-  if (Array.isArray(out['messages'])) out['messages'] = out['messages'].map((message: unknown) => downgradeMessage(message, version));
+  if (Array.isArray(out['content']))
+    out['content'] = out['content'].map((block: unknown) => downgradeBlock(block, version));
+  if (Array.isArray(out['messages']))
+    out['messages'] = out['messages'].map((message: unknown) => downgradeMessage(message, version));
   return losesNumbers(text) ? spliceLegacy(text, value, out) : JSON.stringify(out);
 }
 
@@ -90,8 +98,8 @@ function downgradeMessage(message: unknown, version: string): unknown {
 function downgradeBlock(block: unknown, version: string): unknown {
   if (!isObject(block)) return block;
   if (block['type'] === 'resource_link' && version < '2025-06-18') {
-    const title = block['title'] ?? block['name'] ?? 'resource';
-    return { type: 'text', text: `${String(title)}: ${String(block['uri'])}` };
+    const title = textOf(block['title'] ?? block['name']) || 'resource';
+    return { type: 'text', text: `${title}: ${textOf(block['uri'])}` };
   }
   if (block['type'] === 'audio' && version < '2025-03-26') {
     return { type: 'resource', resource: { uri: 'audio:inline', mimeType: block['mimeType'], blob: block['data'] } };

@@ -80,17 +80,28 @@ function mismatch(what: string): PlatformError {
  */
 export function checkEnvelope(message: Message, headers: HeaderMap): void {
   const version = message.parsedMeta[META_VERSION];
-  if (typeof version !== 'string') throw new PlatformError('INVALID_PARAMS', `"params._meta" lacks "${META_VERSION}", a string.`);
+  if (typeof version !== 'string')
+    throw new PlatformError('INVALID_PARAMS', `"params._meta" lacks "${META_VERSION}", a string.`);
   if (!isObject(message.parsedMeta[META_CLIENT_CAPABILITIES])) {
-    throw new PlatformError('INVALID_PARAMS', `"params._meta" lacks "${META_CLIENT_CAPABILITIES}", an object ({} when there are none).`);
+    throw new PlatformError(
+      'INVALID_PARAMS',
+      `"params._meta" lacks "${META_CLIENT_CAPABILITIES}", an object ({} when there are none).`,
+    );
   }
   const header = headerValue(headers, 'mcp-protocol-version')?.trim();
-  if (header !== version) throw mismatch(`The header MCP-Protocol-Version (${header ?? 'absent'}) does not equal the body's protocolVersion (${version}).`);
+  if (header !== version)
+    throw mismatch(
+      `The header MCP-Protocol-Version (${header ?? 'absent'}) does not equal the body's protocolVersion (${version}).`,
+    );
   if (version !== MODERN_VERSION) {
-    throw new PlatformError('UNSUPPORTED_PROTOCOL_VERSION', `Protocol version ${version} is not supported in this form.`, {
-      supported: SUPPORTED_VERSIONS,
-      requested: version,
-    });
+    throw new PlatformError(
+      'UNSUPPORTED_PROTOCOL_VERSION',
+      `Protocol version ${version} is not supported in this form.`,
+      {
+        supported: SUPPORTED_VERSIONS,
+        requested: version,
+      },
+    );
   }
   checkRoutingHeaders(message, headers);
   if (message.kind === 'request' && !MODERN_METHODS.has(message.method)) {
@@ -102,7 +113,10 @@ function checkRoutingHeaders(message: Message, headers: HeaderMap): void {
   // The revision defines no header rules for notification POSTs.
   if (message.kind !== 'request') return;
   const method = headerValue(headers, 'mcp-method')?.trim();
-  if (method !== message.method) throw mismatch(`The header Mcp-Method (${method ?? 'absent'}) does not equal the body's method (${message.method.slice(0, 100)}).`);
+  if (method !== message.method)
+    throw mismatch(
+      `The header Mcp-Method (${method ?? 'absent'}) does not equal the body's method (${message.method.slice(0, 100)}).`,
+    );
   const source = NAME_SOURCE.get(message.method);
   if (source === undefined) return;
   const expected = message.parsed[source];
@@ -127,7 +141,8 @@ export function headerParameters(schema: unknown, path: readonly string[] = []):
     if (!isObject(property)) continue;
     const name = property['x-mcp-header'];
     const here = [...path, key];
-    if (typeof name === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) found.push({ header: name, path: here });
+    if (typeof name === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name))
+      found.push({ header: name, path: here });
     found.push(...headerParameters(property, here));
   }
   return found;
@@ -148,12 +163,17 @@ export function checkHeaderParameters(parameters: readonly HeaderParameter[], ar
     const value = valueAt(args, path);
     const raw = headerValue(headers, `mcp-param-${header.toLowerCase()}`);
     if (value === undefined || value === null) {
-      if (raw !== undefined) throw mismatch(`The header Mcp-Param-${header} is present but the argument ${path.join('.')} is absent.`);
+      if (raw !== undefined)
+        throw mismatch(`The header Mcp-Param-${header} is present but the argument ${path.join('.')} is absent.`);
       continue;
     }
-    if (raw === undefined) throw mismatch(`The header Mcp-Param-${header} is absent; it must mirror the argument ${path.join('.')}.`);
+    if (raw === undefined)
+      throw mismatch(`The header Mcp-Param-${header} is absent; it must mirror the argument ${path.join('.')}.`);
     const decoded = decodeHeaderValue(raw);
-    const equal = typeof value === 'number' ? decoded !== undefined && decoded !== '' && Number(decoded) === value : decoded === String(value);
+    const equal =
+      typeof value === 'number'
+        ? decoded !== undefined && decoded !== '' && Number(decoded) === value
+        : decoded === (typeof value === 'string' ? value : JSON.stringify(value));
     if (!equal) throw mismatch(`The header Mcp-Param-${header} does not equal the argument ${path.join('.')}.`);
   }
 }
@@ -178,12 +198,20 @@ export interface ModernResultOptions {
 /** Completes a target's result: `resultType`, our `serverInfo` (theirs under a key of ours), cache hints. */
 export function encodeModernResult(text: string, options: ModernResultOptions): string {
   const { object, value } = scan(text, 2);
-  if (object === undefined || !isObject(value)) throw new PlatformError('TARGET_PROTOCOL_ERROR', 'The target answered with a result that is no object.');
+  if (object === undefined || !isObject(value))
+    throw new PlatformError('TARGET_PROTOCOL_ERROR', 'The target answered with a result that is no object.');
   const additions = resultAdditions(value, options);
   const meta = object.members.find((entry) => entry.key === '_meta');
-  if (meta === undefined) return append(text, object.members.length === 0, `${additions}"_meta":{"${META_SERVER_INFO}":${options.serverInfo}}`);
+  if (meta === undefined)
+    return append(
+      text,
+      object.members.length === 0,
+      `${additions}"_meta":{"${META_SERVER_INFO}":${options.serverInfo}}`,
+    );
   const members = meta.object === undefined ? [] : rawMembers(text, meta.object);
-  const theirs = members.map((member) => (member.key === META_SERVER_INFO ? { key: 'io.zeroplane/upstreamServerInfo', text: member.text } : member));
+  const theirs = members.map((member) =>
+    member.key === META_SERVER_INFO ? { key: 'io.zeroplane/upstreamServerInfo', text: member.text } : member,
+  );
   const joined = joinMembers([...theirs, { key: META_SERVER_INFO, text: options.serverInfo }]);
   const replaced = `${text.slice(0, meta.start)}${joined}${text.slice(meta.end)}`;
   return additions === '' ? replaced : append(replaced, false, additions.slice(0, -1));

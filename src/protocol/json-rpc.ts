@@ -37,7 +37,11 @@ function upstreamRpcError(error: UpstreamRpcError, modern: boolean): RpcError {
   if (error.rpcCode === -32021 && modern) return { code: -32021, message: error.message, ...data };
   if (error.rpcCode === -32002) return { code: modern ? -32602 : -32002, message: error.message, ...data };
   if (isReserved(error.rpcCode) && !(error.rpcCode === -32042 && !modern)) {
-    return { code: -32603, message: error.message, data: { code: 'TARGET_PROTOCOL_ERROR', upstreamCode: error.rpcCode, upstreamData: error.data } };
+    return {
+      code: -32603,
+      message: error.message,
+      data: { code: 'TARGET_PROTOCOL_ERROR', upstreamCode: error.rpcCode, upstreamData: error.data },
+    };
   }
   return { code: error.rpcCode, message: error.message, ...data };
 }
@@ -64,7 +68,8 @@ export function statusBehindLadder(thrown: unknown, modern: boolean): number {
   if (!(thrown instanceof PlatformError)) return 200;
   if (thrown.code === 'MISSING_CLIENT_CAPABILITY') return modern ? 400 : 200;
   if (thrown.code === 'METHOD_NOT_FOUND') return modern ? 404 : 200;
-  if (thrown.code === 'TOO_MANY_REQUESTS' || thrown.code === 'OVERLOADED' || thrown.code === 'SHUTTING_DOWN') return thrown.status;
+  if (thrown.code === 'TOO_MANY_REQUESTS' || thrown.code === 'OVERLOADED' || thrown.code === 'SHUTTING_DOWN')
+    return thrown.status;
   if (thrown.code === 'HEADER_MISMATCH') return 400;
   return 200;
 }

@@ -2,7 +2,7 @@
 
 import { PlatformError } from '../core/errors.ts';
 import type { RawEntry, RawMember, RawObject, Scanned } from '../core/json.ts';
-import { isObject, rawMembers, scan } from '../core/json.ts';
+import { isObject, rawMembers, scan, textOf } from '../core/json.ts';
 
 const MAX_ID_BYTES = 1024;
 const NO_MEMBERS: readonly RawMember[] = [];
@@ -80,7 +80,8 @@ function decode(text: string, value: unknown, at: { object: RawObject | undefine
   if (value['jsonrpc'] !== '2.0') throw invalid('The message lacks "jsonrpc": "2.0".');
   const hasMethod = Object.hasOwn(value, 'method');
   const hasAnswer = Object.hasOwn(value, 'result') || Object.hasOwn(value, 'error');
-  if (hasMethod && hasAnswer) throw invalid('The message has both "method" and "result" or "error"; it can be only one of the two.');
+  if (hasMethod && hasAnswer)
+    throw invalid('The message has both "method" and "result" or "error"; it can be only one of the two.');
   if (hasAnswer) return decodeResponse(text, value, at.object);
   const method = value['method'];
   if (typeof method !== 'string' || method === '') throw invalid('The message has no "method".');
@@ -89,13 +90,31 @@ function decode(text: string, value: unknown, at: { object: RawObject | undefine
   const params = entryOf(at.object, 'params');
   const parsed = value['params'];
   if (params === undefined) {
-    return { kind: isRequest ? 'request' : 'notification', idText: at.idText, method, params: NO_MEMBERS, meta: NO_MEMBERS, parsed: EMPTY, parsedMeta: EMPTY };
+    return {
+      kind: isRequest ? 'request' : 'notification',
+      idText: at.idText,
+      method,
+      params: NO_MEMBERS,
+      meta: NO_MEMBERS,
+      parsed: EMPTY,
+      parsedMeta: EMPTY,
+    };
   }
-  if (params.object === undefined || !isObject(parsed)) throw new PlatformError('INVALID_PARAMS', '"params" must be an object.');
-  return { kind: isRequest ? 'request' : 'notification', idText: at.idText, method, ...splitParams(text, params.object, parsed) };
+  if (params.object === undefined || !isObject(parsed))
+    throw new PlatformError('INVALID_PARAMS', '"params" must be an object.');
+  return {
+    kind: isRequest ? 'request' : 'notification',
+    idText: at.idText,
+    method,
+    ...splitParams(text, params.object, parsed),
+  };
 }
 
-function splitParams(text: string, object: RawObject, parsed: Record<string, unknown>): Pick<Message, 'params' | 'meta' | 'parsed' | 'parsedMeta'> {
+function splitParams(
+  text: string,
+  object: RawObject,
+  parsed: Record<string, unknown>,
+): Pick<Message, 'params' | 'meta' | 'parsed' | 'parsedMeta'> {
   const params: RawMember[] = [];
   let meta = NO_MEMBERS;
   let parsedMeta = EMPTY;
@@ -105,7 +124,8 @@ function splitParams(text: string, object: RawObject, parsed: Record<string, unk
       continue;
     }
     const value = parsed['_meta'];
-    if (entry.object === undefined || !isObject(value)) throw new PlatformError('INVALID_PARAMS', '"params._meta" must be an object.');
+    if (entry.object === undefined || !isObject(value))
+      throw new PlatformError('INVALID_PARAMS', '"params._meta" must be an object.');
     meta = rawMembers(text, entry.object);
     parsedMeta = value;
   }
@@ -121,10 +141,19 @@ function checkId(id: unknown, idText: string): void {
 function decodeResponse(text: string, value: Record<string, unknown>, object: RawObject): Message {
   const idText = readableId(text, object, value);
   const result = entryOf(object, 'result');
-  const base = { kind: 'response' as const, idText, method: '', params: NO_MEMBERS, meta: NO_MEMBERS, parsed: EMPTY, parsedMeta: EMPTY };
+  const base = {
+    kind: 'response' as const,
+    idText,
+    method: '',
+    params: NO_MEMBERS,
+    meta: NO_MEMBERS,
+    parsed: EMPTY,
+    parsedMeta: EMPTY,
+  };
   if (idText === 'null') throw invalid('The response has no usable "id".');
   if (result) return { ...base, resultText: text.slice(result.start, result.end) };
   const error = value['error'];
-  if (!isObject(error) || typeof error['code'] !== 'number') throw invalid('"error" must be an object with a numeric "code".');
-  return { ...base, error: { code: error['code'], message: String(error['message'] ?? ''), data: error['data'] } };
+  if (!isObject(error) || typeof error['code'] !== 'number')
+    throw invalid('"error" must be an object with a numeric "code".');
+  return { ...base, error: { code: error['code'], message: textOf(error['message']), data: error['data'] } };
 }

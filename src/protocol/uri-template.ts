@@ -57,7 +57,8 @@ function endOfVariable(rest: readonly Part[], uri: string, from: number): number
   const next = rest.find((part) => 'literal' in part);
   if (next === undefined || !('literal' in next)) return uri.length;
   const isLast = rest.at(-1) === next;
-  const at = isLast && uri.endsWith(next.literal) ? uri.length - next.literal.length : uri.indexOf(next.literal, from + 1);
+  const at =
+    isLast && uri.endsWith(next.literal) ? uri.length - next.literal.length : uri.indexOf(next.literal, from + 1);
   return at > from ? at : -1;
 }
 

@@ -481,6 +481,42 @@ describe('a server that keeps failing', () => {
   });
 });
 
+describe('a server that hangs', () => {
+  test('is replaced when it does not answer a ping either', async () => {
+    const { target, connector, context, clock } = fixture({ timeoutMs: 1_000 });
+    connector.answer = (request, on) => {
+      if (on !== connector.opened[0]) return '{}';
+      return new Promise(
+        (_resolve, reject) =>
+          void clock.after(request.timeoutMs, () => reject(new PlatformError('TARGET_TIMEOUT', 'too late'))),
+      );
+    };
+    const refused = expect(target.call(toolCall(), mute, context())).rejects.toMatchObject({ code: 'TARGET_TIMEOUT' });
+    await clock.advance(1_000);
+    await refused;
+    expect(connector.opened[0]?.requests.map(({ method }) => method)).toEqual(['tools/call', 'ping']);
+    await clock.advance(31_000);
+    expect(connector.opened.map(({ ended }) => ended)).toEqual([true, false]);
+    expect((await target.call(toolCall(), mute, context())).text).toBe('{}');
+  });
+
+  test('stays when it is only slow', async () => {
+    const { target, connector, context, clock } = fixture({ timeoutMs: 1_000 });
+    connector.answer = (request) => {
+      if (request.method === 'ping') return '{}';
+      return new Promise(
+        (_resolve, reject) =>
+          void clock.after(request.timeoutMs, () => reject(new PlatformError('TARGET_TIMEOUT', 'too late'))),
+      );
+    };
+    const refused = expect(target.call(toolCall(), mute, context())).rejects.toMatchObject({ code: 'TARGET_TIMEOUT' });
+    await clock.advance(1_000);
+    await refused;
+    await clock.advance(100_000);
+    expect(connector.opened.map(({ ended }) => ended)).toEqual([false]);
+  });
+});
+
 describe('how many conversations there are', () => {
   test('unused ones end; the shared local one stays', async () => {
     const { target, connector, context, clock } = fixture();

@@ -96,19 +96,25 @@ function probeTime(era: Era | undefined, options: NegotiateOptions, leftMs: numb
 }
 
 async function probe(link: PeerLink, options: LinkOpenOptions): Promise<Probe> {
+  let text: string;
   try {
-    const discovered = JSON.parse(await discover(link, options)) as Record<string, unknown>;
-    const { supportedVersions } = discovered;
-    if (!Array.isArray(supportedVersions)) return 'legacy';
-    if (supportedVersions.includes(MODERN_VERSION)) return { discovered };
-    return legacyAmong(link.target, supportedVersions);
+    text = await discover(link, options);
   } catch (error) {
     if (error instanceof UpstreamRpcError) return unsupported(link.target, error);
-    if (error instanceof PlatformError && error.code === 'TARGET_TIMEOUT') return 'silent';
-    if (error instanceof PlatformError && error.code === 'TARGET_PROTOCOL_ERROR' && !link.ended) return 'legacy';
-    if (link.ended && !(error instanceof PlatformError && error.code === 'CALL_CANCELLED')) return 'legacy';
-    throw error;
+    return withoutAnswer(link, error);
   }
+  const discovered = JSON.parse(text) as Record<string, unknown>;
+  const { supportedVersions } = discovered;
+  if (!Array.isArray(supportedVersions)) return 'legacy';
+  return supportedVersions.includes(MODERN_VERSION) ? { discovered } : legacyAmong(link.target, supportedVersions);
+}
+
+function withoutAnswer(link: PeerLink, error: unknown): Probe {
+  const code = error instanceof PlatformError ? error.code : undefined;
+  if (code === 'CALL_CANCELLED') throw error;
+  if (code === 'TARGET_TIMEOUT') return 'silent';
+  if (code === 'TARGET_PROTOCOL_ERROR' || link.ended) return 'legacy';
+  throw error;
 }
 
 /** A modern server that refuses our revision says which ones it has; every other error is a legacy server's. */

@@ -38,6 +38,8 @@ export interface SlotStoreOptions {
 const CATALOGUE_IDLE_MS = 15_000;
 /** A conversation that lasted this long was no failed start. */
 const SETTLED_MS = 10_000;
+/** Milliseconds a server that has missed a deadline gets to answer a ping. */
+const ALIVE_MS = 30_000;
 
 export class SlotStore {
   readonly gate: StartGate;
@@ -48,6 +50,8 @@ export class SlotStore {
   readonly #pools = new Map<string, DeclaringPool>();
   /** Every slot there is, those of pools and of single calls included. */
   readonly #all = new Set<ConversationSlot>();
+  /** Conversations whose server is being pinged. */
+  readonly #checked = new Set<Conversation>();
   #era: Era | undefined;
   #protocolVersion: string | undefined;
   #stopSweep: (() => void) | undefined;
@@ -127,7 +131,7 @@ export class SlotStore {
     slot.users++;
     try {
       const conversation = slot.current ?? (await slot.get(context));
-      const result = await this.#observed(conversation, run);
+      const result = await this.#observed(slot, conversation, run);
       if (this.gate.failures > 0) this.gate.succeeded();
       return result;
     } finally {
@@ -297,7 +301,30 @@ export class SlotStore {
     }
   }
 
+  /** A local server that has not answered in time and does not answer a ping either is replaced. */
+  #checkAlive(slot: ConversationSlot, conversation: Conversation): void {
+    if (this.#checked.has(conversation) || conversation.ended) return;
+    this.#checked.add(conversation);
+    const { id, clock, log } = this.#options;
+    const context = new Context({ principal: slot.principal, requestId: 'alive', clock, timeoutMs: ALIVE_MS, log });
+    const method = conversation.era === 'legacy' ? 'ping' : 'server/discover';
+    conversation.request({ method, params: [], meta: [], context, timeoutMs: ALIVE_MS }).then(
+      () => this.#checked.delete(conversation),
+      (error: unknown) => {
+        this.#checked.delete(conversation);
+        if (!(error instanceof PlatformError) || error.code !== 'TARGET_TIMEOUT' || conversation.ended || slot.closed)
+          return;
+        this.gate.failed(
+          targetUnavailable(id, `hangs: it has not answered a ping for ${ALIVE_MS / 1000} s and is started again.`),
+        );
+        void conversation.close();
+        this.#revive(slot);
+      },
+    );
+  }
+
   async #observed<Result>(
+    slot: ConversationSlot,
     conversation: Conversation,
     run: (conversation: Conversation) => Promise<Result>,
   ): Promise<Result> {
@@ -309,6 +336,8 @@ export class SlotStore {
         if (this.gate.failures > 0 && !conversation.ended && !(error instanceof PlatformError)) this.gate.succeeded();
         throw error;
       }
+      if (error.code === 'TARGET_TIMEOUT' && this.#options.connector.kind === 'stdio')
+        this.#checkAlive(slot, conversation);
       if (!conversation.ended || error.code !== 'TARGET_UNAVAILABLE') throw error;
       throw new PlatformError(error.code, error.message, { ...error.details, lost: true }, { cause: error });
     }

@@ -125,8 +125,11 @@ export class Child {
     child.stderr.on('data', (chunk: Buffer) => {
       this.#stderr.push(chunk);
     });
-    // A closed pipe is reported here; the exit or the end of the output says the rest.
-    child.stdin.on('error', () => undefined);
+    child.stdin.on('error', () => {
+      // Mostly the first sign of an exit, which explains itself in a moment.
+      if (!this.#closing)
+        this.#options.clock.after(EXPLAIN_MS, () => this.#end(`has closed its input. ${this.#advice()}`));
+    });
     child.stdout.on('error', () => undefined);
     child.stderr.on('error', () => undefined);
     child.stdout.on('end', () => {

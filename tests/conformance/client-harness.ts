@@ -1,18 +1,18 @@
 /**
- * The client that the conformance suite's client leg drives: the product's own upstream half (connector,
- * conversation, listing) behind a short script per scenario.
+ * The client that the conformance suite's client leg drives: the product's own upstream half (target,
+ * conversation, connector) behind a short script per scenario.
  *
  * The suite appends the server's URL to the command and names the scenario in `MCP_CONFORMANCE_SCENARIO`, the
  * calls to make in `MCP_CONFORMANCE_CONTEXT`, the revision in `MCP_CONFORMANCE_PROTOCOL_VERSION`.
  */
 
 import type { Clock, Egress, EgressRequest, EgressResponse, Logger } from '../../src/core/ports.ts';
-import type { Definition, Exchange, TargetListing } from '../../src/core/target.ts';
-import type { Conversation } from '../../src/upstream/conversation.ts';
+import type { Definition, Exchange, Target, TargetCall, TargetListing } from '../../src/core/target.ts';
 import { createEgress } from '../../src/adapters/embedded/egress.ts';
 import { createHttpConnector } from '../../src/adapters/remote-mcp/http-connector.ts';
+import { headerObjection } from '../../src/adapters/remote-mcp/param-headers.ts';
 import { Context } from '../../src/core/context.ts';
-import { readListing } from '../../src/upstream/listing.ts';
+import { McpTarget } from '../../src/upstream/mcp-target.ts';
 
 type Json = Record<string, unknown>;
 
@@ -95,20 +95,18 @@ function exchangeOf(capabilities: Json): Exchange {
 }
 
 class Harness {
-  readonly conversation: Conversation;
+  readonly target: Target;
   readonly exchange: Exchange;
   listing: TargetListing = { definitions: [], capabilities: {} };
 
-  constructor(conversation: Conversation, capabilities: Json) {
-    this.conversation = conversation;
+  constructor(target: Target, capabilities: Json) {
+    this.target = target;
     this.exchange = exchangeOf(capabilities);
   }
 
-  async list(): Promise<Definition[]> {
-    const { objection } = this.conversation as { objection?: (definition: Definition) => string | undefined };
-    const options = { target: 'server', context, timeoutMs: TIMEOUT_MS, exchange: this.exchange };
-    this.listing = await readListing(this.conversation, objection === undefined ? options : { ...options, objection });
-    return [...this.listing.definitions];
+  async list(): Promise<readonly Definition[]> {
+    this.listing = await this.target.list(context);
+    return this.listing.definitions;
   }
 
   /** Calls, and repeats the call with answers while the server asks. */
@@ -123,18 +121,18 @@ class Harness {
   }
 
   async #once(method: string, params: Json): Promise<Json> {
-    const key = params['name'] ?? params['uri'];
-    const definition = this.listing.definitions.find((each) => each.key === key);
-    const text = await this.conversation.request({
+    const name = String(params['name'] ?? params['uri']);
+    const definition = this.listing.definitions.find((each) => each.key === name);
+    const call: TargetCall = {
       method,
-      params: Object.entries(params).map(([name, value]) => ({ key: name, text: JSON.stringify(value) })),
+      name,
+      params: Object.entries(params).map(([key, value]) => ({ key, text: JSON.stringify(value) })),
       meta: [],
-      exchange: this.exchange,
-      context,
-      timeoutMs: TIMEOUT_MS,
+      parsed: params,
+      repeatable: false,
       ...(definition === undefined ? {} : { definition }),
-    });
-    return JSON.parse(text) as Json;
+    };
+    return JSON.parse((await this.target.call(call, this.exchange, context)).text) as Json;
   }
 
   #answers(result: Json): Json {
@@ -206,7 +204,6 @@ const scenarios: Record<string, Scenario> = {
 async function main(name: string, url: string): Promise<void> {
   const scenario = scenarios[name];
   if (scenario === undefined) throw new Error(`no script for the scenario "${name}"`);
-  const declare = scenario.declare ?? {};
   const connector = createHttpConnector({
     target: 'server',
     url,
@@ -215,10 +212,10 @@ async function main(name: string, url: string): Promise<void> {
     clock,
     clientInfo: { name: 'zeroplane', version: '0.0.0' },
   });
-  const conversation = await connector.open({ declare, context, timeoutMs: TIMEOUT_MS });
-  await scenario.run(new Harness(conversation, declare));
-  await conversation.close();
-  await connector.close();
+  const timeouts = { timeoutMs: TIMEOUT_MS, openTimeoutMs: TIMEOUT_MS };
+  const target = new McpTarget({ id: 'server', connector, clock, log, objection: headerObjection, ...timeouts });
+  await scenario.run(new Harness(target, scenario.declare ?? {}));
+  await target.close();
   egress.close();
 }
 

@@ -1,0 +1,75 @@
+/**
+ * Every promise the product makes, with the sentence it comes from. A test cites it with `verifies(id, …)`; a promise
+ * that no test cites fails the build (`requirements.test.ts`).
+ */
+
+export interface Requirement {
+  readonly source: string;
+  readonly sentence: string;
+}
+
+const seed004 = 'serverless MCP orchestrator';
+const ladder = '2026-07-28, basic/transports/streamable-http and basic/index';
+
+const of = (source: string, entries: Readonly<Record<string, string>>): [string, Requirement][] =>
+  Object.entries(entries).map(([id, sentence]) => [id, { source, sentence }]);
+
+export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
+  ...of(ladder, {
+    L1: 'A Host that is not ours, or a present and invalid Origin, is refused with 403.',
+    L2: 'Absent or invalid credentials are refused with 401 and WWW-Authenticate.',
+    L3: 'A modern request is a POST; Mcp-Session-Id and Last-Event-ID are ignored on it.',
+    L4: 'Another content type is 415; text that is not UTF-8 JSON is 400 and -32700.',
+    L5: 'The body is one request or notification, its id a string or an integer: else 400 and -32600.',
+    L6: 'A request names protocolVersion and clientCapabilities in _meta: else 400 and -32602.',
+    L7: 'The header MCP-Protocol-Version equals the body: else 400 and -32020.',
+    L8: 'An unsupported version is 400 and -32022 with data.supported and data.requested.',
+    L9: 'Mcp-Method is present and equals the method: else 400 and -32020.',
+    L10: 'Mcp-Name is present and equals the name or URI, after decoding: else 400 and -32020.',
+    L11: 'A method that is not implemented, removed ones included, is 404 and -32601.',
+    L12: 'A request that needs an undeclared capability is 400 and -32021 with data.requiredCapabilities.',
+    L13: 'Each x-mcp-header argument equals its Mcp-Param header: else 400 and -32020.',
+    L14: 'An unknown tool, prompt, resource or cursor is 200 and -32602.',
+    L15: 'Arguments that do not fit the schema are a result with isError, not a protocol error.',
+  }),
+  ...of(seed004, {
+    '4.1': 'Two planes: administration and runtime.',
+    '4.2': '/sse and /message run, /register administers, on two stores; tools are invoked by ARN.',
+    '4.7': 'The server identity is configurable.',
+    '4.8': 'The registry is loaded at start and live afterwards.',
+    '4.10': 'POST /register takes {type, name, description, lambdaArn, parameters}.',
+    '4.11': 'A registration answers 201 with {id, …}; id is <type>-<name>.',
+    '4.12': 'An invalid registration answers 400 with error and details, malformed JSON too.',
+    '4.13': 'POST of an existing id answers 409, with ?upsert=true it overwrites.',
+    '4.14': 'PUT replaces; 404, 400 for a changed id, 400 without id, 400 for a bad body.',
+    '4.15': 'DELETE answers 204, 404 for an unknown id, 400 without id.',
+    '4.16': 'GET lists all registrations however many there are; GET /register/{id} answers one or 404.',
+    '4.17': 'Other methods 405, other paths 404.',
+    '4.18': 'The id is read from the raw path.',
+    '4.19': 'Parameters are shorthand or JSON Schema.',
+    '4.20': 'Parameters of a resource are {uriTemplate, completions?}.',
+    '4.21': 'Parameters are stored as a JSON string.',
+    '4.30': 'GET …/sse answers an event stream with real headers.',
+    '4.31': 'The first event is endpoint with …/message?sessionId=<uuid>.',
+    '4.32': 'Replies are message events whose data is JSON-RPC.',
+    '4.33': 'POST /message answers 202 {"status":"Message accepted"}, ids string or number.',
+    '4.34': 'The direct form calls the registered tool; MCP names win; unknown is -32601.',
+    '4.35': 'Standard MCP over the same session.',
+    '4.36': '401, 404 and 429 are true HTTP statuses.',
+    '4.37': 'The bodies for what is missing or malformed on /message.',
+    '4.38': 'Exactly one answer per POST.',
+    '4.39': 'The session row is made on connect, deleted on close, and expires after a crash.',
+    '4.41': 'What a Lambda function receives.',
+    '4.42': 'What a Lambda function may answer.',
+    '4.43': 'Parameters are validated before the invoke, and messages say what to do.',
+    '4.44': 'The printed pair works as printed.',
+    '4.57': 'install, lint, test, build, deploy are scripts; AWS tools are needed only to deploy.',
+    '4.58': 'Node 20 or newer, MIT, contribution steps.',
+    '4.60': 'doctor walks the checklist.',
+  }),
+  ...of('multi-cloud control plane', {
+    '0.18':
+      'Sessions off: GET and DELETE on /mcp answer 405 with Allow; GET /health answers version and logStreamName.',
+    '0.19': 'Errors share no state between calls.',
+  }),
+]);

@@ -16,6 +16,7 @@ import { isObject, joinMembers, rawMembers, scan } from '../core/json.ts';
 import { callCancelled, targetProtocolError, targetTimeout, targetUnavailable } from './failures.ts';
 import { answerQuestion } from './questions.ts';
 import { splitElements } from './elements.ts';
+import { IdMap } from './id-map.ts';
 
 /** What an outgoing message is, for transports that treat requests and answers differently. */
 export type Outgoing =
@@ -69,7 +70,7 @@ export class JsonRpcPeer {
   /** Messages that were dropped: malformed, or answers to nothing. */
   garbage = 0;
   readonly #options: PeerOptions;
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new IdMap<Pending>();
   /** Questions of the server that are being answered, by their id as JSON text. */
   readonly #questions = new Set<string>();
   #nextId = 1;
@@ -109,9 +110,9 @@ export class JsonRpcPeer {
         sent: false,
         abort: undefined,
       };
-      this.#pending.set(id, pending);
+      this.#pending.add(id, pending);
       this.#watch(pending);
-      if (this.#pending.has(id)) this.#send(pending);
+      if (this.#pending.get(id) !== undefined) this.#send(pending);
     });
   }
 
@@ -152,7 +153,7 @@ export class JsonRpcPeer {
 
   /** Ends every request in flight with `error`; those waiting for an answer will get none. */
   failAll(error: Error): void {
-    for (const id of this.#pending.keys()) this.fail(id, error);
+    for (const id of this.#pending.ids()) this.fail(id, error);
   }
 
   /** The channel is gone: every request in flight and every later one fails with `reason`. */
@@ -207,7 +208,7 @@ export class JsonRpcPeer {
     // A timer may fire a fraction of a millisecond early.
     const nowMs = this.#options.clock.monotonicMs() + 1;
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const { id, request, waitMs, deadlineMs } of this.#pending.values()) {
+    for (const { id, request, waitMs, deadlineMs } of [...this.#pending.values()]) {
       if (deadlineMs <= nowMs) this.#giveUp(id, targetTimeout(this.#options.target, request.method, waitMs), 'timeout');
       else nextMs = Math.min(nextMs, deadlineMs);
     }
@@ -227,9 +228,8 @@ export class JsonRpcPeer {
   }
 
   #take(id: number): Pending | undefined {
-    const pending = this.#pending.get(id);
+    const pending = this.#pending.take(id);
     if (pending === undefined) return undefined;
-    this.#pending.delete(id);
     if (pending.abort !== undefined) pending.request.context.signal.removeEventListener('abort', pending.abort);
     return pending;
   }
@@ -287,7 +287,8 @@ export class JsonRpcPeer {
    * @param asks - Whether the message is a question, which only a caller that can answer may get.
    */
   #exchangeFor(owner: number | undefined, asks = false): Exchange | undefined {
-    if (owner !== undefined && this.#pending.has(owner)) return this.#pending.get(owner)?.request.exchange;
+    const owned = owner === undefined ? undefined : this.#pending.get(owner);
+    if (owned !== undefined) return owned.request.exchange;
     let found: Exchange | undefined;
     for (const { request } of this.#pending.values()) {
       if (request.exchange === undefined || (asks && !request.exchange.canAsk)) continue;

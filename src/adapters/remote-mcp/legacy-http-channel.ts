@@ -9,6 +9,7 @@ import { PlatformError } from '../../core/errors.ts';
 import type { EgressTextResponse } from '../../core/ports.ts';
 import type { Channel, ChannelSink } from '../../upstream/channel.ts';
 import { targetProtocolError, targetUnavailable } from '../../upstream/failures.ts';
+import { IdMap } from '../../upstream/id-map.ts';
 import type { Outgoing, PeerRequest } from '../../upstream/peer.ts';
 import {
   exchange,
@@ -49,7 +50,7 @@ export class LegacyHttpChannel implements Channel {
   lastStatus = 0;
   readonly #endpoint: RemoteEndpoint;
   readonly #stop = new AbortController();
-  readonly #open = new Map<number, Open>();
+  readonly #open = new IdMap<Open>();
   #headers: Readonly<Record<string, string>>;
   #session: string | undefined;
   #sink: ChannelSink | undefined;
@@ -83,7 +84,7 @@ export class LegacyHttpChannel implements Channel {
     }
     if (outgoing.kind === 'request') {
       this.#post(text, outgoing).catch((error: unknown) => {
-        this.#open.delete(outgoing.id);
+        this.#open.take(outgoing.id);
         this.#sink?.failed(outgoing.id, error as Error);
       });
       return;
@@ -124,11 +125,12 @@ export class LegacyHttpChannel implements Channel {
   #stopAll(): void {
     this.#stop.abort();
     this.#wake?.();
-    for (const open of this.#open.values()) {
+    for (const id of this.#open.ids()) {
+      const open = this.#open.take(id);
+      if (open === undefined) continue;
       open.wanted = false;
       open.close?.();
     }
-    this.#open.clear();
   }
 
   #sideHeaders(): Record<string, string> {
@@ -137,8 +139,7 @@ export class LegacyHttpChannel implements Channel {
 
   #cancelled(text: string): void {
     const { params } = JSON.parse(text) as { params: { requestId: number } };
-    const open = this.#open.get(params.requestId);
-    this.#open.delete(params.requestId);
+    const open = this.#open.take(params.requestId);
     if (open === undefined) return;
     open.wanted = false;
     open.close?.();
@@ -162,7 +163,7 @@ export class LegacyHttpChannel implements Channel {
   async #post(text: string, outgoing: OutgoingRequest): Promise<void> {
     const { id, request } = outgoing;
     const open: Open = { close: undefined, wanted: true };
-    this.#open.set(id, open);
+    this.#open.add(id, open);
     if (this.#ready !== undefined) await this.#ready;
     if (!open.wanted) return;
     const headers = this.#sideHeaders();
@@ -180,7 +181,7 @@ export class LegacyHttpChannel implements Channel {
     if (answer.status !== 200) throw this.#refusal(answer, request.method);
     if (answer.text !== undefined) this.#takeJson(outgoing, answer, answer.text);
     else await this.#takeStream(outgoing, answer, open);
-    this.#open.delete(id);
+    this.#open.take(id);
   }
 
   #begin(answer: EgressTextResponse, request: PeerRequest): void {

@@ -9,6 +9,7 @@ import type { EgressTextResponse } from '../../core/ports.ts';
 import { UpstreamRpcError } from '../../core/errors.ts';
 import type { Channel, ChannelSink } from '../../upstream/channel.ts';
 import { targetProtocolError, targetUnavailable } from '../../upstream/failures.ts';
+import { IdMap } from '../../upstream/id-map.ts';
 import type { Outgoing, PeerRequest } from '../../upstream/peer.ts';
 import { MODERN_VERSION } from '../../upstream/revisions.ts';
 import {
@@ -43,7 +44,7 @@ export class ModernHttpChannel implements Channel {
   inFlight: () => number = () => 0;
   readonly #endpoint: RemoteEndpoint;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #open = new Map<number, Open>();
+  readonly #open = new IdMap<Open>();
   #sink: ChannelSink | undefined;
   #closed = false;
 
@@ -66,7 +67,7 @@ export class ModernHttpChannel implements Channel {
       throw targetUnavailable(this.#endpoint.target, 'has closed this conversation. Send the request again.');
     if (outgoing.kind === 'request') {
       const open: Open = { close: undefined, wanted: true };
-      this.#open.set(outgoing.id, open);
+      this.#open.add(outgoing.id, open);
       if (outgoing.request.method === 'subscriptions/listen')
         this.#listen(text, outgoing, open).catch(this.#failing(outgoing));
       else this.#post(text, outgoing, open);
@@ -76,13 +77,13 @@ export class ModernHttpChannel implements Channel {
 
   close(): Promise<void> {
     this.#closed = true;
-    for (const id of this.#open.keys()) this.#end(id);
+    for (const id of this.#open.ids()) this.#end(id);
     return Promise.resolve();
   }
 
   #failing(outgoing: OutgoingRequest): (error: unknown) => void {
     return (error) => {
-      this.#open.delete(outgoing.id);
+      this.#open.take(outgoing.id);
       const { target } = this.#endpoint;
       const translated =
         error instanceof UpstreamRpcError ? aboutOurRequest(target, outgoing.request.method, error) : undefined;
@@ -96,8 +97,7 @@ export class ModernHttpChannel implements Channel {
   }
 
   #end(id: number): void {
-    const open = this.#open.get(id);
-    this.#open.delete(id);
+    const open = this.#open.take(id);
     if (open === undefined) return;
     open.wanted = false;
     open.close?.();
@@ -112,7 +112,7 @@ export class ModernHttpChannel implements Channel {
       }
       try {
         this.#takeJson(outgoing, answer, answer.text);
-        this.#open.delete(outgoing.id);
+        this.#open.take(outgoing.id);
       } catch (error) {
         fail(error);
       }
@@ -121,7 +121,7 @@ export class ModernHttpChannel implements Channel {
 
   async #takeStream(outgoing: OutgoingRequest, answer: EgressTextResponse): Promise<void> {
     const answered = await this.#readStream(outgoing, answer);
-    this.#open.delete(outgoing.id);
+    this.#open.take(outgoing.id);
     if (answered) return;
     const { target } = this.#endpoint;
     throw targetUnavailable(

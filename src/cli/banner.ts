@@ -18,7 +18,8 @@ export interface BannerFacts {
   readonly hasKeys: boolean;
 }
 
-export const KEY_LINE = 'c connect a client   t list tools   s status   r read and list again   ? keys   q quit';
+export const KEY_LINE =
+  'c connect a client   t list tools   s status   r read the configuration again   ? keys   q quit';
 
 export function bannerText(facts: BannerFacts, style: Style): string {
   const { status } = facts;

@@ -125,7 +125,7 @@ export class DevSession {
 
 /** `Configuration read again: added docs; removed fs`. */
 export function reloadText(diff: ConfigDiff): string {
-  if (diff.isEmpty) return 'Configuration read again: nothing changed, targets are listed again.';
+  if (diff.isEmpty) return 'Configuration read again: nothing changed.';
   const names = (key: 'added' | 'removed' | 'changed'): string[] => [...diff.servers[key], ...diff.functions[key]];
   const parts = (['added', 'removed', 'changed'] as const)
     .filter((key) => names(key).length > 0)

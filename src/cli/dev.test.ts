@@ -263,7 +263,7 @@ test('the banner says where, who, from what, and what is wrong', () => {
         hello   stdio [embedded]  ready  1      2 prompts, 1 restart, 1 skipped
         note  Server "My Docs" is called docs.
 
-        c connect a client   t list tools   s status   r read and list again   ? keys   q quit
+        c connect a client   t list tools   s status   r read the configuration again   ? keys   q quit
       "
     `);
 });
@@ -329,7 +329,7 @@ test.each([
     ['port'],
     'Configuration read again: changed port (port: from the next start on)',
   ],
-  [{ added: [], removed: [], changed: [] }, [], 'Configuration read again: nothing changed, targets are listed again.'],
+  [{ added: [], removed: [], changed: [] }, [], 'Configuration read again: nothing changed.'],
 ])('a reload of servers %j and keys %j reads "%s"', (servers, keys, text) => {
   const none = { added: [], removed: [], changed: [] };
   const isEmpty = servers.added.length === 0 && keys.length === 0;

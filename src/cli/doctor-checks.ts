@@ -4,6 +4,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { LoadedConfig } from '../config/load.ts';
 import { ConfigError } from '../config/problems.ts';
 import type { ConfigProblem } from '../config/problems.ts';
@@ -99,6 +100,42 @@ export async function checkDataFolder(dataDir: string): Promise<Check[]> {
     ];
   const observed = isThere === undefined ? `${homePath(dataDir)} will be made` : homePath(dataDir);
   return [{ name: 'data', status: 'pass', observed }, ...(await checkTokenFile(dataDir))];
+}
+
+/**
+ * The version of the store's schema, read without touching a byte of it; only while nothing runs, since a
+ * running instance has checked it already.
+ */
+export async function checkStore(dataDir: string): Promise<Check[]> {
+  const file = join(dataDir, 'store.db');
+  const isThere = await stat(file).then(
+    (info) => info.size > 0,
+    () => false,
+  );
+  if (!isThere) return [];
+  const { openDriver } = await import('../adapters/embedded/store/open-driver.ts');
+  const { MIGRATIONS, schemaVersion } = await import('../adapters/embedded/store/schema.ts');
+  const known = MIGRATIONS.at(-1)?.version ?? 0;
+  try {
+    const driver = await openDriver(`${pathToFileURL(file).href}?immutable=1`);
+    const stored = schemaVersion(driver);
+    driver.close();
+    if (stored <= known) return [{ name: 'data:store', status: 'pass', observed: `schema version ${stored}` }];
+    const observed = `schema version ${stored}, and this program knows versions up to ${known}`;
+    return [
+      {
+        name: 'data:store',
+        status: 'fail',
+        observed,
+        action: 'Use the newer Zeroplane that wrote it, or another --data-dir.',
+      },
+    ];
+  } catch (error) {
+    // A store that was never closed in order keeps its first tables in the log beside it.
+    return [
+      { name: 'data:store', status: 'skip', observed: `not readable from outside (${(error as Error).message})` },
+    ];
+  }
 }
 
 async function existingParent(folder: string): Promise<string> {

@@ -9,7 +9,16 @@ interface FieldSchema {
   readonly title?: string;
   readonly description?: string;
   readonly enum?: readonly string[];
+  /** Choices with a title of their own. */
+  readonly oneOf?: readonly TitledChoice[];
+  /** Of a list of choices. */
+  readonly items?: { readonly enum?: readonly string[]; readonly anyOf?: readonly TitledChoice[] };
   readonly default?: unknown;
+}
+
+interface TitledChoice {
+  readonly const: string;
+  readonly title?: string;
 }
 
 interface Question {
@@ -106,18 +115,36 @@ function promptOf({ name, schema, isRequired }: Field): string {
 }
 
 function expected(schema: FieldSchema): string {
-  if (schema.enum !== undefined) return `one of ${schema.enum.map((value) => oneLine(value, 40)).join(', ')}`;
+  const choices = choicesOf(schema);
+  if (choices !== undefined)
+    return `${schema.type === 'array' ? 'any' : 'one'} of ${choices.map((value) => oneLine(value, 40)).join(', ')}`;
   if (schema.type === 'boolean') return 'yes or no';
   return schema.type === 'integer' ? 'a whole number' : schema.type === 'number' ? 'a number' : 'text';
 }
 
-/** `undefined` when the line does not fit the field. */
+function choicesOf(schema: FieldSchema): readonly string[] | undefined {
+  const { items, oneOf } = schema;
+  return (
+    schema.enum ?? oneOf?.map((choice) => choice.const) ?? items?.enum ?? items?.anyOf?.map((choice) => choice.const)
+  );
+}
+
+/** `undefined` when the line does not fit the field. Several choices are divided by commas. */
 export function readField(schema: FieldSchema, line: string): unknown {
-  if (schema.enum !== undefined) return schema.enum.includes(line) ? line : undefined;
-  if (schema.type === 'boolean')
-    return /^(y|yes|true)$/i.test(line) ? true : /^(n|no|false)$/i.test(line) ? false : undefined;
+  const choices = choicesOf(schema);
+  if (schema.type === 'array') {
+    const words = line.split(',').map((word) => word.trim());
+    return words.every((word) => choices?.includes(word)) ? words : undefined;
+  }
+  if (choices !== undefined) return choices.includes(line) ? line : undefined;
+  if (schema.type === 'boolean') return readBoolean(line);
   if (schema.type !== 'integer' && schema.type !== 'number') return line;
   const number = line.trim() === '' ? Number.NaN : Number(line);
   const fits = schema.type === 'integer' ? Number.isInteger(number) : Number.isFinite(number);
   return fits ? number : undefined;
+}
+
+function readBoolean(line: string): boolean | undefined {
+  if (/^(y|yes|true)$/i.test(line)) return true;
+  return /^(n|no|false)$/i.test(line) ? false : undefined;
 }

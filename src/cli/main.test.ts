@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -51,7 +51,14 @@ function dev(...words: string[]): Dev {
 }
 
 async function run(...words: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [RUN, ...words], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  // A home of its own, so that no client of this machine is read or written.
+  const env = {
+    ...process.env,
+    HOME: join(cwd, 'home'),
+    XDG_CONFIG_HOME: join(cwd, 'home', '.config'),
+    CODEX_HOME: '',
+  };
+  const child = spawn(process.execPath, [RUN, ...words], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const written = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk: Buffer) => (written.stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (written.stderr += chunk.toString()));
@@ -155,6 +162,41 @@ test('a changed configuration is served without a restart', async () => {
   expect(JSON.parse(await gateway.line())).toMatchObject({ type: 'config-invalid' });
   expect((await run('status')).stdout).toContain('is invalid; the last good one is in use');
   expect((await run('call', 'fresh___greet', 'name=Bo')).code).toBe(0);
+});
+
+test("the servers of installed clients are found, and a client's own file can be written", async () => {
+  const gateway = dev('--port', '0', '--no-samples', '--output', 'stream-json');
+  const { mcp } = JSON.parse(await gateway.line());
+  await mkdir(join(cwd, 'home', '.cursor'), { recursive: true });
+  await writeFile(
+    join(cwd, 'home', '.cursor', 'mcp.json'),
+    JSON.stringify({ mcpServers: { docs: { command: 'true' } } }),
+  );
+  await mkdir(join(cwd, 'home', '.codex'));
+  await writeFile(join(cwd, 'home', '.codex', 'config.toml'), '[mcp_servers.notes]\ncommand = "true"\n');
+  expect((await run('connect', 'codex', '--global')).code).toBe(0);
+  expect(await readFile(join(cwd, 'home', '.codex', 'config.toml'), 'utf8')).toContain(mcp);
+  const imported = await run('import', '--yes', '--output', 'json');
+  expect(
+    JSON.parse(imported.stdout)
+      .servers.map((server: { id: string }) => server.id)
+      .sort(),
+  ).toEqual(['docs', 'notes']);
+  expect(JSON.parse(await gateway.line())).toMatchObject({
+    type: 'config-reloaded',
+    servers: { added: expect.arrayContaining(['docs', 'notes']) },
+  });
+});
+
+test('doctor reads the store of an instance that has ended', async () => {
+  const gateway = dev('--port', '0', '--no-samples', '--output', 'stream-json');
+  await gateway.line();
+  gateway.child.kill('SIGTERM');
+  await gateway.exit;
+  const before = await readdir(join(cwd, '.zeroplane'));
+  const checks = JSON.parse((await run('doctor', '--only', 'data', '--output', 'json')).stdout);
+  expect(checks).toContainEqual({ name: 'data:store', status: 'pass', observed: 'schema version 1' });
+  expect(await readdir(join(cwd, '.zeroplane'))).toEqual(before);
 });
 
 test('two instances on one data folder are refused', async () => {

@@ -18,7 +18,8 @@ export function processTerminal(env: NodeJS.ProcessEnv): Terminal {
     write: (stream, text) => void process[stream].write(text),
     canAsk: stdin.isTTY && stderr.isTTY && !isSet(env['CI']),
     colour: wantsColour(env, stdout.isTTY),
-    columns: stdout.columns ?? 100,
+    // Some pseudo-terminals say 0.
+    columns: stdout.columns > 0 ? stdout.columns : 100,
     ask,
     readStdin: () => readAll(stdin),
     onKey: (listener) => (stdin.isTTY && stdout.isTTY ? listenToKeys(stdin, listener) : undefined),

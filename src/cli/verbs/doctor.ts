@@ -2,7 +2,15 @@
 
 import type { CliContext, CliEvent, Invocation } from '../command.ts';
 import { result } from '../command.ts';
-import { checkClients, checkConfig, checkDataFolder, checkNode, checkPort, checkProxy } from '../doctor-checks.ts';
+import {
+  checkClients,
+  checkConfig,
+  checkDataFolder,
+  checkNode,
+  checkPort,
+  checkProxy,
+  checkStore,
+} from '../doctor-checks.ts';
 import type { Check } from '../doctor-checks.ts';
 import { checkInstance } from '../doctor-instance.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -36,6 +44,7 @@ async function allChecks(invocation: Invocation, context: CliContext): Promise<C
   ];
   const instance = invocation.isSet('offline') ? undefined : await readInstanceFile(dataDir);
   const isRunning = instance !== undefined && isAlive(instance.pid);
+  if (!isRunning) found.push(...(await checkStore(dataDir)));
   if (!isRunning && loaded !== undefined) found.push(await checkPort(loaded.config.host, loaded.config.port));
   if (isRunning)
     found.push(

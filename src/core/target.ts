@@ -134,6 +134,9 @@ export interface Target {
   status(): TargetStatus;
   /** Passes a client's notification on (`notifications/roots/list_changed`); nothing is awaited. */
   notify?(method: string, context: RequestContext): void;
-  /** Ends children and conversations. Resolves when nothing is left. */
-  close(): Promise<void>;
+  /**
+   * Ends children and conversations. New calls are refused at once; running ones get `drainMs` to end (default
+   * none). Resolves when nothing is left.
+   */
+  close(options?: { readonly drainMs?: number }): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Clock, Logger } from '../core/ports.ts';
 import type { Conversation } from './conversation.ts';
@@ -62,6 +63,22 @@ describe('reading a listing', () => {
       protocolVersion: '2025-11-25',
     });
     expect(listing.skipped).toBeUndefined();
+  });
+
+  test('whatever else a definition holds, its text is exactly what the server wrote', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.jsonValue(), { maxLength: 8 }), fc.constantFrom(0, 1, 3), async (extras, indent) => {
+        const texts = extras.map((extra, index) =>
+          JSON.stringify({ name: `t${index}`, inputSchema: { type: 'object' }, extra }, null, indent),
+        );
+        const { conversation } = server(
+          { tools: {} },
+          { 'tools/list': () => `{"tools":[${texts.join(indent === 0 ? ',' : ' ,\n')}]}` },
+        );
+        const { definitions } = await readListing(conversation, options);
+        expect(definitions.map(({ text }) => text)).toEqual(texts);
+      }),
+    );
   });
 
   test('asks only for what is declared, and takes an unknown list for an empty one', async () => {

@@ -4,9 +4,8 @@ import type { RequestContext } from '../core/context.ts';
 import type { Definition, Exchange, ItemKind, TargetListing } from '../core/target.ts';
 import type { Conversation } from './conversation.ts';
 import { PlatformError, UpstreamRpcError } from '../core/errors.ts';
-import { isObject, scan } from '../core/json.ts';
+import { arrayElements, isObject, scan } from '../core/json.ts';
 import { targetProtocolError } from './failures.ts';
-import { splitElements } from './elements.ts';
 import { definitionObjection } from './definitions.ts';
 
 export const MAX_ITEMS = 10_000;
@@ -159,7 +158,7 @@ function takePage(text: string, list: ListKind, reading: Reading, options: Listi
   const items = page[list.member];
   if (entry === undefined || !Array.isArray(items))
     throw targetProtocolError(options.target, list.method, `no "${list.member}" list`);
-  const texts = splitElements(text.slice(entry.start, entry.end));
+  const texts = arrayElements(text.slice(entry.start, entry.end)) ?? [];
   for (const [index, item] of items.entries()) takeItem({ list, item, text: texts[index] ?? 'null' }, reading, options);
   noteCaching(page, reading);
   const next = page['nextCursor'];

@@ -472,12 +472,17 @@ describe('a server that keeps failing', () => {
     };
     const hasty = target.call(toolCall(), mute, context('p', 't', 100));
     const patient = target.call(toolCall(), mute, context());
+    const changes: TargetChange[] = [];
+    target.onChange((change) => changes.push(change));
     const refused = expect(hasty).rejects.toMatchObject({ code: 'TARGET_TIMEOUT' });
-    await clock.advance(100);
+    await clock.advance(101);
     await refused;
     ready(new FakeConversation('legacy', false, () => '{}'));
     expect((await patient).text).toBe('{}');
     expect(connector.attempts).toHaveLength(1);
+    // Nobody who had given up misses that the server is there after all.
+    await clock.advance(20);
+    expect(changes).toContainEqual({ kind: 'tools' });
   });
 });
 
@@ -561,6 +566,34 @@ describe('how many conversations there are', () => {
     await clock.advance(60_000);
     expect(connector.children()).toBe(0);
   });
+});
+
+test('closing with a drain lets running calls end and begins no others', async () => {
+  const { target, connector, context, clock } = fixture();
+  const { waiting, answer } = held();
+  connector.answer = answer;
+  const running = target.call(toolCall(), mute, context());
+  await settled();
+  const closing = target.close({ drainMs: 1_000 });
+  await expect(target.call(toolCall(), mute, context())).rejects.toMatchObject({ code: 'TARGET_UNAVAILABLE' });
+  expect(connector.children()).toBe(1);
+  waiting[0]?.answer('{"n":1}');
+  expect((await running).text).toBe('{"n":1}');
+  await closing;
+  expect(connector.children()).toBe(0);
+  expect(clock.timers.size).toBe(0);
+});
+
+test('closing with a drain does not wait for ever', async () => {
+  const { target, connector, context, clock } = fixture();
+  connector.answer = held().answer;
+  const running = expect(target.call(toolCall(), mute, context())).rejects.toThrow();
+  await settled();
+  const closing = target.close({ drainMs: 1_000 });
+  await clock.advance(1_000);
+  await closing;
+  await running;
+  expect(connector.children()).toBe(0);
 });
 
 describe('what travels', () => {

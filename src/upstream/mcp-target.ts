@@ -111,8 +111,8 @@ export class McpTarget implements Target {
     };
   }
 
-  async close(): Promise<void> {
-    await this.#store.close();
+  async close(options: { readonly drainMs?: number } = {}): Promise<void> {
+    await this.#store.close(options.drainMs ?? 0);
     await this.#options.connector.close();
   }
 

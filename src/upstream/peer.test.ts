@@ -5,7 +5,6 @@ import type { Clock } from '../core/ports.ts';
 import type { PeerRequest } from './peer.ts';
 import { Context } from '../core/context.ts';
 import { PlatformError, UpstreamRpcError } from '../core/errors.ts';
-import { splitElements } from './elements.ts';
 import { JsonRpcPeer } from './peer.ts';
 
 class ManualClock implements Clock {
@@ -369,16 +368,6 @@ describe('what a server tells and asks', () => {
     await settled();
     expect(sent).toHaveLength(1);
   });
-});
-
-test('splitting a list gives the original text of every element', () => {
-  fc.assert(
-    fc.property(fc.array(fc.jsonValue()), fc.constantFrom(0, 1, 3), (values, indent) => {
-      const parts = splitElements(JSON.stringify(values, null, indent));
-      expect(parts).toHaveLength(values.length);
-      expect(parts.map((part) => JSON.parse(part) as unknown)).toEqual(JSON.parse(JSON.stringify(values)));
-    }),
-  );
 });
 
 test('no text from a server makes receive throw', () => {

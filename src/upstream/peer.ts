@@ -12,10 +12,9 @@ import type { Exchange } from '../core/target.ts';
 import type { ConversationRequest } from './conversation.ts';
 import type { PlatformError } from '../core/errors.ts';
 import { UpstreamRpcError } from '../core/errors.ts';
-import { isObject, joinMembers, rawMembers, scan } from '../core/json.ts';
+import { arrayElements, isObject, joinMembers, rawMembers, scan } from '../core/json.ts';
 import { callCancelled, targetProtocolError, targetTimeout, targetUnavailable } from './failures.ts';
 import { answerQuestion } from './questions.ts';
-import { splitElements } from './elements.ts';
 import { IdMap } from './id-map.ts';
 
 /** What an outgoing message is, for transports that treat requests and answers differently. */
@@ -141,7 +140,7 @@ export class JsonRpcPeer {
     const { value, object } = scanned;
     if (isObject(value) && object !== undefined) this.#dispatch({ text, value, object, owner });
     else if (Array.isArray(value) && value.length > 0 && value.every(isObject))
-      for (const part of splitElements(text)) this.receive(part, owner);
+      for (const part of arrayElements(text) ?? []) this.receive(part, owner);
     else this.#drop(text, 'not a JSON-RPC message');
   }
 

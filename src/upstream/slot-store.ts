@@ -56,6 +56,7 @@ export class SlotStore {
   #protocolVersion: string | undefined;
   #stopSweep: (() => void) | undefined;
   #closed = false;
+  #onQuiet: (() => void) | undefined;
 
   constructor(options: SlotStoreOptions) {
     this.#options = options;
@@ -128,6 +129,7 @@ export class SlotStore {
     context: RequestContext,
     run: (conversation: Conversation) => Promise<Result>,
   ): Promise<Result> {
+    if (this.#closed) throw targetUnavailable(this.#options.id, 'was removed. Ask for the list again.');
     slot.users++;
     try {
       const conversation = slot.current ?? (await slot.get(context));
@@ -136,6 +138,7 @@ export class SlotStore {
       return result;
     } finally {
       slot.users--;
+      if (this.#closed && !this.#busy()) this.#onQuiet?.();
       slot.lastUsedMs = this.#options.clock.monotonicMs();
     }
   }
@@ -155,13 +158,30 @@ export class SlotStore {
     }
   }
 
-  async close(): Promise<void> {
+  /** @param drainMs - Milliseconds that running requests get to end; none are begun any more. */
+  async close(drainMs = 0): Promise<void> {
     this.#closed = true;
     this.#stopSweep?.();
+    if (drainMs > 0 && this.#busy()) await this.#drained(drainMs);
     await Promise.all([...this.#all].map((slot) => slot.close()));
     this.#all.clear();
     this.#slots.clear();
     this.#pools.clear();
+  }
+
+  #busy(): boolean {
+    for (const slot of this.#all) if (slot.users > 0) return true;
+    return false;
+  }
+
+  #drained(drainMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.after(drainMs, resolve);
+      this.#onQuiet = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   get #staysWarm(): boolean {
@@ -232,6 +252,8 @@ export class SlotStore {
       };
       const conversation = await connector.open({ declare: slot.declare, context, timeoutMs: openTimeoutMs });
       this.#opened(slot, conversation);
+      // Whoever wanted it first has given up waiting; the others learn that it is there now.
+      if (caller.deadlineMs < clock.monotonicMs()) this.#announceAll();
       return conversation;
     } catch (error) {
       if (isOurFailure(error)) this.gate.failed(error);

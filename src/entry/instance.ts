@@ -104,7 +104,12 @@ export class Instance {
       onDefinitions: (tenant, target, digests) => recorder.record(tenant, target.id, digests),
       prepareTenant: (tenant) => this.#prepareTenant(tenant),
     });
-    this.#closers.push(this.#registrations.onChange((tenant) => this.#syncRegistered(tenant)));
+    // A writer waits for this, so that its acknowledgement means that the next list has the change.
+    const changed = async (tenant: string): Promise<void> => {
+      await this.#syncRegistered(tenant);
+      await this.gateway.catalogue.relist(this.#registry, tenant);
+    };
+    this.#closers.push(this.#registrations.onChange(changed));
     this.pipeline = this.#makePipeline();
   }
 

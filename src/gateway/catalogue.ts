@@ -168,6 +168,11 @@ export class Catalogue {
     return this.#refresh(this.#slot(target, tenant));
   }
 
+  /** Reads a target's lists in a read that begins after this call: what was acknowledged before is in it. */
+  relist(target: Target, tenant: string): Promise<void> {
+    return this.#refreshAgain(this.#slot(target, tenant));
+  }
+
   #refresh(slot: Slot): Promise<void> {
     slot.pending ??= this.#load(slot).finally(() => {
       slot.pending = undefined;

@@ -5,6 +5,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { Clock } from '../core/ports.ts';
 import type { ProcessGuard } from './guard.ts';
 import { StderrTail } from './stderr-tail.ts';
+import { CHILD_MARK, endStragglers } from './stragglers.ts';
 
 export interface ChildSpec {
   readonly command: string;
@@ -46,6 +47,7 @@ export class Child {
   readonly #stderr = new StderrTail();
   /** Resolves when the process has exited, or could not be started, and its group was ended. */
   readonly gone: Promise<void>;
+  readonly #mark: string;
   #exited = false;
   #ended = false;
   #closing = false;
@@ -53,12 +55,13 @@ export class Child {
   constructor(spec: ChildSpec, options: ChildOptions) {
     this.#spec = spec;
     this.#options = options;
+    this.#mark = options.guard.nextMark();
     this.#process = spawn(spec.command, [...spec.args], {
       detached: true,
       shell: false,
       windowsHide: true,
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...spec.environment },
+      env: { ...spec.environment, [CHILD_MARK]: this.#mark },
       ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
     });
     if (this.#process.pid !== undefined) options.guard.add(this.#process.pid);
@@ -145,7 +148,7 @@ export class Child {
       child.on('exit', (code, signal) => {
         this.#exited = true;
         this.#afterExit(code, signal);
-        resolve();
+        void endStragglers(this.#mark).then(resolve);
       });
     });
   }

@@ -7,7 +7,7 @@
 export const INHERITED_VARIABLES: readonly string[] = ['PATH', 'HOME', 'LANG', 'TMPDIR'];
 
 /**
- * The whole environment of a child: {@link INHERITED_VARIABLES} of the host, then what is configured for it.
+ * The whole environment of a child, but for the mark it is found by (`stragglers.ts`): {@link INHERITED_VARIABLES} of the host, then what is configured for it.
  *
  * @param host - The host's environment, as read by the entry.
  */

@@ -44,8 +44,12 @@ function sleeper(): { pid: number; group: () => boolean } {
 test('children and grandchildren that ignore every polite end are gone within five seconds of a gateway killed without warning', async () => {
   const gateway = spawn(process.execPath, ['--import', 'tsx', host], { stdio: ['ignore', 'pipe', 'inherit'] });
   const line = await new Promise<string>((resolve) => createInterface({ input: gateway.stdout }).once('line', resolve));
-  const { children, grandchild, guard } = JSON.parse(line) as { children: number[]; grandchild: number; guard: number };
-  const all = [...children, grandchild, guard];
+  const { children, grandchildren, guard } = JSON.parse(line) as {
+    children: number[];
+    grandchildren: number[];
+    guard: number;
+  };
+  const all = [...children, ...grandchildren, guard];
   leftovers.push(...all);
   expect(all.map(alive)).toEqual(all.map(() => true));
   gateway.kill('SIGKILL');

@@ -3,11 +3,13 @@
  *
  * One small shell per gateway, started with the first child, reads process groups from a pipe. The pipe ends
  * when the gateway does, however that happens; the shell then ends every group it still knows: SIGTERM, and
- * SIGKILL a second later. It runs in a group of its own, so a Ctrl-C at the terminal does not reach it first.
+ * SIGKILL a second later, together with what has left its group (`stragglers.ts`). It runs in a group of its own, so a Ctrl-C at the terminal does not reach it first.
  */
 
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { CHILD_MARK } from './stragglers.ts';
 
 /** POSIX words only: dash, bash 3 and busybox run it alike. Lines are `+ PGID` and `- PGID`. */
 const SCRIPT = `trap '' INT TERM HUP
@@ -22,6 +24,10 @@ done
 for g in $groups; do kill -TERM "-$g" 2>/dev/null; done
 sleep 1
 for g in $groups; do kill -KILL "-$g" 2>/dev/null; done
+for f in /proc/[0-9]*/environ; do
+  grep -q "$1" "$f" 2>/dev/null || continue
+  p=\${f#/proc/}; kill -KILL "\${p%/environ}" 2>/dev/null
+done
 exit 0`;
 
 export interface GuardOptions {
@@ -37,6 +43,9 @@ const MAX_STARTS = 5;
 export class ProcessGuard {
   readonly #options: GuardOptions;
   readonly #groups = new Set<number>();
+  /** In the environment of every child, followed by its number; see `stragglers.ts`. */
+  readonly #mark = randomUUID();
+  #marks = 0;
   #shell: ChildProcess | undefined;
   #starts = 0;
 
@@ -47,6 +56,11 @@ export class ProcessGuard {
   /** Process id of the guard, once there is one. */
   get pid(): number | undefined {
     return this.#shell?.pid;
+  }
+
+  /** A mark for one child's environment, by which all that descends from it is found. */
+  nextMark(): string {
+    return `${this.#mark}.${++this.#marks}`;
   }
 
   /** @param group - Id of a process group, which is the pid of its detached leader. */
@@ -68,7 +82,7 @@ export class ProcessGuard {
 
   #start(): void {
     if (this.#starts++ >= MAX_STARTS) return;
-    const shell = spawn(this.#options.shell ?? '/bin/sh', ['-c', SCRIPT], {
+    const shell = spawn(this.#options.shell ?? '/bin/sh', ['-c', SCRIPT, 'guard', `${CHILD_MARK}=${this.#mark}`], {
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore'],
       env: { PATH: '/usr/bin:/bin' },

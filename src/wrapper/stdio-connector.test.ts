@@ -263,7 +263,7 @@ describe('the start', () => {
     const seen = JSON.parse(await call(await start({ GIVEN: 'yes' }), 'environment')) as Record<string, string>;
     expect(seen['GIVEN']).toBe('yes');
     for (const name of Object.keys(seen))
-      expect(['PATH', 'HOME', 'LANG', 'TMPDIR', 'GIVEN', '__CF_USER_TEXT_ENCODING']).toContain(name);
+      expect(['PATH', 'HOME', 'LANG', 'TMPDIR', 'GIVEN', 'ZEROPLANE_CHILD', '__CF_USER_TEXT_ENCODING']).toContain(name);
   });
 });
 
@@ -292,6 +292,21 @@ describe('the end', () => {
     await expect(call(conversation, 'exit')).rejects.toMatchObject({ code: 'TARGET_UNAVAILABLE' });
     expect(await until(() => !alive(grandchild), 1_000)).toBe(true);
   });
+
+  test.runIf(process.platform === 'linux')(
+    'what has left the process group is ended too, after a crash and after a close',
+    async () => {
+      const [crashing, closing] = [await start(), await start()];
+      const stragglers = [
+        Number(await call(crashing, 'detached-grandchild')),
+        Number(await call(closing, 'detached-grandchild')),
+      ];
+      expect(stragglers.every(alive)).toBe(true);
+      await expect(call(crashing, 'exit')).rejects.toMatchObject({ code: 'TARGET_UNAVAILABLE' });
+      await closing.close();
+      expect(await until(() => !stragglers.some(alive), 1_000)).toBe(true);
+    },
+  );
 
   test('an abandoned call tells the server, which learns the id it knows', async () => {
     const folder = mkdtempSync(path.join(tmpdir(), 'zeroplane-'));

@@ -43,7 +43,8 @@ export class IdMap<Value> {
     return [...this.#ids];
   }
 
+  /** A copy, so that values may be taken while it is walked. */
   values(): readonly Value[] {
-    return this.#values;
+    return [...this.#values];
   }
 }

@@ -207,7 +207,7 @@ export class JsonRpcPeer {
     // A timer may fire a fraction of a millisecond early.
     const nowMs = this.#options.clock.monotonicMs() + 1;
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const { id, request, waitMs, deadlineMs } of [...this.#pending.values()]) {
+    for (const { id, request, waitMs, deadlineMs } of this.#pending.values()) {
       if (deadlineMs <= nowMs) this.#giveUp(id, targetTimeout(this.#options.target, request.method, waitMs), 'timeout');
       else nextMs = Math.min(nextMs, deadlineMs);
     }

@@ -22,6 +22,7 @@ import {
   waitMs,
 } from './remote-endpoint.ts';
 import type { RemoteEndpoint } from './remote-endpoint.ts';
+import { Reachability } from './reachability.ts';
 import { addTravelHeaders } from './request-headers.ts';
 import type { SseParser } from './sse-parser.ts';
 
@@ -50,6 +51,7 @@ export class LegacyHttpChannel implements Channel {
   lastStatus = 0;
   readonly #endpoint: RemoteEndpoint;
   readonly #stop = new AbortController();
+  readonly #reachability = new Reachability();
   readonly #open = new IdMap<Open>();
   #headers: Readonly<Record<string, string>>;
   #session: string | undefined;
@@ -86,6 +88,7 @@ export class LegacyHttpChannel implements Channel {
       this.#post(text, outgoing).catch((error: unknown) => {
         this.#open.take(outgoing.id);
         this.#sink?.failed(outgoing.id, error as Error);
+        if (this.#reachability.failed(error)) this.#gone();
       });
       return;
     }
@@ -138,11 +141,21 @@ export class LegacyHttpChannel implements Channel {
   }
 
   #cancelled(text: string): void {
-    const { params } = JSON.parse(text) as { params: { requestId: number } };
+    const { params } = JSON.parse(text) as { params: { requestId: number; reason: string } };
     const open = this.#open.take(params.requestId);
     if (open === undefined) return;
     open.wanted = false;
     open.close?.();
+    if (params.reason === 'timeout' && this.#reachability.timedOut()) this.#gone();
+  }
+
+  /** Ends the conversation; what is in flight gets the error, and the next call opens another. */
+  #gone(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#stopAll();
+    this.#sink?.ended(
+      targetUnavailable(this.#endpoint.target, 'cannot be reached. Check that it is running.', { lost: true }),
+    );
   }
 
   async #postSide(text: string): Promise<void> {
@@ -227,6 +240,7 @@ export class LegacyHttpChannel implements Channel {
 
   /** @returns whether the message answered the request. */
   #deliver(text: string, id: number): boolean {
+    this.#reachability.answered();
     const before = this.inFlight();
     this.#sink?.message(text, id);
     return this.inFlight() < before;

@@ -24,6 +24,7 @@ import {
   waitMs,
 } from './remote-endpoint.ts';
 import type { RemoteEndpoint } from './remote-endpoint.ts';
+import { Reachability } from './reachability.ts';
 import { modernHeaders } from './request-headers.ts';
 
 /** Milliseconds an answered stream may stay open before its connection is given up instead of kept. */
@@ -46,6 +47,7 @@ export class ModernHttpChannel implements Channel {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #open = new IdMap<Open>();
   #sink: ChannelSink | undefined;
+  readonly #reachability = new Reachability();
   #closed = false;
 
   constructor(endpoint: RemoteEndpoint) {
@@ -88,12 +90,23 @@ export class ModernHttpChannel implements Channel {
       const translated =
         error instanceof UpstreamRpcError ? aboutOurRequest(target, outgoing.request.method, error) : undefined;
       this.#sink?.failed(outgoing.id, translated ?? (error as Error));
+      if (this.#reachability.failed(error)) this.#gone();
     };
   }
 
   #cancel(text: string): void {
-    const { params } = JSON.parse(text) as { params: { requestId: number } };
+    const { params } = JSON.parse(text) as { params: { requestId: number; reason: string } };
     this.#end(params.requestId);
+    if (params.reason === 'timeout' && this.#reachability.timedOut()) this.#gone();
+  }
+
+  /** Ends the conversation; what is in flight gets the error, and the next call opens another. */
+  #gone(): void {
+    if (this.#closed) return;
+    void this.close();
+    this.#sink?.ended(
+      targetUnavailable(this.#endpoint.target, 'cannot be reached. Check that it is running.', { lost: true }),
+    );
   }
 
   #end(id: number): void {
@@ -168,6 +181,7 @@ export class ModernHttpChannel implements Channel {
       const ours = error && aboutOurRequest(this.#endpoint.target, outgoing.request.method, error);
       if (ours !== undefined) throw ours;
     }
+    this.#reachability.answered();
     const before = this.inFlight();
     this.#sink?.message(text, outgoing.id);
     return this.inFlight() < before;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, request as httpRequest } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -799,6 +799,39 @@ describe('finding out', () => {
     upgraded = true;
     expect((await connector.open(patient())).era).toBe('legacy');
     await expect.poll(async () => (await connector.open(patient())).era).toBe('modern');
+  });
+
+  test('a server that is replaced by an older one is found out again', async () => {
+    const old = await serveOld();
+    const modern = nodeHandler(createMcpHandler(newServer, { legacy: 'reject' }));
+    let replaced = false;
+    const url = await serve(async (request, response) => {
+      if (!replaced) return modern(request, response);
+      const { port } = new URL(old.url);
+      const body: Buffer[] = [];
+      for await (const part of request) body.push(part as Buffer);
+      if (request.headers['mcp-method'] !== undefined) return response.writeHead(404).end();
+      const { host: _host, ...headers } = request.headers;
+      const forward = httpRequest({ port, host: '127.0.0.1', path: '/mcp', method: request.method ?? 'GET', headers });
+      forward.on('response', (answer) => {
+        response.writeHead(answer.statusCode ?? 500, answer.headers);
+        answer.pipe(response);
+      });
+      forward.on('error', () => response.destroy());
+      response.on('close', () => forward.destroy());
+      return forward.end(Buffer.concat(body));
+    });
+    const connector = connectorTo(url);
+    const conversation = await connector.open(opening());
+    expect(conversation.era).toBe('modern');
+    replaced = true;
+    expect(await failure(conversation.request(toolCall('echo', { text: 'a' })))).toMatchObject({
+      details: { status: 404 },
+    });
+    expect(conversation.ended).toBe(true);
+    const again = await connector.open(opening());
+    expect(again.era).toBe('legacy');
+    expect(await resultOf(again, toolCall('echo', { text: 'a' }))).toMatchObject({ content: [{ text: 'a' }] });
   });
 
   test('a URL of a caller that leads inside is refused before anything is sent', async () => {

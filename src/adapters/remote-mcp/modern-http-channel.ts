@@ -6,7 +6,7 @@
  */
 
 import type { EgressTextResponse } from '../../core/ports.ts';
-import { UpstreamRpcError } from '../../core/errors.ts';
+import { PlatformError, UpstreamRpcError } from '../../core/errors.ts';
 import type { Channel, ChannelSink } from '../../upstream/channel.ts';
 import { targetProtocolError, targetUnavailable } from '../../upstream/failures.ts';
 import { IdMap } from '../../upstream/id-map.ts';
@@ -90,7 +90,9 @@ export class ModernHttpChannel implements Channel {
       const translated =
         error instanceof UpstreamRpcError ? aboutOurRequest(target, outgoing.request.method, error) : undefined;
       this.#sink?.failed(outgoing.id, translated ?? (error as Error));
-      if (this.#reachability.failed(error)) this.#gone();
+      // A server may well refuse to be listened to; only calls tell whether it is there.
+      if (outgoing.request.method === 'subscriptions/listen') return;
+      if (this.#reachability.failed(error) || isReplaced(error)) this.#gone();
     };
   }
 
@@ -254,6 +256,13 @@ export class ModernHttpChannel implements Channel {
 
 async function* nothing(): AsyncIterable<Uint8Array> {
   // An answer without a body has no events.
+}
+
+/** What answers there no longer speaks this revision; opening again finds out what it speaks now. */
+function isReplaced(error: unknown): boolean {
+  if (!(error instanceof PlatformError)) return false;
+  const { status, upstreamCode } = error.details;
+  return status === 400 || status === 404 || status === 405 || upstreamCode === -32022;
 }
 
 /** A connection that went away may come back; a refusal stays one. */

@@ -3,7 +3,6 @@
  * the body; it does not authenticate, and it does not look at Host or Origin: `http/pipeline.ts` has done both.
  */
 
-import { isAscii, isUtf8 } from 'node:buffer';
 import type { Context } from '../core/context.ts';
 import { PlatformError, toPlatformError } from '../core/errors.ts';
 import { arrayElements } from '../core/json.ts';
@@ -14,6 +13,7 @@ import { errorMessage, toRpcError } from '../protocol/json-rpc.ts';
 import { MessageError, decodeMessage } from '../protocol/message.ts';
 import type { Message } from '../protocol/message.ts';
 import { isTargetId } from '../protocol/names.ts';
+import { decodeUtf8 } from '../protocol/utf8.ts';
 import { MODERN_VERSION } from '../protocol/versions.ts';
 import { CallRunner } from './call.ts';
 import { Catalogue } from './catalogue.ts';
@@ -114,7 +114,7 @@ export class Gateway {
     });
     this.#sessions = new SessionTable({ sealer, store, clock, ids });
     this.#announcer = new Announcer({ catalogue: this.catalogue, clock, serverInfo, subscriptions });
-    const dispatcher = new LegacyDispatcher({ runner, lists, sessions: this.#sessions, subscriptions, targets });
+    const dispatcher = new LegacyDispatcher({ runner, lists, sessions: this.#sessions, subscriptions, targets, clock });
     const shared = { dispatcher, lists, announcer: this.#announcer, clock };
     this.#modern = new ModernHandler({ runner, lists, announcer: this.#announcer, clock, serverInfo });
     this.#legacy = new LegacyHttp({ ...shared, sessions: this.#sessions, sessionsOn: options.sessionsOn });
@@ -229,7 +229,7 @@ function acceptsOf(request: GatewayRequest): Accepts {
 }
 
 /** JSON in UTF-8, not encoded. @throws PlatformError `UNSUPPORTED_MEDIA_TYPE`. */
-export function checkMedia(request: GatewayRequest): void {
+function checkMedia(request: GatewayRequest): void {
   const type = headerValue(request.headers, 'content-type');
   if (type !== 'application/json') {
     const [media = '', ...parameters] = (type ?? '')
@@ -255,15 +255,6 @@ export function checkMedia(request: GatewayRequest): void {
       `Content-Encoding ${encoding} is not supported. Send the body as it is.`,
     );
   }
-}
-
-/** @throws PlatformError `PARSE_ERROR` for bytes that are not UTF-8. */
-export function decodeUtf8(bytes: Uint8Array): string {
-  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  // Nearly every body is ASCII, where both encodings agree and the short way is faster.
-  if (isAscii(buffer)) return buffer.toString('latin1');
-  if (isUtf8(buffer)) return buffer.toString('utf8');
-  throw new PlatformError('PARSE_ERROR', 'The body is not valid UTF-8.');
 }
 
 /** @throws MessageError for an empty batch, one that is too long, or one with a message of the modern form. */

@@ -6,6 +6,7 @@
 import type { Context } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import { isObject, textOf } from '../core/json.ts';
+import type { Clock } from '../core/ports.ts';
 import { LEGACY_METHODS, LOG_LEVELS, encodeLegacyResult } from '../protocol/era-2025.ts';
 import { errorMessage, notificationMessage, resultMessage, toRpcError } from '../protocol/json-rpc.ts';
 import type { Message } from '../protocol/message.ts';
@@ -28,6 +29,7 @@ export interface LegacyParts {
   readonly sessions: SessionTable;
   readonly subscriptions: Subscriptions;
   readonly targets: TargetSet;
+  readonly clock: Clock;
 }
 
 /** Where the answers and questions of one message go. */
@@ -88,7 +90,12 @@ export class LegacyDispatcher {
     }
     const own = await this.#own(message, at);
     if (own !== undefined) return [resultMessage(message.idText, own)];
-    const text = await this.#parts.runner.run({ endpoint, message, caller: legacyCaller(message, at), context });
+    const text = await this.#parts.runner.run({
+      endpoint,
+      message,
+      caller: legacyCaller(message, at, this.#parts.clock),
+      context,
+    });
     return [resultMessage(message.idText, encodeLegacyResult(text, version))];
   }
 
@@ -155,13 +162,12 @@ export class LegacyDispatcher {
   }
 }
 
-function legacyCaller(message: Message, at: LegacyAt): Caller {
+function legacyCaller(message: Message, at: LegacyAt, clock: Clock): Caller {
   const { session, outlet, request, version } = at;
   const ask =
     session !== undefined && outlet.canStream
       ? {
-          ask: (method: string, paramsText: string) =>
-            askClient({ session, outlet, context: at.context }, method, paramsText),
+          ask: (method: string, paramsText: string) => askClient({ session, outlet, clock }, method, paramsText),
         }
       : {};
   return {
@@ -178,14 +184,14 @@ function legacyCaller(message: Message, at: LegacyAt): Caller {
 }
 
 function askClient(
-  at: { session: Session; outlet: Outlet; context: Context },
+  at: { readonly session: Session; readonly outlet: Outlet; readonly clock: Clock },
   method: string,
   paramsText: string,
 ): Promise<string> {
   const { idText, answer } = at.session.ask();
   const params = paramsText === '' ? '{}' : paramsText;
   at.outlet.send(`{"jsonrpc":"2.0","id":${idText},"method":${JSON.stringify(method)},"params":${params}}`);
-  const timeout = setTimeout(() => {
+  const cancel = at.clock.after(ASK_MS, () => {
     at.session.answered({
       kind: 'response',
       idText,
@@ -196,9 +202,8 @@ function askClient(
       parsedMeta: {},
       error: { code: -32603, message: `The client did not answer ${method} in time.` },
     });
-  }, ASK_MS);
-  timeout.unref();
-  return answer.finally(() => clearTimeout(timeout));
+  });
+  return answer.finally(cancel);
 }
 
 /** What `initialize` says of its client. @throws PlatformError `INVALID_PARAMS`. */

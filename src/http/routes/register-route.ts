@@ -2,9 +2,9 @@
 
 import type { Context } from '../../core/context.ts';
 import { PlatformError, toPlatformError } from '../../core/errors.ts';
-import { decodeUtf8 } from '../../gateway/gateway.ts';
 import type { GatewayRequest, Reply } from '../../gateway/reply.ts';
 import { headerValue } from '../../protocol/era-2026.ts';
+import { decodeUtf8 } from '../../protocol/utf8.ts';
 import { problemReply } from '../problem.ts';
 import { handleRegister } from './register.ts';
 import type { RegisterDependencies } from './register.ts';

@@ -211,7 +211,8 @@ test.each([
 
 test('a tool that reports an error ends with 5 and prints what it says', async () => {
   await instance((request, response) => reply(request, response, { ...TEXT('disk full'), isError: true }));
-  expect(await run(['call', 'a___b'])).toEqual({ code: 5, stdout: 'disk full\n', stderr: '' });
+  expect(await run(['call', 'a___b', 'name=Ada', 'n:=1'])).toEqual({ code: 5, stdout: 'disk full\n', stderr: '' });
+  expect((await run(['call', 'a___b', 'n=1'])).stderr).toBe('hint: n=1 is sent as text; n:=1 sends the value\n');
 });
 
 test.each([

@@ -195,7 +195,7 @@ function knownCode(value: unknown): ErrorCode | undefined {
 }
 
 /** Our own errors by the code in their data, an unknown name by its shape; anything else is a target's own error. */
-export function rpcError(status: number, error: RpcErrorObject): PlatformError | UpstreamRpcError {
+function rpcError(status: number, error: RpcErrorObject): PlatformError | UpstreamRpcError {
   const data = (typeof error.data === 'object' && error.data !== null ? error.data : {}) as Record<string, unknown>;
   const code = knownCode(data['code']);
   if (code !== undefined) return new PlatformError(code, error.message, { next: nextOf(data) });

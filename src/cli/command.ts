@@ -7,7 +7,7 @@ import type { Style } from './style.ts';
 
 export type OutputMode = 'text' | 'json' | 'stream-json';
 
-export interface ArgumentSpec {
+interface ArgumentSpec {
   /** `<name>`, `[name]` or `[names...]`, as usage lines write it. */
   readonly syntax: string;
   readonly description: string;
@@ -21,7 +21,7 @@ export interface OptionSpec {
   readonly default?: string;
 }
 
-export interface ExampleSpec {
+interface ExampleSpec {
   readonly command: string;
   readonly meaning: string;
 }

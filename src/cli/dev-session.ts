@@ -30,13 +30,19 @@ export class DevSession {
   readonly #context: CliContext;
   readonly #output: OutputMode;
   readonly #load: () => Promise<LoadedConfig>;
+  readonly #instance: Promise<LocalInstance>;
+  #started: (instance: LocalInstance) => void = () => {};
   #stopKeys: (() => void) | undefined;
   #watch: ConfigWatch | undefined;
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(context: CliContext, output: OutputMode, load: () => Promise<LoadedConfig>) {
     this.#context = context;
     this.#output = output;
     this.#load = load;
+    this.#instance = new Promise((resolve) => {
+      this.#started = resolve;
+    });
   }
 
   /** Passes an event of the instance on; people see those that have a message. */
@@ -45,21 +51,25 @@ export class DevSession {
     this.#queue.push({ type: 'event', event: { ...event }, ...text });
   }
 
-  begin(instance: LocalInstance, loaded: LoadedConfig): void {
-    const { interrupted, terminal } = this.#context;
+  /** Watches from the moment the configuration was read, so that no change during the start is missed. */
+  watch(loaded: LoadedConfig): void {
     this.#watch = watchConfig(loaded, {
       load: this.#load,
       clock,
-      onChange: (next, diff) => void this.#apply(instance, next, diff),
-      onInvalid: (problems, error) => {
-        instance.refuse(problems);
-        this.#reportInvalid(problems, error);
-      },
+      onChange: (next, diff) => this.#inTurn(() => this.#apply(next, diff)),
+      onInvalid: (problems, error) => this.#inTurn(() => this.#reportInvalid(problems, error)),
     });
-    if (this.#output === 'text' && terminal.canAsk)
+  }
+
+  /** The instance is there: what has changed meanwhile is applied, and keys are listened to. */
+  begin(instance: LocalInstance): void {
+    const { interrupted, terminal } = this.#context;
+    this.#started(instance);
+    if (this.#output === 'text' && terminal.canAsk) {
       this.#stopKeys = terminal.onKey((key) => void this.#onKey(key, instance));
-    if (interrupted.aborted) this.#end();
-    else interrupted.addEventListener('abort', () => this.#end(), { once: true });
+    }
+    if (interrupted.aborted) this.end();
+    else interrupted.addEventListener('abort', () => this.end(), { once: true });
   }
 
   /** Ends with the session: on a signal, or when `q` is pressed. */
@@ -67,14 +77,20 @@ export class DevSession {
     return this.#queue;
   }
 
-  #end(): void {
+  end(): void {
     this.#stopKeys?.();
     this.#stopKeys = undefined;
     this.#watch?.close();
     this.#queue.end();
   }
 
-  async #apply(instance: LocalInstance, loaded: LoadedConfig, diff: ConfigDiff): Promise<void> {
+  /** One after another, so that the last state of the file is the one that stays. */
+  #inTurn(act: () => Promise<void>): void {
+    this.#turn = this.#turn.then(act);
+  }
+
+  async #apply(loaded: LoadedConfig, diff: ConfigDiff): Promise<void> {
+    const instance = await this.#instance;
     try {
       await instance.reload(loaded);
     } catch (error) {
@@ -93,7 +109,9 @@ export class DevSession {
     });
   }
 
-  #reportInvalid(problems: readonly ConfigProblem[], error: unknown): void {
+  async #reportInvalid(problems: readonly ConfigProblem[], error: unknown): Promise<void> {
+    const instance = await this.#instance;
+    instance.refuse(problems);
     const said = problems.length > 0 ? formatProblems(problems) : `error  ${(error as Error).message}\n`;
     const text = `${said}  The last good configuration stays in use.`;
     this.#queue.push({ type: 'event', event: { type: 'config-invalid', problems }, text });
@@ -102,7 +120,7 @@ export class DevSession {
   async #onKey(key: string, instance: LocalInstance): Promise<void> {
     const { terminal, version } = this.#context;
     const style = terminal.colour ? COLOURED : PLAIN;
-    if (key === 'q') this.#end();
+    if (key === 'q') this.end();
     else if (key === 's') this.#show(statusText(instance.status(), style));
     else if (key === 'c')
       this.#show(

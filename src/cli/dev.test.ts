@@ -227,6 +227,35 @@ test('a configuration that changes is taken over, and one that is wrong is not',
   for await (const _ of session.events);
 });
 
+test('a change during the start is not missed', async () => {
+  const file = join(cwd, 'zeroplane.yaml');
+  await writeFile(file, 'mcpServers:\n  one: { command: a }\n');
+  const gateway = fake();
+  const slow: Fake = {
+    ...gateway,
+    start: async (options) => {
+      await writeFile(file, 'mcpServers:\n  two: { command: a }\n');
+      return gateway.start(options);
+    },
+  };
+  const session = dev(slow);
+  expect(await next(session)).toMatchObject({ type: 'ready' });
+  await next(session);
+  expect(await next(session)).toMatchObject({
+    event: { type: 'config-reloaded' },
+    text: expect.stringContaining('added two'),
+  });
+  session.stop('SIGTERM');
+  for await (const _ of session.events);
+});
+
+test('a start that fails is the error, and nothing is watched any more', async () => {
+  const gateway = fake();
+  const session = dev({ ...gateway, start: () => Promise.reject(new Error('no port')) });
+  await expect(session.events.next()).rejects.toThrow('no port');
+  expect(gateway.closed).toEqual([]);
+});
+
 test('a configuration that is wrong at the start ends with 2 and every problem', async () => {
   await writeFile(join(cwd, 'zeroplane.yaml'), 'prot: 1\nmcpServers:\n  a: { comand: x }\n');
   const run = await runForTest(['dev'], { cwd });

@@ -47,11 +47,11 @@ export function targetTable(targets: readonly TargetReport[], style: Style): str
 
 function remarks(target: TargetReport): string {
   const parts: string[] = [];
-  if (target.reason !== undefined) parts.push(target.reason);
   if (target.prompts > 0) parts.push(plural(target.prompts, 'prompt'));
   if (target.resources > 0) parts.push(plural(target.resources, 'resource'));
   if ((target.restarts ?? 0) > 0) parts.push(plural(target.restarts ?? 0, 'restart'));
   if (target.skipped.length > 0) parts.push(`${target.skipped.length} skipped`);
+  if (target.reason !== undefined) parts.push(target.reason);
   return parts.join(', ');
 }
 

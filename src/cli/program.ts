@@ -96,8 +96,8 @@ interface Writers {
   readonly error: (text: string) => void;
 }
 
-/** The program with every verb; exported for the reference page. */
-export function buildProgram(choose: Choose, writers: Writers, version: string): Command {
+/** The program with every verb. */
+function buildProgram(choose: Choose, writers: Writers, version: string): Command {
   const program = new Command('zeroplane')
     .description('One MCP endpoint for every tool you have.')
     .version(version, '-V, --version', 'Print the version')

@@ -53,7 +53,16 @@ export async function* callVerb(invocation: Invocation, context: CliContext): As
   yield* events;
   const { value, text } = await answer;
   yield { type: 'result', value, json: text, text: () => contentText(value) };
-  return value['isError'] === true ? EXIT.toolError : EXIT.ok;
+  if (value['isError'] !== true) return EXIT.ok;
+  const hint = textHint(words);
+  if (hint !== undefined) yield { type: 'log', level: 'info', message: hint };
+  return EXIT.toolError;
+}
+
+/** A number that was typed as text is the usual reason why arguments do not fit. */
+function textHint(words: readonly string[]): string | undefined {
+  const word = words.find((candidate) => /^[^=:]+=(-?\d+(\.\d+)?|true|false|null|[[{].*)$/.test(candidate));
+  return word === undefined ? undefined : `hint: ${word} is sent as text; ${word.replace('=', ':=')} sends the value`;
 }
 
 /** Calls until the tool has stopped asking. */

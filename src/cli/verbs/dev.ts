@@ -47,6 +47,7 @@ async function* serve(start: StartInstance, setting: Setting): AsyncGenerator<Cl
   const isEphemeral = setting.invocation.isSet('ephemeral');
   const dataDir = isEphemeral ? undefined : (setting.folder ?? join(loaded.baseDir, '.zeroplane'));
   const session = new DevSession(context, setting.invocation.output, load);
+  session.watch(loaded);
   const { port, host, auth } = flags;
   const instance = await start({
     loaded,
@@ -57,9 +58,12 @@ async function* serve(start: StartInstance, setting: Setting): AsyncGenerator<Cl
     version: context.version,
     env: context.env,
     onEvent: (event) => session.tell(event),
+  }).catch((error: unknown) => {
+    session.end();
+    throw error;
   });
+  session.begin(instance);
   yield ready(instance, loaded, { setting, dataDir });
-  session.begin(instance, loaded);
   yield* session.events();
   yield { type: 'step', message: `Stopping: calls in progress have ${DRAIN_MS / 1000} s. Ctrl-C again ends at once.` };
   await instance.close({ drainMs: DRAIN_MS });

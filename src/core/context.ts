@@ -46,7 +46,7 @@ export interface ContextParts {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly log: Logger;
-  readonly trace?: Trace;
+  readonly trace?: Trace | undefined;
   readonly hops?: number;
 }
 

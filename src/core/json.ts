@@ -239,6 +239,20 @@ export function scan(text: string, record = 3): Scanned {
 }
 
 /**
+ * The outer object of JSON text that is known to be valid and bounded: a result that a target's adapter has read.
+ *
+ * @returns `undefined` when the text is no object.
+ */
+export function outline(text: string, record: number): RawObject | undefined {
+  try {
+    return new Scanner(text, MAX_DEPTH * 2).value(0, record);
+  } catch (error) {
+    if (error instanceof Malformed || error instanceof PlatformError) return undefined;
+    throw error;
+  }
+}
+
+/**
  * The elements of a JSON array as original text; `undefined` when the text is no array or not JSON at all, which
  * {@link scan} then says.
  *

@@ -254,10 +254,10 @@ export interface CallEvent {
   readonly name: string;
   readonly atMs: number;
   /** On `call-ended` only. */
-  readonly durationMs?: number;
-  readonly outcome?: 'ok' | 'tool-error' | 'error' | 'input-required' | 'cancelled' | 'denied';
-  readonly errorCode?: string;
-  readonly tags?: Readonly<Record<string, string>>;
+  readonly durationMs?: number | undefined;
+  readonly outcome?: 'ok' | 'tool-error' | 'error' | 'input-required' | 'cancelled' | 'denied' | undefined;
+  readonly errorCode?: string | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
 }
 
 export type PlatformEvent = CallEvent;

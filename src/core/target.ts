@@ -62,11 +62,11 @@ export interface TargetCall {
   /** `params` parsed, with the target's own name or URI in place. */
   readonly parsed: Readonly<Record<string, unknown>>;
   /** The listed definition, when there is one. */
-  readonly definition?: Definition;
+  readonly definition?: Definition | undefined;
   /** An annotation (`readOnlyHint`, `idempotentHint`) or an idempotency key makes a repeat safe. */
   readonly repeatable: boolean;
   /** Present when the caller sent one; functions and remote servers get it too. */
-  readonly idempotencyKey?: string;
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** The text of a `result` object. Adapters do not interpret it. */

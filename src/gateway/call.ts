@@ -6,7 +6,7 @@
 import type { Context } from '../core/context.ts';
 import { PlatformError, UpstreamRpcError } from '../core/errors.ts';
 import { isObject, joinMembers, rawMembers, scan } from '../core/json.ts';
-import type { Clock, EventPort } from '../core/ports.ts';
+import type { CallEvent, Clock, EventPort } from '../core/ports.ts';
 import type { TargetCall } from '../core/target.ts';
 import type { Policy } from '../policy/decide.ts';
 import type { HeaderMap } from '../protocol/era-2026.ts';
@@ -111,7 +111,7 @@ export class CallRunner {
       principal: context.principal,
       action: resolved.action,
       resource: resolved.resource,
-      context: { requestId: context.requestId, ...(isObject(args) ? { arguments: args } : {}) },
+      context: isObject(args) ? { requestId: context.requestId, arguments: args } : { requestId: context.requestId },
     });
     if (!decision.allowed && decision.visible) {
       throw new PlatformError(
@@ -155,30 +155,28 @@ export class CallRunner {
     const { events, clock } = this.#parts;
     const { context, message } = request;
     const startedMs = clock.monotonicMs();
-    const base = {
+    const event = (type: CallEvent['type']) => ({
+      type,
       requestId: context.requestId,
       tenant: context.tenant,
       principal: context.principal.id,
       method: message.method,
       target: resolved.target.id,
       name: resolved.name,
-    };
-    events.emit({ type: 'call-started', ...base, atMs: clock.nowMs() });
-    const end = (outcome: 'ok' | 'tool-error' | 'error' | 'input-required' | 'cancelled', errorCode?: string): void => {
-      const tags = resolved.published?.definition.tags;
+      atMs: clock.nowMs(),
+    });
+    events.emit(event('call-started'));
+    const end = (outcome: CallEvent['outcome'], errorCode?: string): void =>
       events.emit({
-        type: 'call-ended',
-        ...base,
-        atMs: clock.nowMs(),
+        ...event('call-ended'),
         durationMs: clock.monotonicMs() - startedMs,
         outcome,
-        ...(errorCode === undefined ? {} : { errorCode }),
-        ...(tags === undefined ? {} : { tags }),
+        errorCode,
+        tags: resolved.published?.definition.tags,
       });
-    };
     try {
       const text = await run();
-      end(text.includes('"isError":true') ? 'tool-error' : isInputRequired(text) ? 'input-required' : 'ok');
+      end(outcomeOfResult(text));
       return text;
     } catch (error) {
       const failure = asToolResult(error, message.method, { target: resolved.target.id, requestId: context.requestId });
@@ -217,7 +215,8 @@ export class CallRunner {
     if (ours) context.onAbort((reason) => running.context.abort(reason));
     const text = await this.#turns(request, resolved, running);
     const shown = endpoint === '' && resolved.target.id !== 'registry' ? publicResult(text, resolved.target) : text;
-    return message.method === 'tools/call' ? results.offload(shown, context, caller.version) : shown;
+    const isLarge = message.method === 'tools/call' && results.isLarge(shown);
+    return isLarge ? results.offload(shown, context, caller.version) : shown;
   }
 
   #isModernTarget(request: CallRequest, resolved: Resolved): boolean {
@@ -287,8 +286,8 @@ function targetCall(request: CallRequest, resolved: Resolved): TargetCall {
     meta: travellingMeta(message.meta),
     parsed: resolved.parsed,
     repeatable: isRead || hinted || caller.idempotencyKey !== undefined,
-    ...(resolved.published === undefined ? {} : { definition: resolved.published.definition }),
-    ...(caller.idempotencyKey === undefined ? {} : { idempotencyKey: caller.idempotencyKey }),
+    definition: resolved.published?.definition,
+    idempotencyKey: caller.idempotencyKey,
   };
 }
 
@@ -312,6 +311,12 @@ function innerCall(message: Message, name: string): Message {
     params: [{ key: 'name', text: JSON.stringify(name) }, { key: 'arguments', text: inner?.text ?? '{}' }, ...others],
     parsed: { ...message.parsed, name, arguments: args },
   };
+}
+
+function outcomeOfResult(text: string): 'ok' | 'tool-error' | 'input-required' {
+  if (text.includes('"isError"') && (JSON.parse(text) as Record<string, unknown>)['isError'] === true)
+    return 'tool-error';
+  return isInputRequired(text) ? 'input-required' : 'ok';
 }
 
 export function isInputRequired(text: string): boolean {

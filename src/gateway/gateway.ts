@@ -212,12 +212,12 @@ function failure(thrown: unknown, context: Context): Reply {
   );
 }
 
+const BOTH: Accepts = { json: true, sse: true };
+
 /** Media types that a client takes; an absent header takes all. */
 function acceptsOf(request: GatewayRequest): Accepts {
   const accept = headerValue(request.headers, 'accept');
-  if (accept === undefined) return { json: true, sse: true };
-  if (accept.includes('application/json') && accept.includes('text/event-stream') && !accept.includes('q=0'))
-    return { json: true, sse: true };
+  if (accept === undefined || accept === 'application/json, text/event-stream') return BOTH;
   const ranges = accept
     .toLowerCase()
     .split(',')
@@ -225,7 +225,10 @@ function acceptsOf(request: GatewayRequest): Accepts {
     .filter(([, ...parameters]) => !parameters.some((parameter) => /^q=0(?:\.0+)?$/.test(parameter)))
     .map(([type = '']) => type);
   const has = (...types: string[]): boolean => types.some((type) => ranges.includes(type));
-  return { json: has('application/json', 'application/*', '*/*'), sse: has('text/event-stream', 'text/*', '*/*') };
+  return {
+    json: has('application/json', 'application/*', '*/*'),
+    sse: has('text/event-stream', 'text/*', '*/*'),
+  };
 }
 
 /** JSON in UTF-8, not encoded. @throws PlatformError `UNSUPPORTED_MEDIA_TYPE`. */

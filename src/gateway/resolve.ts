@@ -106,10 +106,9 @@ function ownParams(message: Message, found: Found): Pick<Resolved, 'params' | 'p
   }
   const key = message.method.startsWith('resources/') ? 'uri' : 'name';
   if (message.parsed[key] === found.name) return { params: message.params, parsed: message.parsed };
-  return {
-    params: replace(message.params, key, JSON.stringify(found.name)),
-    parsed: { ...message.parsed, [key]: found.name },
-  };
+  const parsed: Record<string, unknown> = { ...message.parsed };
+  parsed[key] = found.name;
+  return { params: replace(message.params, key, JSON.stringify(found.name)), parsed };
 }
 
 function replace(members: readonly RawMember[], key: string, text: string): RawMember[] {
@@ -127,12 +126,10 @@ function resourceOf(message: Message, found: Found): Resource {
 export function resolve(view: View, endpoint: Endpoint, message: Message): Resolved | undefined {
   const found = find(view, endpoint, message);
   if (found === undefined) return undefined;
-  return {
-    ...found,
-    action: actionOf(message.method),
-    resource: resourceOf(message, found),
-    ...ownParams(message, found),
-  };
+  const { target, published, name } = found;
+  const { params, parsed } = ownParams(message, found);
+  const action = actionOf(message.method);
+  return { target, published, name, action, resource: resourceOf(message, found), params, parsed };
 }
 
 const URI_KEYS: ReadonlySet<string> = new Set(['uri', 'resourceUri', 'ui/resourceUri', 'message']);

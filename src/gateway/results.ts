@@ -39,10 +39,14 @@ export class ResultStore {
     return `results/${owner}/${id}`;
   }
 
-  /** @returns the text itself when it is small enough, else a result with preview and link. */
-  async offload(text: string, context: Context, version: string): Promise<string> {
+  /** Whether a result is too large for one message. */
+  isLarge(text: string): boolean {
     // A UTF-16 unit is at most three bytes: most results need no count.
-    if (text.length * 3 <= this.#offloadBytes || Buffer.byteLength(text) <= this.#offloadBytes) return text;
+    return text.length * 3 > this.#offloadBytes && Buffer.byteLength(text) > this.#offloadBytes;
+  }
+
+  /** Keeps a large result and words a short one with preview and link in its place. */
+  async offload(text: string, context: Context, version: string): Promise<string> {
     const id = this.#ids.uuid();
     const bytes = Buffer.from(text);
     await this.#store.store(context.tenant).blobs.put(this.#key(context, id), bytes, {

@@ -4,7 +4,7 @@
  */
 
 import { Context } from '../core/context.ts';
-import type { Principal } from '../core/context.ts';
+import type { Principal, Trace } from '../core/context.ts';
 import { PlatformError, toPlatformError } from '../core/errors.ts';
 import type { Clock, IdSource, Logger } from '../core/ports.ts';
 import { Gateway } from '../gateway/gateway.ts';
@@ -163,9 +163,6 @@ export class Pipeline {
 
   #context(request: HttpRequest, principal: Principal, requestId: string): Context {
     const { clock, log } = this.#options;
-    const traceparent = headerValue(request.headers, 'traceparent');
-    const tracestate = headerValue(request.headers, 'tracestate');
-    const baggage = headerValue(request.headers, 'baggage');
     const hops = Number(headerValue(request.headers, 'zeroplane-hops') ?? 0);
     return new Context({
       principal,
@@ -174,15 +171,7 @@ export class Pipeline {
       log,
       timeoutMs: REQUEST_TIMEOUT_MS,
       hops: Number.isInteger(hops) && hops >= 0 ? hops : 0,
-      ...(traceparent === undefined
-        ? {}
-        : {
-            trace: {
-              traceparent,
-              ...(tracestate === undefined ? {} : { tracestate }),
-              ...(baggage === undefined ? {} : { baggage }),
-            },
-          }),
+      trace: traceOf(request),
     });
   }
 
@@ -209,6 +198,18 @@ function rpcReply(error: PlatformError, requestId: string): Reply {
   const retryAfter = error.details['retryAfterSeconds'];
   const headers = typeof retryAfter === 'number' ? { 'retry-after': String(retryAfter) } : undefined;
   return jsonReply(error.status, errorMessage('null', toRpcError(error, { modern: false, requestId })), headers);
+}
+
+function traceOf(request: HttpRequest): Trace | undefined {
+  const traceparent = headerValue(request.headers, 'traceparent');
+  if (traceparent === undefined) return undefined;
+  const tracestate = headerValue(request.headers, 'tracestate');
+  const baggage = headerValue(request.headers, 'baggage');
+  return {
+    traceparent,
+    ...(tracestate === undefined ? {} : { tracestate }),
+    ...(baggage === undefined ? {} : { baggage }),
+  };
 }
 
 function once(run: () => void): () => void {

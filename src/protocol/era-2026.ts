@@ -5,8 +5,8 @@
  */
 
 import { PlatformError } from '../core/errors.ts';
-import type { RawMember } from '../core/json.ts';
-import { isObject, joinMembers, rawMembers, scan } from '../core/json.ts';
+import type { RawMember, RawObject } from '../core/json.ts';
+import { isObject, joinMembers, outline, rawMembers } from '../core/json.ts';
 import type { Message } from './message.ts';
 import {
   META_CLIENT_CAPABILITIES,
@@ -197,17 +197,19 @@ export interface ModernResultOptions {
 
 /** Completes a target's result: `resultType`, our `serverInfo` (theirs under a key of ours), cache hints. */
 export function encodeModernResult(text: string, options: ModernResultOptions): string {
-  const { object, value } = scan(text, 2);
-  if (object === undefined || !isObject(value))
+  const object = outline(text, 2);
+  if (object === undefined) {
     throw new PlatformError('TARGET_PROTOCOL_ERROR', 'The target answered with a result that is no object.');
-  const additions = resultAdditions(value, options);
+  }
+  const additions = resultAdditions(text, object, options);
   const meta = object.members.find((entry) => entry.key === '_meta');
-  if (meta === undefined)
+  if (meta === undefined) {
     return append(
       text,
       object.members.length === 0,
       `${additions}"_meta":{"${META_SERVER_INFO}":${options.serverInfo}}`,
     );
+  }
   const members = meta.object === undefined ? [] : rawMembers(text, meta.object);
   const theirs = members.map((member) =>
     member.key === META_SERVER_INFO ? { key: 'io.zeroplane/upstreamServerInfo', text: member.text } : member,
@@ -218,11 +220,14 @@ export function encodeModernResult(text: string, options: ModernResultOptions): 
 }
 
 /** Members to add, each followed by a comma. */
-function resultAdditions(value: Record<string, unknown>, options: ModernResultOptions): string {
-  let out = value['resultType'] === undefined ? '"resultType":"complete",' : '';
-  if (options.cacheable && (value['resultType'] ?? 'complete') === 'complete') {
-    if (value['ttlMs'] === undefined) out += '"ttlMs":0,';
-    if (value['cacheScope'] === undefined) out += '"cacheScope":"private",';
+function resultAdditions(text: string, object: RawObject, options: ModernResultOptions): string {
+  const has = (key: string): boolean => object.members.some((entry) => entry.key === key);
+  const type = object.members.find((entry) => entry.key === 'resultType');
+  const isComplete = type === undefined || text.slice(type.start, type.end) === '"complete"';
+  let out = type === undefined ? '"resultType":"complete",' : '';
+  if (options.cacheable === true && isComplete) {
+    if (!has('ttlMs')) out += '"ttlMs":0,';
+    if (!has('cacheScope')) out += '"cacheScope":"private",';
   }
   return out;
 }

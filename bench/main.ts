@@ -4,6 +4,7 @@
  * Every server stays up for the whole run and is measured alone, in turn, five times; figures are medians.
  * Ratios are what counts: absolute figures change from machine to machine. `--quick` takes about a minute,
  * `--full` counts memory over a million calls, `--floors` leaves the product out, `--no-peers` the proxies,
+ * `--only PATTERN` measures the rows whose id matches, `--check` fails on a miss,
  * `--json` prints the document that is stored in `bench/results/latest.json`.
  */
 
@@ -27,6 +28,7 @@ const { values: options } = parseArgs({
     'no-peers': flag,
     json: flag,
     rounds: { type: 'string' },
+    only: { type: 'string' },
     check: flag,
   },
 });
@@ -59,9 +61,12 @@ async function allRows(): Promise<Row[]> {
 }
 
 async function measureAll(rows: readonly Row[]): Promise<Summary[]> {
-  const all = rows.map((row) => new Series(row));
+  const wanted = new RegExp(options.only ?? '');
+  const all = rows.filter((row) => wanted.test(row.id)).map((row) => new Series(row));
+  say(`warming up, ${all.length} rows`);
+  for (const series of all) await series.warm({ ...timing, durationMs: timing.durationMs * 2 });
   for (let round = 1; round <= rounds; round++) {
-    say(`round ${round} of ${rounds}, ${all.length} rows`);
+    say(`round ${round} of ${rounds}`);
     for (const series of all) await series.run(timing);
   }
   return all.map((series) => series.summary());

@@ -83,6 +83,11 @@ export class Series {
     this.row = row;
   }
 
+  /** A run that counts for nothing: code is compiled, conversations are opened. */
+  async warm(timing: Timing): Promise<void> {
+    await load(this.row, timing);
+  }
+
   async run(timing: Timing): Promise<void> {
     const before = cpuMs(this.row.pid);
     const sample = await load(this.row, timing);

@@ -133,7 +133,7 @@ export async function productCalls(): Promise<Row[]> {
   const [command, ...args] = stdioChild();
   const gateway = await product({
     sets: [{ targets: 1, tools: 1 }],
-    mcpServers: { child: { command, args }, upstream: { url: upstream.ready.url } },
+    mcpServers: { child: { command, args, cwd: tmpdir() }, upstream: { url: upstream.ready.url } },
   });
   return [
     ...(await callRows(gateway, { id: 'product', title: 'zeroplane, in-process target', tool: 'bench___echo' })),

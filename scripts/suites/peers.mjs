@@ -16,6 +16,7 @@ register();
 const { clients } = await import('../../tests/peers/clients.ts');
 const { WireClient } = await import('../../tests/fixtures/wire-client.ts');
 const { realServers, fixtureCommand } = await import('../../tests/fixtures/gateway.ts');
+const { startRecordingProxy } = await import('../../tests/fixtures/recording-proxy.ts');
 const { tmpdir } = await import('node:os');
 
 const PROBE = { tool: 'everything___echo', args: { message: 'hello' }, answer: 'hello' };
@@ -103,7 +104,14 @@ async function libraries(report) {
   };
   const { ready } = await startGateway(config, { auth: undefined });
   await registerFunction(ready);
-  for (const client of clients) await checkLibrary(report, ready, client);
+  const proxy = await startRecordingProxy(ready.url);
+  const { token } = ready;
+  for (const client of clients) await checkLibrary(report, { url: proxy.url, mcp: `${proxy.url}/mcp`, token }, client);
+  await report.check(`all ${proxy.seen.length} messages of the gateway fit the schema of their revision`, async () => {
+    const violations = proxy.violations();
+    if (violations.length > 0) throw new Error(violations.join('\n'));
+  });
+  await proxy.close();
 }
 
 async function checkPrograms(report, names) {

@@ -1,14 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Running } from '../fixtures/child.ts';
 import type { GatewayReady } from '../fixtures/gateway.ts';
+import type { RecordingProxy } from '../fixtures/recording-proxy.ts';
 import type { WireEra } from '../fixtures/wire-client.ts';
 import { fixtureServer } from '../fixtures/child.ts';
+import { startRecordingProxy } from '../fixtures/recording-proxy.ts';
 import { fixtureCommand, realServers, startGateway } from '../fixtures/gateway.ts';
 import { WireClient } from '../fixtures/wire-client.ts';
 import { clients } from '../peers/clients.ts';
 
 let gateway: Running<GatewayReady>;
 let remote: Running<{ url: string }>;
+let proxy: RecordingProxy;
 
 beforeAll(async () => {
   remote = await fixtureServer('http-modern');
@@ -19,6 +22,7 @@ beforeAll(async () => {
       functions,
     };
   });
+  proxy = await startRecordingProxy(gateway.ready.url);
   const registration = {
     type: 'tool',
     name: 'welcome',
@@ -35,12 +39,13 @@ beforeAll(async () => {
 }, 40_000);
 
 afterAll(async () => {
+  await proxy?.close();
   await Promise.all([gateway?.stop(), remote?.stop()]);
 });
 
 const addressOf = (transport: 'http' | 'sse', target?: string): string => {
-  if (transport === 'sse') return `${gateway.ready.url}/sse`;
-  return target === undefined ? gateway.ready.mcp : `${gateway.ready.mcp}/${target}`;
+  if (transport === 'sse') return `${proxy.url}/sse`;
+  return target === undefined ? `${proxy.url}/mcp` : `${proxy.url}/mcp/${target}`;
 };
 
 describe.each(clients)('$name', (client) => {
@@ -96,6 +101,12 @@ describe.each(clients)('$name', (client) => {
       }
     },
   );
+});
+
+test('the gateway sent these clients nothing that the schema of their revision refuses', () => {
+  expect(new Set(proxy.seen.map((seen) => seen.version))).toEqual(new Set(['2025-11-25', '2026-07-28']));
+  expect(proxy.seen.length).toBeGreaterThan(100);
+  expect(proxy.violations()).toEqual([]);
 });
 
 describe.each<WireEra>(['modern', 'session', 'stateless', 'sse'])('on the wire, %s', (era) => {

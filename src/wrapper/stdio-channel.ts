@@ -17,13 +17,15 @@ export interface StdioChannelOptions {
   readonly guard: ProcessGuard;
   /** Longest line that is read. @default 6 MiB */
   readonly maxLineBytes?: number;
-  /** Most bytes that wait for a child that does not read. @default 16 MiB */
+  /** Most bytes that wait for a child that does not read. @default 32 MiB */
   readonly maxUnreadBytes?: number;
   readonly termAfterMs?: number;
   readonly killAfterMs?: number;
 }
 
 const MIB = 1024 * 1024;
+/** What is this long gains nothing from waiting for company. */
+const LARGE_CHARACTERS = 32_768;
 /** Line ends outside strings are white space; JSON has none inside strings. */
 const LINE_END = /[\r\n]/g;
 
@@ -41,7 +43,7 @@ export class StdioChannel implements Channel {
 
   constructor(spec: ChildSpec, options: StdioChannelOptions) {
     this.#options = options;
-    this.#maxUnreadBytes = options.maxUnreadBytes ?? 16 * MIB;
+    this.#maxUnreadBytes = options.maxUnreadBytes ?? 32 * MIB;
     const maxLineBytes = options.maxLineBytes ?? 6 * MIB;
     this.#reader = new LineReader(
       {
@@ -89,6 +91,10 @@ export class StdioChannel implements Channel {
     }
     this.#outbox += text.includes('\n') || text.includes('\r') ? `${text.replace(LINE_END, ' ')}\n` : `${text}\n`;
     if (this.#flushing) return;
+    if (this.#outbox.length > LARGE_CHARACTERS) {
+      this.#flush();
+      return;
+    }
     this.#flushing = true;
     // Requests that arrive in one turn of the event loop leave in one write.
     setImmediate(() => {

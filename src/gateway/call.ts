@@ -155,7 +155,7 @@ export class CallRunner {
     const { events, clock } = this.#parts;
     const { context, message } = request;
     const startedMs = clock.monotonicMs();
-    const event = (type: CallEvent['type']) => ({
+    const event = (type: CallEvent['type'], ended: Ended): CallEvent => ({
       type,
       requestId: context.requestId,
       tenant: context.tenant,
@@ -164,16 +164,14 @@ export class CallRunner {
       target: resolved.target.id,
       name: resolved.name,
       atMs: clock.nowMs(),
+      durationMs: ended.durationMs,
+      outcome: ended.outcome,
+      errorCode: ended.errorCode,
+      tags: ended.outcome === undefined ? undefined : resolved.published?.definition.tags,
     });
-    events.emit(event('call-started'));
+    events.emit(event('call-started', NOT_ENDED));
     const end = (outcome: CallEvent['outcome'], errorCode?: string): void =>
-      events.emit({
-        ...event('call-ended'),
-        durationMs: clock.monotonicMs() - startedMs,
-        outcome,
-        errorCode,
-        tags: resolved.published?.definition.tags,
-      });
+      events.emit(event('call-ended', { durationMs: clock.monotonicMs() - startedMs, outcome, errorCode }));
     try {
       const text = await run();
       end(outcomeOfResult(text));
@@ -272,6 +270,10 @@ export class CallRunner {
     return text;
   }
 }
+
+type Ended = Pick<CallEvent, 'durationMs' | 'outcome' | 'errorCode'>;
+
+const NOT_ENDED: Ended = { durationMs: undefined, outcome: undefined, errorCode: undefined };
 
 function targetCall(request: CallRequest, resolved: Resolved): TargetCall {
   const { message, caller } = request;

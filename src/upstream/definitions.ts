@@ -4,9 +4,9 @@ import type { Definition } from '../core/target.ts';
 import { isObject } from '../core/json.ts';
 
 /** Longest name of a tool or prompt. */
-export const MAX_NAME_LENGTH = 256;
+const MAX_NAME_LENGTH = 256;
 /** Longest URI or template. */
-export const MAX_URI_LENGTH = 8_192;
+const MAX_URI_LENGTH = 8_192;
 
 /** Control, format (zero-width, bidirectional), surrogate and private-use characters: what a name can hide behind. */
 const HIDDEN = /\p{C}|\p{Zl}|\p{Zp}/u;

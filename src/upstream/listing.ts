@@ -8,9 +8,9 @@ import { arrayElements, isObject, scan } from '../core/json.ts';
 import { targetProtocolError } from './failures.ts';
 import { definitionObjection } from './definitions.ts';
 
-export const MAX_ITEMS = 10_000;
+const MAX_ITEMS = 10_000;
 export const MAX_PAGES = 100;
-export const MAX_LISTING_BYTES = 8 * 1024 * 1024;
+const MAX_LISTING_BYTES = 8 * 1024 * 1024;
 
 export interface ListingOptions {
   /** Name of the target, for error messages. */
@@ -22,7 +22,7 @@ export interface ListingOptions {
   readonly exchange?: Exchange;
   /** Why a definition may not be listed over this transport (`x-mcp-header`). */
   readonly objection?: (definition: Definition) => string | undefined;
-  /** @default {@link MAX_ITEMS} */
+  /** @default 10000 */
   readonly maxItems?: number;
 }
 

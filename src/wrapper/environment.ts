@@ -4,7 +4,7 @@
  * The host variables a child gets: enough to find programs, a home, a language and a place for temporary files.
  * Everything else, credentials and `NODE_OPTIONS` among it, has to be configured for the server by name.
  */
-export const INHERITED_VARIABLES: readonly string[] = ['PATH', 'HOME', 'LANG', 'TMPDIR'];
+const INHERITED_VARIABLES: readonly string[] = ['PATH', 'HOME', 'LANG', 'TMPDIR'];
 
 /**
  * The whole environment of a child, but for the mark it is found by (`stragglers.ts`): {@link INHERITED_VARIABLES} of the host, then what is configured for it.

@@ -21,7 +21,7 @@ export interface OversizedLine {
 }
 
 /** How much of an endless line is thrown away before the stream is given up. */
-export const MAX_SKIPPED_BYTES = 256 * 1024 * 1024;
+const MAX_SKIPPED_BYTES = 256 * 1024 * 1024;
 
 const NEWLINE = 10;
 const RETURN = 13;

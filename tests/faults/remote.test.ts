@@ -236,6 +236,7 @@ const call: TargetCall = {
 const SCALE = 10;
 const DOWN_MS = 60_000 / SCALE;
 const CALLS_PER_SECOND = 200;
+const SCALED_TIMEOUT_MS = 150;
 
 describe('F-27: a server that is down while 200 calls a second arrive', () => {
   test.each([
@@ -257,8 +258,8 @@ describe('F-27: a server that is down while 200 calls a second arrive', () => {
       clock,
       log: quiet,
       gate,
-      timeoutMs: DEADLINE_MS,
-      openTimeoutMs: DEADLINE_MS,
+      timeoutMs: SCALED_TIMEOUT_MS,
+      openTimeoutMs: SCALED_TIMEOUT_MS,
     });
     cleanups.push(() => target.close());
     await target.call(call, exchange, context());

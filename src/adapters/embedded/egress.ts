@@ -28,7 +28,7 @@ import { bareHost, isAllowedAddress, parseAllowList } from './egress-address.ts'
 import type { AllowList } from './egress-address.ts';
 import { requestFailure } from './egress-failure.ts';
 
-export interface ResolvedAddress {
+interface ResolvedAddress {
   readonly address: string;
   readonly family: number;
 }

@@ -79,7 +79,7 @@ async function collectSlowly(endpoint: RemoteEndpoint, request: EgressRequest): 
   return { status, headers, text };
 }
 
-export function isEventStream(headers: Readonly<Record<string, string>>): boolean {
+function isEventStream(headers: Readonly<Record<string, string>>): boolean {
   return headers['content-type']?.startsWith('text/event-stream') === true;
 }
 

@@ -282,6 +282,7 @@ function problem(error: PlatformError, requestId: string): RegisterResponse {
     status: error.status,
     detail: error.message,
     code: error.code,
+    retryable: error.retryable,
     requestId,
     error: seedError,
     ...(problems === undefined ? detailsOf(error, seedError) : { details: problems }),

@@ -29,6 +29,10 @@ const MAX_GROUP = 512;
 const MAX_PENDING = 20_000;
 /** Log bytes after which the log is copied into the database file. */
 const CHECKPOINT_BYTES = 4 * 1024 * 1024;
+/** A commit that took this long comes from a slow disk. */
+const SLOW_COMMIT_MS = 10;
+/** Longest pause after one. */
+const MAX_PAUSE_MS = 100;
 
 export class GroupCommit {
   readonly #driver: SqlDriver;
@@ -39,6 +43,7 @@ export class GroupCommit {
   #stopped: PlatformError | undefined;
   #idle: (() => void)[] = [];
   #checkpointedBytes = 0;
+  #pauseMs = 0;
 
   constructor(options: GroupCommitOptions) {
     this.#driver = options.driver;
@@ -72,10 +77,15 @@ export class GroupCommit {
     this.#stopped ??= reason;
   }
 
+  /**
+   * A commit blocks the event loop, which accepts one connection per turn: on a slow disk the loop first gets time
+   * to take in all that waits, so that it shares the next commit instead of needing one each.
+   */
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(() => this.#flush());
+    if (this.#pauseMs === 0) setImmediate(() => this.#flush());
+    else setTimeout(() => this.#flush(), this.#pauseMs);
   }
 
   #flush(): void {
@@ -97,7 +107,10 @@ export class GroupCommit {
     try {
       this.#driver.exec('BEGIN IMMEDIATE');
       const outcomes = group.map((job) => this.#attempt(job));
+      const began = performance.now();
       this.#driver.exec('COMMIT');
+      const tookMs = performance.now() - began;
+      this.#pauseMs = tookMs < SLOW_COMMIT_MS ? 0 : Math.min(MAX_PAUSE_MS, tookMs / 2);
       return outcomes;
     } catch (thrown) {
       this.#rollback();

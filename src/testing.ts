@@ -4,7 +4,7 @@ import { loadConfig } from './config/load.ts';
 import type { ConfigInput } from './config/schema.ts';
 import type { Target } from './core/target.ts';
 import { startLocal } from './entry/local.ts';
-import type { LocalInstance } from './entry/local.ts';
+import type { LocalInstance, StartOptions } from './entry/local.ts';
 import { version } from './entry/version.ts';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,6 +29,12 @@ export interface StartGatewayOptions {
   readonly port?: number;
   /** A data folder that stays; absent: in memory. */
   readonly dataDir?: string;
+  /** Who is asking, in place of the one development token: for tests with several principals. */
+  readonly authenticator?: StartOptions['authenticator'];
+  /** Who may do what, in place of the built-in rule. */
+  readonly policy?: StartOptions['policy'];
+  /** How long clients may take to send. */
+  readonly timeouts?: StartOptions['timeouts'];
 }
 
 /** Starts a gateway on port 0 of the loopback interface. `close()` ends it with everything it started. */
@@ -46,6 +52,9 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<L
       env: process.env,
       ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
       ...(options.targets === undefined ? {} : { targets: options.targets }),
+      ...(options.authenticator === undefined ? {} : { authenticator: options.authenticator }),
+      ...(options.policy === undefined ? {} : { policy: options.policy }),
+      ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
     });
   } finally {
     await rm(folder, { recursive: true, force: true });

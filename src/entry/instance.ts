@@ -22,6 +22,7 @@ import { instanceRoute } from '../http/routes/instance.ts';
 import type { InstanceStatus } from '../http/routes/instance.ts';
 import { registerRoute } from '../http/routes/register-route.ts';
 import { builtInPolicy } from '../policy/decide.ts';
+import type { Policy } from '../policy/decide.ts';
 import { FunctionTarget } from '../registry/function-target.ts';
 import { RegistrationStore } from '../registry/registration-store.ts';
 import { DefinitionRecorder } from '../registry/definition-recorder.ts';
@@ -46,6 +47,10 @@ export interface InstanceOptions {
   readonly sealingKey: Uint8Array;
   /** Targets made by the caller, for tests and benches. */
   readonly targets?: readonly Target[];
+  /** @default the token, or everybody where there is none */
+  readonly authenticator?: Authenticator;
+  /** @default everything within the own tenant and scope */
+  readonly policy?: Policy;
 }
 
 export class Instance {
@@ -89,7 +94,7 @@ export class Instance {
     const recorder = new DefinitionRecorder({ store, clock, log });
     this.gateway = new Gateway({
       targets: this.#targets,
-      policy: builtInPolicy,
+      policy: options.policy ?? builtInPolicy,
       store,
       events: this.events,
       clock,
@@ -123,8 +128,9 @@ export class Instance {
   #makePipeline(): Pipeline {
     const { clock, ids, log, store, token, version } = this.#options;
     const { config } = this.#loaded;
-    const authenticator: Authenticator = token === undefined ? openAuthenticator : new TokenAuthenticator(token);
-    const policy = builtInPolicy;
+    const authenticator =
+      this.#options.authenticator ?? (token === undefined ? openAuthenticator : new TokenAuthenticator(token));
+    const policy = this.#options.policy ?? builtInPolicy;
     return new Pipeline({
       gateway: this.gateway,
       guard: new Guard({ hosts: [...config.hosts, config.host], origins: config.cors.origins }),

@@ -7,10 +7,12 @@ import { systemClock, systemIds } from '../adapters/embedded/system.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { ConfigProblem } from '../config/problems.ts';
 import type { LogLevel, StoreRoot } from '../core/ports.ts';
+import type { Policy } from '../policy/decide.ts';
 import { Redactor } from '../core/redact.ts';
 import type { Target } from '../core/target.ts';
+import type { Authenticator } from '../http/authenticate.ts';
 import { createNodeHost } from '../http/node-host.ts';
-import type { NodeHost } from '../http/node-host.ts';
+import type { HostTimeouts, NodeHost } from '../http/node-host.ts';
 import type { InstanceStatus } from '../http/routes/instance.ts';
 import { developmentToken, removeInstanceNote, sealingKey, writeInstanceNote } from './data-folder.ts';
 import { Instance } from './instance.ts';
@@ -29,6 +31,12 @@ export interface StartOptions {
   readonly onEvent?: (event: { readonly type: string; readonly message?: string }) => void;
   /** Targets made by the caller, for tests and benches. */
   readonly targets?: readonly Target[];
+  /** In place of the development token, for tests with several principals. */
+  readonly authenticator?: Authenticator;
+  /** In place of the built-in rule. */
+  readonly policy?: Policy;
+  /** How long clients may take to send. */
+  readonly timeouts?: HostTimeouts;
 }
 
 export interface LocalInstance {
@@ -82,11 +90,14 @@ export async function startLocal(options: StartOptions): Promise<LocalInstance> 
     const instance = new Instance({
       ...shared,
       ...(options.targets === undefined ? {} : { targets: options.targets }),
+      ...(options.authenticator === undefined ? {} : { authenticator: options.authenticator }),
+      ...(options.policy === undefined ? {} : { policy: options.policy }),
     });
     const host = createNodeHost({
       pipeline: instance.pipeline,
       redactor,
       maxBodyBytes: loaded.config.limits.bodyBytes,
+      ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
     });
     return await serve(options, { instance, host, store, loaded, token: token ?? '' });
   } catch (error) {

@@ -21,7 +21,7 @@ import type { CatalogueParts } from './catalogue.ts';
 import { HoldTable } from './hold.ts';
 import { LegacyDispatcher } from './legacy.ts';
 import { LegacyHttp, methodNotAllowed } from './legacy-http.ts';
-import { LegacySse } from './legacy-sse.ts';
+import { LegacySse, sseFailure } from './legacy-sse.ts';
 import { Ledger } from './ledger.ts';
 import { Announcer } from './listen.ts';
 import { Lists } from './lists.ts';
@@ -128,12 +128,12 @@ export class Gateway {
 
   /** Answers one request. Whatever goes wrong is a reply, never an exception. */
   async handle(request: GatewayRequest, context: Context): Promise<Reply> {
+    const isMcp = request.path === '/mcp' || request.path.startsWith('/mcp/');
     try {
       if (!this.#prepared.has(context.tenant)) await this.#prepare(context.tenant);
-      if (request.path === '/mcp' || request.path.startsWith('/mcp/')) return await this.#mcp(request, context);
-      return await this.#sseRoutes(request, context);
+      return await (isMcp ? this.#mcp(request, context) : this.#sseRoutes(request, context));
     } catch (error) {
-      return failure(error, context);
+      return isMcp ? failure(error, context) : sseFailure(error, context);
     }
   }
 
@@ -161,17 +161,10 @@ export class Gateway {
     if (elements !== undefined) return this.#legacy.post(decodeBatch(elements), true, at);
     const message = decodeMessage(text);
     if (isModern(message)) return this.#modern.handle(message, request, at);
-    if (
-      headerValue(request.headers, 'mcp-protocol-version')?.trim() === MODERN_VERSION &&
-      message.kind !== 'notification'
-    ) {
-      throw new MessageError(
-        new PlatformError(
-          'INVALID_PARAMS',
-          `A ${MODERN_VERSION} request carries "params._meta" with its protocolVersion and clientCapabilities.`,
-        ),
-        message.idText,
-      );
+    if (headerValue(request.headers, 'mcp-protocol-version')?.trim() === MODERN_VERSION) {
+      // The era by header: nothing is answered, and nothing in this revision is told this way.
+      if (message.kind === 'notification') return emptyReply(202);
+      throw unclaimed(message);
     }
     return this.#legacy.post([message], false, at);
   }
@@ -184,13 +177,29 @@ export class Gateway {
     return this.#sse.message(request, context, decodeUtf8(await request.readBody()));
   }
 
-  /** Says goodbye on every stream and refuses what is still open. */
-  close(): void {
-    const error = new PlatformError('SHUTTING_DOWN', 'The gateway is shutting down. Connect again in a moment.');
+  /** Says goodbye on every stream; calls under way go on, and their answers still go out. */
+  drain(): void {
     this.#holds.close();
     this.#announcer.close();
-    this.#sessions.close(error);
   }
+
+  /** Also refuses what is still under way. */
+  close(): void {
+    this.drain();
+    this.#sessions.close(new PlatformError('SHUTTING_DOWN', 'The gateway is shutting down. Connect again in a moment.'));
+  }
+}
+
+/** What came with the header of the modern revision but without its envelope. */
+function unclaimed(message: Message): MessageError {
+  const error =
+    message.kind === 'response'
+      ? new PlatformError('INVALID_REQUEST', `Revision ${MODERN_VERSION} has no posted responses.`)
+      : new PlatformError(
+          'INVALID_PARAMS',
+          `A ${MODERN_VERSION} request carries "params._meta" with its protocolVersion and clientCapabilities.`,
+        );
+  return new MessageError(error, message.idText);
 }
 
 function failure(thrown: unknown, context: Context): Reply {

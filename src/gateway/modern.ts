@@ -1,7 +1,7 @@
 /** 2026-07-28 on `/mcp`: one request, one answer or one stream; nothing is remembered. */
 
 import type { Context } from '../core/context.ts';
-import { toPlatformError } from '../core/errors.ts';
+import { UpstreamRpcError, toPlatformError } from '../core/errors.ts';
 import { checkEnvelope, encodeModernResult, headerValue, logLevelOf } from '../protocol/era-2026.ts';
 import {
   errorMessage,
@@ -149,6 +149,7 @@ export function idempotencyKeyOf(message: Message, request: GatewayRequest): str
 
 /** Our own faults go to the log with their cause; the caller gets the request id. */
 export function logFault(thrown: unknown, context: Context): void {
+  if (thrown instanceof UpstreamRpcError) return;
   const error = toPlatformError(thrown);
   if (error.code !== 'INTERNAL') return;
   const cause = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : String(error.cause);

@@ -48,7 +48,7 @@ export class TokenAuthenticator implements Authenticator {
 
   #matches(header: string): boolean {
     const given = Buffer.from(header);
-    if (given.length === this.#plain.length) return timingSafeEqual(given, this.#plain);
+    if (given.length === this.#plain.length && timingSafeEqual(given, this.#plain)) return true;
     // The scheme is case-insensitive, and white space may surround the token.
     const normalized = header.trim().replace(/^bearer\s+/i, 'Bearer ');
     return timingSafeEqual(digest(normalized), this.#expected);

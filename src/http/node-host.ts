@@ -1,16 +1,24 @@
 /** node:http in front of the pipeline: translates, applies the limits of the wire, decides nothing else. */
 
-import { createServer } from 'node:http';
+import { STATUS_CODES, createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { PlatformError } from '../core/errors.ts';
 import type { Redactor } from '../core/redact.ts';
 import { isStream } from '../gateway/reply.ts';
 import type { Reply, Sink } from '../gateway/reply.ts';
+import { errorMessage } from '../protocol/json-rpc.ts';
 import type { HttpRequest, Pipeline } from './pipeline.ts';
 
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 15_000;
+/** How long a client may take to send; how often that is looked at. */
+export interface HostTimeouts {
+  readonly headersMs: number;
+  /** Headers and body together. */
+  readonly requestMs: number;
+  readonly checkEveryMs: number;
+}
+
+const TIMEOUTS: HostTimeouts = { headersMs: 10_000, requestMs: 15_000, checkEveryMs: 1_000 };
 const MAX_HEADER_BYTES = 16_384;
 const MAX_CONNECTIONS = 8_192;
 
@@ -19,6 +27,8 @@ export interface NodeHostOptions {
   readonly redactor: Redactor;
   /** Bytes of a request body. */
   readonly maxBodyBytes: number;
+  /** @default 10 s for headers, 15 s for all of a request, looked at every second */
+  readonly timeouts?: HostTimeouts;
 }
 
 export interface NodeHost {
@@ -130,42 +140,67 @@ function send(response: ServerResponse, reply: Reply, redactor: Redactor): void 
   reply.body.open(sinkOf(response, redactor));
 }
 
+/** Whether an answer has begun on this connection: more bytes would be taken for a part of it. Node asks the same way. */
+function isAnswering(socket: Socket): boolean {
+  return (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true;
+}
+
 /** What node:http could not even read as a request: answered in our words, then closed. */
 function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+  if (!socket.writable || error.code === 'ECONNRESET' || isAnswering(socket)) {
     socket.destroy();
     return;
   }
-  const [status, text] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? ['431 Request Header Fields Too Large', `The headers are larger than ${MAX_HEADER_BYTES} bytes.`]
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? ['408 Request Timeout', 'The request did not arrive in time.']
-        : ['400 Bad Request', 'The request is not valid HTTP.'];
-  const body = JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32600, message: text } });
+  const { code, status, rpcCode, retryable, message } = refusalOf(error.code);
+  const body = errorMessage('null', { code: rpcCode, message, data: { code, retryable } });
   socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }
 
+function refusalOf(code: string | undefined): PlatformError {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new PlatformError('HEADERS_TOO_LARGE', `The headers are larger than ${MAX_HEADER_BYTES} bytes. Send fewer.`);
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new PlatformError('REQUEST_TIMEOUT', 'The request did not arrive in time. Send it again.');
+  return new PlatformError('INVALID_REQUEST', 'The request is not valid HTTP.');
+}
+
 export function createNodeHost(options: NodeHostOptions): NodeHost {
-  const { pipeline, redactor, maxBodyBytes } = options;
+  const { pipeline, redactor, maxBodyBytes, timeouts = TIMEOUTS } = options;
+  const serve = (message: IncomingMessage, response: ServerResponse): void => {
+    // A request that is not understood at all, or an answer that cannot be written, costs its own connection only.
+    const cut = (): void => void message.socket.destroy();
+    try {
+      const request = toRequest(message, response, maxBodyBytes);
+      pipeline
+        .handle(request)
+        .then((reply) => send(response, reply, redactor))
+        .catch(cut);
+    } catch {
+      cut();
+    }
+  };
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
-      connectionsCheckingInterval: 1_000,
+      // An absent Host is refused by the guard, in our words.
+      requireHostHeader: false,
+      connectionsCheckingInterval: timeouts.checkEveryMs,
       keepAlive: true,
       keepAliveInitialDelay: 30_000,
       noDelay: true,
     },
-    (message, response) => {
-      void pipeline.handle(toRequest(message, response, maxBodyBytes)).then((reply) => send(response, reply, redactor));
-    },
+    serve,
   );
-  server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  // Their bytes are bounded. A bound on their number would drop the last ones unseen, a second Authorization too.
+  server.maxHeadersCount = 0;
+  server.headersTimeout = timeouts.headersMs;
+  server.requestTimeout = timeouts.requestMs;
   server.keepAliveTimeout = 65_000;
   server.maxConnections = MAX_CONNECTIONS;
+  // An expectation that we do not know may be ignored (RFC 9110, 10.1.1).
+  server.on('checkExpectation', serve);
   server.on('clientError', (error, socket) => refuseConnection(error, socket as Socket));
   return {
     server,

@@ -20,7 +20,7 @@ import {
 
 export type HeaderMap = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-export const MODERN_METHODS: ReadonlySet<string> = new Set([
+const MODERN_METHODS: ReadonlySet<string> = new Set([
   'server/discover',
   'tools/list',
   'tools/call',
@@ -157,6 +157,9 @@ function valueAt(value: unknown, path: readonly string[]): unknown {
   return at;
 }
 
+/** A JSON number: `Number()` would also take hexadecimal, white space and nothing at all. */
+const NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
 /** Row 13: each annotated argument equals its `Mcp-Param-*` header. @throws PlatformError `HEADER_MISMATCH`. */
 export function checkHeaderParameters(parameters: readonly HeaderParameter[], args: unknown, headers: HeaderMap): void {
   for (const { header, path } of parameters) {
@@ -172,7 +175,7 @@ export function checkHeaderParameters(parameters: readonly HeaderParameter[], ar
     const decoded = decodeHeaderValue(raw);
     const equal =
       typeof value === 'number'
-        ? decoded !== undefined && decoded !== '' && Number(decoded) === value
+        ? decoded !== undefined && NUMBER.test(decoded) && Number(decoded) === value
         : decoded === (typeof value === 'string' ? value : JSON.stringify(value));
     if (!equal) throw mismatch(`The header Mcp-Param-${header} does not equal the argument ${path.join('.')}.`);
   }

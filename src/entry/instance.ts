@@ -32,6 +32,7 @@ import { reportTargets } from './report-targets.ts';
 
 /** How long the first lists of all targets may take before an instance calls itself ready. */
 const READY_BUDGET_MS = 5_000;
+const RELOAD_DRAIN_MS = 10_000;
 
 export interface InstanceOptions {
   readonly loaded: LoadedConfig;
@@ -218,7 +219,14 @@ export class Instance {
       ...loaded.secretValues,
       ...(this.#options.token === undefined ? [] : [this.#options.token]),
     ]);
-    await Promise.all(leaving.map((target) => target.close()));
+    // Calls under way on a removed or changed target have the usual time to end.
+    await Promise.all(leaving.map((target) => target.close({ drainMs: RELOAD_DRAIN_MS })));
+  }
+
+  /** Reads the lists of every target again, now. */
+  async relist(): Promise<void> {
+    const { tenant } = DEVELOPER;
+    await Promise.all(this.#targets.of(tenant).map((target) => this.gateway.catalogue.relist(target, tenant)));
   }
 
   /** A new configuration was refused: the old one stays, and the status says why. */

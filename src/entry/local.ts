@@ -51,6 +51,8 @@ export interface LocalInstance {
   status(): InstanceStatus;
   reload(loaded: LoadedConfig): Promise<void>;
   refuse(problems: readonly ConfigProblem[]): void;
+  /** Reads the lists of every target again. */
+  relist(): Promise<void>;
   close(options?: { readonly drainMs?: number }): Promise<void>;
 }
 
@@ -148,6 +150,7 @@ async function serve(options: StartOptions, parts: Serving): Promise<LocalInstan
     ...(wanted !== 0 && port !== wanted ? { portMoved: { wanted, got: port } } : {}),
     status: () => instance.status(),
     reload: async (next) => instance.reload(await withSamples(next, options.env)),
+    relist: () => instance.relist(),
     refuse: (problems) => instance.refuse(problems),
     close: (how = {}) =>
       (closing ??= shutDown({ ...parts, dataDir: options.dataDir }, how.drainMs ?? DEFAULT_DRAIN_MS)),

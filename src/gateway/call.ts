@@ -238,7 +238,11 @@ export class CallRunner {
     const { caller, context, message } = request;
     const turn: Turn = await running.next();
     if (turn.kind === 'failed') throw turn.error;
-    if (turn.kind === 'questions') return this.#parts.holds.park(running, context.principal, requestDigest(message));
+    if (turn.kind === 'questions')
+      return this.#parts.holds.park(running, resolved.target.id, {
+        principal: context.principal,
+        digest: requestDigest(message),
+      });
     if (caller.modern || !isInputRequired(turn.text)) return turn.text;
     return this.#askLegacy(request, resolved, turn.text);
   }
@@ -321,7 +325,7 @@ function outcomeOfResult(text: string): 'ok' | 'tool-error' | 'input-required' {
   return isInputRequired(text) ? 'input-required' : 'ok';
 }
 
-export function isInputRequired(text: string): boolean {
+function isInputRequired(text: string): boolean {
   if (!text.includes('"input_required"')) return false;
   const value: unknown = JSON.parse(text);
   return isObject(value) && value['resultType'] === 'input_required';

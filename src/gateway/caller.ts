@@ -23,7 +23,7 @@ export interface Caller {
 /** Client capabilities that this gateway can relay to a target. Extensions only as far as we route them. */
 const RELAYED_EXTENSIONS: ReadonlySet<string> = new Set(['io.modelcontextprotocol/ui']);
 
-export function relayedCapabilities(caller: Caller): Readonly<Record<string, unknown>> {
+function relayedCapabilities(caller: Caller): Readonly<Record<string, unknown>> {
   const out: Record<string, unknown> = {};
   if (caller.modern || caller.ask !== undefined) {
     for (const key of ['elicitation', 'sampling', 'roots'])

@@ -186,7 +186,9 @@ export class Gateway {
   /** Also refuses what is still under way. */
   close(): void {
     this.drain();
-    this.#sessions.close(new PlatformError('SHUTTING_DOWN', 'The gateway is shutting down. Connect again in a moment.'));
+    this.#sessions.close(
+      new PlatformError('SHUTTING_DOWN', 'The gateway is shutting down. Connect again in a moment.'),
+    );
   }
 }
 

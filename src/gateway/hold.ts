@@ -18,11 +18,12 @@ import type { Caller, Question } from './caller.ts';
 import type { Sealer } from './seal.ts';
 
 /** How long a client may take to answer. */
-export const HOLD_MS = 300_000;
+const HOLD_MS = 300_000;
 /** Questions within this time of each other are put to the client together. */
 const GATHER_MS = 20;
 const MAX_HELD = 1_024;
 const MAX_HELD_PER_PRINCIPAL = 64;
+const MAX_HELD_PER_TARGET = 3;
 /** Request state of ours begins with this; anything else belongs to the target. */
 const STATE_PREFIX = 'zp1.';
 
@@ -120,6 +121,8 @@ export class RunningCall {
 }
 
 interface Held {
+  /** Id of the target whose child waits. */
+  readonly target: string;
   readonly running: RunningCall;
   readonly principal: Principal;
   readonly digest: string;
@@ -150,7 +153,8 @@ export class HoldTable {
   }
 
   /** Parks a call and words its open questions as an `input_required` result. */
-  park(running: RunningCall, principal: Principal, digest: string): string {
+  park(running: RunningCall, target: string, at: { readonly principal: Principal; readonly digest: string }): string {
+    const { principal, digest } = at;
     const mine = [...this.#held.values()].filter(
       (held) => held.principal.id === principal.id && held.principal.tenant === principal.tenant,
     );
@@ -166,13 +170,23 @@ export class HoldTable {
     const id = this.#ids.uuid();
     const cancel = this.#clock.after(HOLD_MS, () => this.#expire(id));
     running.exchange.caller = undefined;
-    this.#held.set(id, { running, principal, digest, cancel });
+    this.#yieldOldest(mine.filter((held) => held.target === target));
+    this.#held.set(id, { target, running, principal, digest, cancel });
     const requests = running.questions.map(
       (question) =>
         `${JSON.stringify(question.key)}:{"method":${JSON.stringify(question.method)},"params":${question.paramsText}}`,
     );
     const state = STATE_PREFIX + this.#sealer.seal('request-state', principal, { id, digest });
     return `{"resultType":"input_required","inputRequests":{${requests.join(',')}},"requestState":${JSON.stringify(state)}}`;
+  }
+
+  /** A target has few children for one principal; a client that never came back must not take the last one. */
+  #yieldOldest(held: readonly Held[]): void {
+    const oldest = held.length < MAX_HELD_PER_TARGET ? undefined : held[0];
+    const id = [...this.#held].find(([, each]) => each === oldest)?.[0];
+    if (id === undefined) return;
+    oldest?.cancel();
+    this.#expire(id);
   }
 
   #expire(id: string): void {

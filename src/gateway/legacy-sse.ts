@@ -5,7 +5,7 @@
  */
 
 import type { Context } from '../core/context.ts';
-import { PlatformError } from '../core/errors.ts';
+import { PlatformError, toPlatformError } from '../core/errors.ts';
 import type { Clock, IdSource, StoreRoot, TableSpec } from '../core/ports.ts';
 import { LEGACY_METHODS } from '../protocol/era-2025.ts';
 import { errorMessage, notificationMessage, toRpcError } from '../protocol/json-rpc.ts';
@@ -17,12 +17,14 @@ import { clientOf } from './legacy.ts';
 import type { LegacyDispatcher } from './legacy.ts';
 import type { Announcer, Notification } from './listen.ts';
 import type { Lists } from './lists.ts';
+import { logFault } from './modern.ts';
 import type { GatewayRequest, Reply } from './reply.ts';
 import { Session } from './sessions.ts';
 import { resultMessage } from '../protocol/json-rpc.ts';
 
 const TABLE: TableSpec = { name: 'mcp-sse-sessions', partitionKey: 'sessionId' };
 const KEEP_SECONDS = 3_600;
+const ACCEPTED_HEADERS = Object.freeze({ 'content-type': 'application/json' });
 
 interface Open {
   readonly stream: EventStream;
@@ -43,6 +45,17 @@ export interface LegacySseParts {
 function seedError(status: number, error: string, context: Context): Reply {
   const body = { type: 'about:blank', title: error, status, detail: error, error, requestId: context.requestId };
   return { status, headers: { 'content-type': 'application/problem+json' }, body: JSON.stringify(body) };
+}
+
+/** What went wrong before a message was accepted. */
+export function sseFailure(thrown: unknown, context: Context): Reply {
+  const error = toPlatformError(thrown);
+  if (error.code === 'PARSE_ERROR') return seedError(400, 'Invalid JSON-RPC format', context);
+  logFault(error, context);
+  const reply = seedError(error.status, error.code === 'INTERNAL' ? 'Internal server error' : error.message, context);
+  const retryAfter = error.details['retryAfterSeconds'];
+  if (typeof retryAfter !== 'number') return reply;
+  return { ...reply, headers: { ...reply.headers, 'retry-after': String(retryAfter) } };
 }
 
 export class LegacySse {
@@ -122,25 +135,24 @@ export class LegacySse {
       if (!(error instanceof MessageError)) throw error;
       return seedError(400, 'Invalid JSON-RPC format', context);
     }
-    this.#accept(message, { request, context, open });
-    return { status: 202, headers: { 'content-type': 'application/json' }, body: '{"status":"Message accepted"}' };
+    const accepted = { status: 202, headers: ACCEPTED_HEADERS, body: '{"status":"Message accepted"}' };
+    const pending = this.#accept(message, { request, context, open });
+    return pending === undefined ? accepted : { ...accepted, pending };
   }
 
-  #accept(message: Message, at: { request: GatewayRequest; context: Context; open: Open }): void {
-    const { context, open, request } = at;
-    const { session, stream } = open;
-    if (message.kind === 'response') {
-      session.answered(message);
-      return;
-    }
-    if (message.kind === 'notification') {
-      this.#parts.dispatcher.notification(message, { session, context });
-      return;
-    }
-    if (message.method === 'initialize') {
-      void this.#initialize(message, at);
-      return;
-    }
+  /** @returns the end of the work that a request starts. */
+  #accept(message: Message, at: { request: GatewayRequest; context: Context; open: Open }): Promise<void> | undefined {
+    const { context, open } = at;
+    if (message.kind === 'response') open.session.answered(message);
+    else if (message.kind === 'notification')
+      this.#parts.dispatcher.notification(message, { session: open.session, context });
+    else return message.method === 'initialize' ? this.#initialize(message, at) : this.#request(message, at);
+    return undefined;
+  }
+
+  async #request(message: Message, at: { request: GatewayRequest; context: Context; open: Open }): Promise<void> {
+    const { context, request } = at;
+    const { session, stream } = at.open;
     const outlet = {
       send: (text: string) => stream.send(text),
       finish: (parts: readonly (string | Uint8Array)[]) =>
@@ -149,16 +161,9 @@ export class LegacySse {
         ),
       canStream: true,
     };
-    void this.#direct(message, context).then((called) =>
-      this.#parts.dispatcher.request(called, {
-        endpoint: '',
-        context,
-        request,
-        session,
-        version: session.version,
-        outlet,
-      }),
-    );
+    const called = await this.#direct(message, context).catch(() => message);
+    const { version } = session;
+    await this.#parts.dispatcher.request(called, { endpoint: '', context, request, session, version, outlet });
   }
 
   async #initialize(message: Message, at: { context: Context; open: Open }): Promise<void> {

@@ -31,6 +31,8 @@ export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Body;
+  /** Ends when the work behind the reply does: until then the request counts as in flight. Never rejects. */
+  readonly pending?: Promise<void>;
 }
 
 export function isStream(body: Body): body is { open(sink: Sink): void } {

@@ -27,6 +27,7 @@ export class Responder {
   readonly reply: Promise<Reply>;
   readonly #options: ResponderOptions;
   #resolve: (reply: Reply) => void = () => {};
+  #ended: () => void = () => {};
   #stream: EventStream | undefined;
   #logged: LoggedStream | undefined;
   readonly #done: { status: number; parts: readonly Part[] }[] = [];
@@ -63,7 +64,10 @@ export class Responder {
     }
     for (const run of this.#closeListeners) stream.onClose(run);
     for (const done of this.#done) this.#write(join(done.parts));
-    this.#resolve(stream.reply(this.#options.headers));
+    const pending = new Promise<void>((resolve) => {
+      this.#ended = resolve;
+    });
+    this.#resolve({ ...stream.reply(this.#options.headers), pending });
     return stream;
   }
 
@@ -95,6 +99,7 @@ export class Responder {
   #end(): void {
     if (this.#logged !== undefined) this.#options.log?.finish(this.#logged);
     this.#stream?.end();
+    this.#ended();
   }
 
   #json(): Reply {

@@ -9,8 +9,8 @@ import { PlatformError } from '../core/errors.ts';
 import type { Clock, IdSource, StoreRoot } from '../core/ports.ts';
 import { OWN_SCHEME } from '../protocol/uris.ts';
 
-export const OFFLOAD_BYTES = 5 * 1_048_576;
-export const PAGE_BYTES = 1_048_576;
+const OFFLOAD_BYTES = 5 * 1_048_576;
+const PAGE_BYTES = 1_048_576;
 const PREVIEW_CHARACTERS = 2_000;
 const KEEP_MS = 24 * 3_600_000;
 

@@ -33,11 +33,13 @@ const SYNONYMS: readonly (readonly string[])[] = [
   ['queue', 'sqs', 'message'],
   ['vm', 'instance', 'ec2', 'server', 'machine'],
   ['network', 'vpc', 'vnet', 'subnet'],
+  ['sum', 'add', 'plus', 'total'],
   ['time', 'clock', 'date', 'timezone'],
 ];
 
+/** A word can belong to several groups: `add` makes things and adds numbers. */
 const GROUP: ReadonlyMap<string, readonly string[]> = new Map(
-  SYNONYMS.flatMap((group) => group.map((word) => [word, group] as const)),
+  SYNONYMS.flat().map((word) => [word, SYNONYMS.filter((group) => group.includes(word)).flat()] as const),
 );
 
 /** Splits `createS3Bucket` and `create_s3-bucket` alike. */

@@ -7,8 +7,8 @@ import type { ListKind, Published, PublishedSet } from './publish.ts';
 /** `''` is `/mcp`, everything else the id of the one target of `/mcp/{target}`. */
 export type Endpoint = string;
 
-export const MAX_PAGE_ITEMS = 1_000;
-export const MAX_PAGE_BYTES = 1_048_576;
+const MAX_PAGE_ITEMS = 1_000;
+const MAX_PAGE_BYTES = 1_048_576;
 
 export interface ViewPart {
   readonly target: Target;

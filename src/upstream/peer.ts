@@ -46,8 +46,10 @@ interface Pending {
   readonly id: number;
   readonly request: PeerRequest;
   readonly waitMs: number;
-  /** On the clock's monotonic time; infinite for streams. */
-  readonly deadlineMs: number;
+  /** On the clock's monotonic time; infinite for streams. Moves on by the time that the caller took to answer. */
+  deadlineMs: number;
+  /** Questions of this request that its caller has not answered yet: meanwhile the server is not late. */
+  asking: number;
   readonly resolve: (text: string) => void;
   readonly reject: (error: Error) => void;
   sent: boolean;
@@ -104,6 +106,7 @@ export class JsonRpcPeer {
         request,
         waitMs,
         deadlineMs: nowMs + waitMs,
+        asking: 0,
         resolve,
         reject,
         sent: false,
@@ -207,7 +210,8 @@ export class JsonRpcPeer {
     // A timer may fire a fraction of a millisecond early.
     const nowMs = this.#options.clock.monotonicMs() + 1;
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const { id, request, waitMs, deadlineMs } of this.#pending.values()) {
+    for (const { id, request, waitMs, deadlineMs, asking } of this.#pending.values()) {
+      if (asking > 0) continue;
       if (deadlineMs <= nowMs) this.#giveUp(id, targetTimeout(this.#options.target, request.method, waitMs), 'timeout');
       else nextMs = Math.min(nextMs, deadlineMs);
     }
@@ -300,16 +304,36 @@ export class JsonRpcPeer {
   #question(message: Message, method: string): void {
     const id = JSON.stringify(message.value['id']);
     const params = memberText(message.text, message.object, 'params') || '{}';
-    const answer = answerQuestion(method, params, this.#exchangeFor(message.owner, true));
+    const exchange = this.#exchangeFor(message.owner, true);
+    const answer = answerQuestion(method, params, exchange);
     if (typeof answer === 'string') {
       this.#reply(id, answer);
       return;
     }
     this.#questions.add(id);
+    const resume = this.#pause(exchange);
     void answer.then((body) => {
+      resume();
       // A question that was withdrawn, or whose channel has ended, gets no answer.
       if (this.#questions.delete(id)) this.#reply(id, body);
     });
+  }
+
+  /** Stops the deadline of the request that a question belongs to. The question itself is bounded by the gateway. */
+  #pause(exchange: Exchange | undefined): () => void {
+    const { clock } = this.#options;
+    const pending = [...this.#pending.values()].find(
+      ({ request }) => exchange !== undefined && request.exchange === exchange,
+    );
+    if (pending === undefined) return () => undefined;
+    const pausedMs = clock.monotonicMs();
+    pending.asking++;
+    return () => {
+      pending.asking--;
+      pending.deadlineMs += clock.monotonicMs() - pausedMs;
+      if (pending.deadlineMs < this.#wakeMs && this.#pending.get(pending.id) !== undefined)
+        this.#wakeAt(pending.deadlineMs);
+    };
   }
 
   /** @param body - `"result":…` or `"error":…`. */

@@ -9,7 +9,7 @@ import { PlatformError, toPlatformError } from '../core/errors.ts';
 import type { Clock, IdSource, Logger } from '../core/ports.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayRequest, Reply } from '../gateway/reply.ts';
-import { emptyReply, isStream, jsonReply } from '../gateway/reply.ts';
+import { emptyReply, jsonReply } from '../gateway/reply.ts';
 import { headerValue } from '../protocol/era-2026.ts';
 import { errorMessage, toRpcError } from '../protocol/json-rpc.ts';
 import type { Authenticator } from './authenticate.ts';
@@ -113,11 +113,13 @@ export class Pipeline {
     const release = once(() => this.#release(key));
     try {
       const reply = await this.#dispatch(request, principal, requestId);
-      // A stream holds its place only until it is open: long ones have caps of their own.
-      if (isStream(reply.body)) release();
+      // Streams that listen hold no place once they are open: they have caps of their own.
+      if (reply.pending === undefined) release();
+      else void reply.pending.then(release);
       return reply;
-    } finally {
+    } catch (error) {
       release();
+      throw error;
     }
   }
 
@@ -189,9 +191,17 @@ export class Pipeline {
     const challenge =
       error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer realm="zeroplane", error="invalid_token"' } : {};
     const isMcp = request.path === '/mcp' || request.path.startsWith('/mcp/');
-    const reply = isMcp ? rpcReply(error, at.requestId) : problemReply(error, at.requestId, { error: error.message });
+    const reply = isMcp
+      ? rpcReply(error, at.requestId)
+      : problemReply(error, at.requestId, { error: seedWords(error) });
     return { ...reply, headers: { ...reply.headers, ...challenge, ...at.cors } };
   }
+}
+
+/** The words of `error` that clients of the older server compare with. */
+function seedWords(error: PlatformError): string {
+  if (error.code === 'NOT_FOUND') return 'Not found';
+  return error.code === 'INTERNAL' ? 'Internal server error' : error.message;
 }
 
 function rpcReply(error: PlatformError, requestId: string): Reply {

@@ -20,7 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   protocol: ['core'],
   policy: ['core'],
-  config: ['core'],
+  config: ['core', 'protocol'],
   functions: ['core'],
   upstream: ['core'],
   registry: ['core', 'protocol'],
@@ -80,6 +80,7 @@ const NETWORK = /^node:(?:http|https|http2|net|tls|dns|dgram)(?:\/|$)|^undici$/;
 /** Files that make timers or read the time themselves. Features wait and tell time by `Clock`. */
 const KEEPS_TIME: Readonly<Record<string, string>> = {
   'adapters/embedded/system.ts': 'is the clock',
+  'adapters/embedded/store/group-commit.ts': 'measures the disk and waits for it, which no other clock knows',
   'http/node-host.ts': 'cuts connections at the end of the drain, below the pipeline and its clock',
   'entry/instance.ts': "a start that waits must hold the process, and the clock's timers do not",
   'functions/bootstrap.mjs': "runs in the function's own process and counts down to the deadline it was given",

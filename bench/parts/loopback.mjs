@@ -2,6 +2,7 @@
 
 import { Server } from 'node:net';
 
+// oxlint-disable-next-line typescript/unbound-method -- called below with its `this`
 const listen = Server.prototype.listen;
 Server.prototype.listen = function listenOnLoopback(first, ...rest) {
   if (typeof first === 'object' && first !== null) return listen.call(this, { ...first, host: '127.0.0.1' }, ...rest);

@@ -15,7 +15,8 @@ function make() {
   return server;
 }
 
-const server = createServer(toNodeHandler(createMcpHandler(make)));
+const handle = toNodeHandler(createMcpHandler(make));
+const server = createServer((request, response) => void handle(request, response));
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`${JSON.stringify({ type: 'ready', url: `http://127.0.0.1:${server.address().port}/mcp` })}\n`);
 });

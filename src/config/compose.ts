@@ -61,7 +61,7 @@ function secretsOf(config: Config): string[] {
 }
 
 /** A deep copy whose objects have no prototype, so that keys of the file meet nothing inherited. */
-export function frozenCopy(value: unknown): unknown {
+function frozenCopy(value: unknown): unknown {
   if (Array.isArray(value)) return Object.freeze(value.map(frozenCopy));
   if (typeof value !== 'object' || value === null) return value;
   const copy: Record<string, unknown> = Object.create(null);

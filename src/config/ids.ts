@@ -1,16 +1,10 @@
 /** Target ids from the keys people write. */
 
+import { MAX_TARGET_ID, RESERVED_TARGET_IDS, isTargetId as isWellFormed } from '../protocol/names.ts';
 import type { LoadNote } from './load-note.ts';
 
-/** Names that the gateway itself uses beside targets. */
-export const RESERVED_TARGET_IDS: ReadonlySet<string> = new Set(['registry', 'cloud', 'agent', 'workflows', 'admin']);
-
-export const MAX_TARGET_ID_LENGTH = 40;
-
-const LEGAL_ID = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
-
 export function isTargetId(text: string): boolean {
-  return text.length <= MAX_TARGET_ID_LENGTH && LEGAL_ID.test(text) && !RESERVED_TARGET_IDS.has(text);
+  return isWellFormed(text) && !RESERVED_TARGET_IDS.has(text);
 }
 
 /**
@@ -34,7 +28,7 @@ export function assignTargetIds(keys: readonly string[]): { ids: ReadonlyMap<str
 
 function legalForm(key: string): string {
   const legal = key.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-');
-  return trimDashes(trimDashes(legal).slice(0, MAX_TARGET_ID_LENGTH)) || 'server';
+  return trimDashes(trimDashes(legal).slice(0, MAX_TARGET_ID)) || 'server';
 }
 
 function trimDashes(text: string): string {
@@ -46,7 +40,7 @@ function free(wanted: string, taken: ReadonlySet<string>): string {
   if (isFree(wanted)) return wanted;
   for (let number = 2; ; number += 1) {
     const suffix = `-${number}`;
-    const id = trimDashes(wanted.slice(0, MAX_TARGET_ID_LENGTH - suffix.length)) + suffix;
+    const id = trimDashes(wanted.slice(0, MAX_TARGET_ID - suffix.length)) + suffix;
     if (isFree(id)) return id;
   }
 }

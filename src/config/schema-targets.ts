@@ -3,14 +3,14 @@
 import { z } from 'zod';
 
 /** Seconds to wait for a function; Lambda's own default of 3 is shorter than a cold start on a busy laptop. */
-export const DEFAULT_FUNCTION_TIMEOUT_SECONDS = 30;
+const DEFAULT_FUNCTION_TIMEOUT_SECONDS = 30;
 
 const MAX_TIMER_MS = 86_400_000;
 
 const milliseconds = (least: number) => z.number().int().min(least).max(MAX_TIMER_MS);
 
 /** Tenants are compared byte for byte. */
-export const tenantSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
+const tenantSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
   error: 'must be 1 to 63 letters, digits, ".", "_" or "-", and begin with a letter or digit',
 });
 

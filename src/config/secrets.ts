@@ -32,7 +32,7 @@ export function secretChain(options: SecretOptions): SecretSource {
 }
 
 /** `github-token` is `ZEROPLANE_SECRET_github-token`, else `ZEROPLANE_SECRET_GITHUB_TOKEN`. */
-export function fromVariables(env: SecretOptions['env']): SecretSource {
+function fromVariables(env: SecretOptions['env']): SecretSource {
   const read = (name: string): string | undefined => {
     const variable = `ZEROPLANE_SECRET_${name}`;
     return Object.hasOwn(env, variable) ? env[variable] : undefined;
@@ -45,7 +45,7 @@ export function fromVariables(env: SecretOptions['env']): SecretSource {
  *
  * @throws PlatformError `CONFIG_MISSING_SECRET` when others may read the file.
  */
-export function fromFolder(folder: string): SecretSource {
+function fromFolder(folder: string): SecretSource {
   return {
     get: async (name) => {
       const file = path.join(folder, name);
@@ -55,7 +55,7 @@ export function fromFolder(folder: string): SecretSource {
 }
 
 /** @throws PlatformError `CONFIG_MISSING_SECRET` when the file is not a JSON object, or others may read it. */
-export function fromJsonFile(file: string): SecretSource {
+function fromJsonFile(file: string): SecretSource {
   return {
     get: async (name) => {
       if (!(await isPrivateFile(file))) throw refused(`the file "${file}" of ZEROPLANE_SECRETS_FILE does not exist`);

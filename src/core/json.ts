@@ -29,7 +29,7 @@ export interface RawEntry {
   readonly object: RawObject | undefined;
 }
 
-export const MAX_DEPTH = 64;
+const MAX_DEPTH = 64;
 
 const QUOTE = 34;
 const BACKSLASH = 92;
@@ -82,17 +82,24 @@ class Scanner {
     if (this.#next() !== OPEN_BRACKET) return undefined;
     const found: { start: number; end: number }[] = [];
     this.position++;
-    if (this.#next() === CLOSE_BRACKET) return found;
+    if (this.#next() === CLOSE_BRACKET) return this.#last(found);
     for (;;) {
       this.#next();
       const start = this.position;
       this.value(1, 0);
       found.push({ start, end: this.position });
       const code = this.#next();
+      if (code === CLOSE_BRACKET) return this.#last(found);
       this.position++;
-      if (code === CLOSE_BRACKET) return found;
       if (code !== COMMA) throw new Malformed();
     }
+  }
+
+  /** What stands behind the closing bracket makes the text no JSON. */
+  #last<Found>(found: Found): Found {
+    this.position++;
+    if (!Number.isNaN(this.#next())) throw new Malformed();
+    return found;
   }
 
   /** Leaves the position behind the closing quote. Runs at the speed of `indexOf`. */
@@ -281,6 +288,15 @@ export function joinMembers(members: readonly RawMember[]): string {
     out += `${JSON.stringify(member.key)}:${member.text}`;
   }
   return `${out}}`;
+}
+
+/** JSON text of an object with one member set to `valueText`, in its place or at the end; the rest stays as it was. */
+export function withMember(text: string, key: string, valueText: string): string {
+  const { object } = scan(text, 1);
+  const members = object === undefined ? [] : rawMembers(text, object);
+  const set = { key, text: valueText };
+  const isThere = members.some((member) => member.key === key);
+  return joinMembers(isThere ? members.map((member) => (member.key === key ? set : member)) : [...members, set]);
 }
 
 /** A string as it is; anything else is no text. */

@@ -3,7 +3,7 @@
 /** Shorter values would mask ordinary words. */
 const MIN_LENGTH = 8;
 
-export const MASK = '[redacted]';
+const MASK = '[redacted]';
 
 export class Redactor {
   #values: readonly string[] = [];

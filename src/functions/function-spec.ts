@@ -25,9 +25,9 @@ export interface FunctionSpec {
   readonly concurrency?: number | undefined;
 }
 
-export const DEFAULT_TIMEOUT_SECONDS = 30;
-export const DEFAULT_MEMORY_MB = 128;
-export const DEFAULT_CONCURRENCY = 10;
+const DEFAULT_TIMEOUT_SECONDS = 30;
+const DEFAULT_MEMORY_MB = 128;
+const DEFAULT_CONCURRENCY = 10;
 
 /** A spec with its defaults in place and its paths resolved. */
 export interface ResolvedFunction {

@@ -13,9 +13,9 @@ export interface ProcessIdentity {
   readonly logStream: string;
 }
 
-export const REGION = 'us-east-1';
+const REGION = 'us-east-1';
 
-export function logGroup(name: string): string {
+function logGroup(name: string): string {
   return `/aws/lambda/${name}`;
 }
 

@@ -8,8 +8,8 @@
 import { createHash } from 'node:crypto';
 
 export const SEPARATOR = '___';
-export const MAX_PREFIXED = 64;
-export const MAX_BARE = 128;
+const MAX_PREFIXED = 64;
+const MAX_BARE = 128;
 export const MAX_TARGET_ID = 40;
 export const RESERVED_TARGET_IDS: ReadonlySet<string> = new Set(['registry', 'cloud', 'agent', 'workflows', 'admin']);
 
@@ -25,7 +25,15 @@ function hash8(text: string): string {
 
 /** Cuts a name to `limit` characters, keeping it unique and stable. */
 function shorten(name: string, limit: number): string {
-  return name.length <= limit ? name : `${name.slice(0, limit - 9)}_${hash8(name)}`;
+  if (name.length <= limit) return name;
+  const end = limit - 9;
+  // Half a character could not be sent back in a header.
+  const head = name.slice(0, isLeadingHalf(name.charCodeAt(end - 1)) ? end - 1 : end);
+  return `${head}_${hash8(name)}`;
+}
+
+function isLeadingHalf(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff;
 }
 
 /** A name for `/mcp`. Characters outside `A-Za-z0-9_.-` become `_`, told apart by a hash. */

@@ -3,7 +3,7 @@
  * may fetch them itself. On `/mcp/{target}` nothing is rewritten.
  */
 
-import { SEPARATOR, isTargetId } from './names.ts';
+import { isTargetId } from './names.ts';
 
 /** What the gateway itself publishes; never another target's. */
 export const OWN_SCHEME = 'zeroplane:';
@@ -30,10 +30,4 @@ export function splitUri(uri: string): SplitUri | undefined {
   const plus = uri.indexOf('+');
   const target = plus < 0 ? '' : uri.slice(0, plus);
   return isTargetId(target) ? { target, uri: uri.slice(plus + 1) } : undefined;
-}
-
-/** The target part of `target___name`, `undefined` when it has none. */
-export function splitName(name: string): { readonly target: string; readonly name: string } | undefined {
-  const at = name.indexOf(SEPARATOR);
-  return at <= 0 ? undefined : { target: name.slice(0, at), name: name.slice(at + SEPARATOR.length) };
 }

@@ -1,13 +1,12 @@
 /** The protocol revisions, newest first, and the names that only the modern one uses in `_meta`. */
 
 export const MODERN_VERSION = '2026-07-28';
-export const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
+const LEGACY_VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'] as const;
 export const SUPPORTED_VERSIONS: readonly string[] = [MODERN_VERSION, ...LEGACY_VERSIONS];
-export const LATEST_LEGACY_VERSION = LEGACY_VERSIONS[0];
+const LATEST_LEGACY_VERSION = LEGACY_VERSIONS[0];
 
 export const META_PREFIX = 'io.modelcontextprotocol/';
 export const META_VERSION = `${META_PREFIX}protocolVersion`;
-export const META_CLIENT_INFO = `${META_PREFIX}clientInfo`;
 export const META_CLIENT_CAPABILITIES = `${META_PREFIX}clientCapabilities`;
 export const META_LOG_LEVEL = `${META_PREFIX}logLevel`;
 export const META_SERVER_INFO = `${META_PREFIX}serverInfo`;

@@ -3,9 +3,10 @@
  * yet; a policy that quarantines changed tools reads these rows.
  */
 
+import { textOf } from '../core/json.ts';
 import type { Clock, Logger, StoreRoot, TableSpec, Write } from '../core/ports.ts';
 
-export const DEFINITIONS: TableSpec = { name: 'tool-definitions', partitionKey: 'target', sortKey: 'definition' };
+const DEFINITIONS: TableSpec = { name: 'tool-definitions', partitionKey: 'target', sortKey: 'definition' };
 const BATCH = 100;
 
 export class DefinitionRecorder {
@@ -63,9 +64,9 @@ export class DefinitionRecorder {
     do {
       const page = await table.query({ partition: target, ...(cursor === undefined ? {} : { cursor }) });
       for (const item of page.items)
-        known.set(String(item['definition']), {
-          digest: String(item['digest']),
-          firstSeenAt: String(item['firstSeenAt']),
+        known.set(textOf(item['definition']), {
+          digest: textOf(item['digest']),
+          firstSeenAt: textOf(item['firstSeenAt']),
         });
       cursor = page.cursor;
     } while (cursor !== undefined);

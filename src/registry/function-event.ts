@@ -14,7 +14,7 @@ import type { EventMode } from './registration.ts';
 export const REGISTRY_ID = 'registry';
 
 /** The text of a member of `params`; `otherwise` when it is absent. */
-export function memberText(members: readonly RawMember[], key: string, otherwise: string): string {
+function memberText(members: readonly RawMember[], key: string, otherwise: string): string {
   return members.find((member) => member.key === key)?.text ?? otherwise;
 }
 

@@ -16,7 +16,7 @@ import { checkBounds, MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, type SchemaObject } fr
 /** Takes everything: for a function that says nothing about its arguments. */
 export const PERMISSIVE_SCHEMA: SchemaObject = Object.freeze({ type: 'object' });
 
-export const DIALECT_2020 = 'https://json-schema.org/draft/2020-12/schema';
+const DIALECT_2020 = 'https://json-schema.org/draft/2020-12/schema';
 export const DIALECT_7 = 'http://json-schema.org/draft-07/schema';
 
 /** Keys that a full schema may have at its root; a map with any other key is shorthand. */

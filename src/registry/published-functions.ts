@@ -31,7 +31,7 @@ export interface PublishedFunction extends ConfiguredFunction {
 }
 
 /** The prefix goes, other characters than letters, digits and `_` become `_`, a leading digit gets a `_`. */
-export function publishedName(name: string, prefix = ''): string {
+function publishedName(name: string, prefix = ''): string {
   const rest = name.startsWith(prefix) && name.length > prefix.length ? name.slice(prefix.length) : name;
   // Three underscores would read as target and tool.
   const legal = rest.replaceAll(/[^A-Za-z0-9_]/g, '_').replaceAll(/_{3,}/g, '__');

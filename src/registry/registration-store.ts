@@ -18,7 +18,7 @@ export const REGISTRATIONS: TableSpec = {
 };
 
 /** Topic of the change feed. Detail: `{id, type, action}`. */
-export const REGISTRATIONS_CHANGED = 'registrations-changed';
+const REGISTRATIONS_CHANGED = 'registrations-changed';
 
 export interface RegistrationChange {
   readonly id: string;

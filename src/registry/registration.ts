@@ -18,7 +18,7 @@ export type RegistrationType = FunctionKind | 'mcp';
 
 /** Shape of the event that a tool's function receives. */
 export type EventMode = 'arguments' | 'args-extra' | 'parameters' | 'mcp';
-export const EVENT_MODES: readonly EventMode[] = ['arguments', 'args-extra', 'parameters', 'mcp'];
+const EVENT_MODES: readonly EventMode[] = ['arguments', 'args-extra', 'parameters', 'mcp'];
 
 export interface FunctionDefinition {
   readonly type: FunctionKind;

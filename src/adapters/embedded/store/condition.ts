@@ -24,7 +24,7 @@ export function conditionFailed(table: string, index: number): PlatformError {
 }
 
 /** Equality of JSON values; the order of an object's members does not count. */
-export function sameJson(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+function sameJson(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) || Array.isArray(b)) return sameArray(a, b);

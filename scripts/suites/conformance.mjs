@@ -39,6 +39,8 @@ function required(modules, revision, leg, report) {
 const BEYOND_LEGACY = {
   'server-stateless': ['sep-2575-server-rejects-undeclared-capability', 'sep-2575-missing-capability-http-400'],
   'input-required-result-basic-elicitation': ['sep-2322-elicitation-incomplete'],
+  // Whoever may ask declares everything to such a server once; what a caller cannot answer is declined.
+  'input-required-result-capability-check': ['sep-2322-respect-client-capabilities'],
   'input-required-result-multiple-input-requests': ['sep-2322-multiple-inputs-incomplete'],
 };
 

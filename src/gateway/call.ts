@@ -5,7 +5,7 @@
 
 import type { Context } from '../core/context.ts';
 import { PlatformError, UpstreamRpcError } from '../core/errors.ts';
-import { isObject, joinMembers, rawMembers, scan } from '../core/json.ts';
+import { isObject, joinMembers, rawMembers, scan, textOf } from '../core/json.ts';
 import type { CallEvent, Clock, EventPort } from '../core/ports.ts';
 import type { TargetCall } from '../core/target.ts';
 import type { Policy } from '../policy/decide.ts';
@@ -67,8 +67,10 @@ export class CallRunner {
     const view = catalogue.current(context.tenant, endpoint) ?? (await catalogue.view(context.tenant, endpoint));
     if (message.method === 'resources/read' && requestedName(message).startsWith(RESULT_URI))
       return this.#parts.results.read(requestedName(message), context);
-    const searched = message.method === 'tools/call' && endpoint === '' ? await this.#search(request, view) : undefined;
-    if (searched !== undefined) return searched;
+    if (endpoint === '' && isSearchCall(message)) {
+      const searched = await this.#search(request, view);
+      if (searched !== undefined) return searched;
+    }
     const resolved = resolve(view, endpoint, message);
     const allowed = resolved !== undefined && (await this.#allowed(request, resolved));
     if (!allowed) throw await this.#unknown(request);
@@ -79,14 +81,14 @@ export class CallRunner {
       );
     }
     this.#checkHeaders(resolved, request.message, request.caller);
-    return this.#observed(request, resolved, () => this.#ledgered(request, resolved));
+    return this.#observed(request, resolved);
   }
 
   /** The gateway's own two tools, while they stand in for a long list. A registered tool of that name wins. */
   async #search(request: CallRequest, view: View): Promise<string | undefined> {
     const { message, context } = request;
     const name = message.parsed['name'];
-    if ((name !== SEARCH_TOOL && name !== CALL_TOOL) || view.find('tools', name) !== undefined) return undefined;
+    if (view.find('tools', textOf(name)) !== undefined) return undefined;
     const { policy, search } = this.#parts;
     const resources = view.lists.tools.map((tool) => tool.resource);
     const decisions = await policy.decideMany(context.principal, 'tool:call', resources, {
@@ -151,7 +153,7 @@ export class CallRunner {
     if (caller.modern && parameters.length > 0) checkHeaderParameters(parameters, message.parsed['arguments'], headers);
   }
 
-  async #observed(request: CallRequest, resolved: Resolved, run: () => Promise<string>): Promise<string> {
+  async #observed(request: CallRequest, resolved: Resolved): Promise<string> {
     const { events, clock } = this.#parts;
     const { context, message } = request;
     const startedMs = clock.monotonicMs();
@@ -173,7 +175,7 @@ export class CallRunner {
     const end = (outcome: CallEvent['outcome'], errorCode?: string): void =>
       events.emit(event('call-ended', { durationMs: clock.monotonicMs() - startedMs, outcome, errorCode }));
     try {
-      const text = await run();
+      const text = await this.#ledgered(request, resolved);
       end(outcomeOfResult(text));
       return text;
     } catch (error) {
@@ -211,7 +213,9 @@ export class CallRunner {
     }
     const running = ours ? holds.resume(message, caller, context.principal) : this.#start(request, resolved);
     if (ours) context.onAbort((reason) => running.context.abort(reason));
-    const text = await this.#turns(request, resolved, running);
+    const turn = await running.next();
+    const isPlain = turn.kind === 'result' && (caller.modern || !isInputRequired(turn.text));
+    const text = isPlain ? turn.text : await this.#bridged(turn, { request, resolved, running });
     const shown = endpoint === '' && resolved.target.id !== 'registry' ? publicResult(text, resolved.target) : text;
     const isLarge = message.method === 'tools/call' && results.isLarge(shown);
     return isLarge ? results.offload(shown, context, caller.version) : shown;
@@ -233,18 +237,35 @@ export class CallRunner {
     return running;
   }
 
-  /** Follows a call through its pauses until there is something to answer with. */
-  async #turns(request: CallRequest, resolved: Resolved, running: RunningCall): Promise<string> {
-    const { caller, context, message } = request;
-    const turn: Turn = await running.next();
-    if (turn.kind === 'failed') throw turn.error;
+  /** A turn that is no plain result: a failure, questions to park, or questions that a legacy client is asked now. */
+  async #bridged(turn: Turn, at: { request: CallRequest; resolved: Resolved; running: RunningCall }): Promise<string> {
+    const { request, resolved, running } = at;
+    const { context, message } = request;
+    if (turn.kind === 'failed') return this.#afterFailure(turn.error, request, resolved);
     if (turn.kind === 'questions')
       return this.#parts.holds.park(running, resolved.target.id, {
         principal: context.principal,
         digest: requestDigest(message),
       });
-    if (caller.modern || !isInputRequired(turn.text)) return turn.text;
     return this.#askLegacy(request, resolved, turn.text);
+  }
+
+  /**
+   * A server that found our headers at odds with its schema has changed the schema: its list is read once more, and
+   * the call repeated with it. Every other failure stays one.
+   */
+  async #afterFailure(error: unknown, request: CallRequest, resolved: Resolved): Promise<string> {
+    const isStale = error instanceof PlatformError && error.details['upstreamCode'] === -32020;
+    if (!isStale || resolved.published === undefined) throw error;
+    const { catalogue } = this.#parts;
+    await catalogue.relist(resolved.target, request.context.tenant);
+    const view = await catalogue.view(request.context.tenant, request.endpoint);
+    const again = resolve(view, request.endpoint, request.message);
+    if (again === undefined || again.published?.definition.text === resolved.published.definition.text) throw error;
+    const running = this.#start(request, again);
+    const turn = await running.next();
+    if (turn.kind === 'failed') throw turn.error;
+    return turn.kind === 'result' ? turn.text : this.#bridged(turn, { request, resolved: again, running });
   }
 
   /** A modern target asked: put its questions to the legacy client and call again with the answers. */
@@ -295,6 +316,11 @@ function targetCall(request: CallRequest, resolved: Resolved): TargetCall {
     definition: resolved.published?.definition,
     idempotencyKey: caller.idempotencyKey,
   };
+}
+
+function isSearchCall(message: Message): boolean {
+  const name = message.method === 'tools/call' ? message.parsed['name'] : undefined;
+  return name === SEARCH_TOOL || name === CALL_TOOL;
 }
 
 function toolError(text: string): string {

@@ -29,6 +29,10 @@ const ACCEPTED_HEADERS = Object.freeze({ 'content-type': 'application/json' });
 interface Open {
   readonly stream: EventStream;
   session: Session;
+  /** Requests whose answers this stream still has to carry. */
+  running: number;
+  /** The stream ends as soon as nothing runs. */
+  isLeaving: boolean;
 }
 
 export interface LegacySseParts {
@@ -77,9 +81,12 @@ export class LegacySse {
     const stream = new EventStream(clock);
     const prefix = request.path.slice(0, -'/sse'.length);
     stream.sendRaw(`event: endpoint\ndata: ${prefix}/message?sessionId=${id}`);
-    const open: Open = { stream, session };
+    const open: Open = { stream, session, running: 0, isLeaving: false };
     this.#open.set(id, open);
-    announcer.track(stream, context.principal, () => stream.end());
+    announcer.track(stream, context.principal, () => {
+      open.isLeaving = true;
+      if (open.running === 0) stream.end();
+    });
     const silence = announcer.add({
       principal: context.principal,
       endpoint: '',
@@ -161,9 +168,12 @@ export class LegacySse {
         ),
       canStream: true,
     };
+    at.open.running++;
     const called = await this.#direct(message, context).catch(() => message);
     const { version } = session;
     await this.#parts.dispatcher.request(called, { endpoint: '', context, request, session, version, outlet });
+    at.open.running--;
+    if (at.open.isLeaving && at.open.running === 0) stream.end();
   }
 
   async #initialize(message: Message, at: { context: Context; open: Open }): Promise<void> {

@@ -6,7 +6,7 @@ import { isObject } from '../core/json.ts';
 import type { Action, Policy } from '../policy/decide.ts';
 import { META_SERVER_INFO, SUPPORTED_VERSIONS } from '../protocol/versions.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { ListKind } from './publish.ts';
+import type { ListKind, Published } from './publish.ts';
 import type { Part } from './responder.ts';
 import type { Sealer } from './seal.ts';
 import type { SearchTools } from './search.ts';
@@ -37,11 +37,13 @@ export interface ListParts {
   readonly isPublic: boolean;
 }
 
+/** The last item that was sent, and where it stood. */
 interface Position {
   readonly kind: string;
   readonly endpoint: string;
-  readonly version: number;
+  /** Index behind it. */
   readonly index: number;
+  readonly key: string;
   readonly target: string;
   readonly order: number;
 }
@@ -118,8 +120,8 @@ export class Lists {
     const position: Position = {
       kind: at.kind,
       endpoint: request.endpoint,
-      version: view.version,
       index: at.next,
+      key: last?.key ?? '',
       target: last?.target.id ?? '',
       order: last?.order ?? 0,
     };
@@ -158,12 +160,20 @@ export class Lists {
   }
 }
 
-/** Where to go on. In a newer catalogue: behind the last item that was sent, wherever it stands now. */
+/**
+ * Where to go on: behind the last item that was sent, wherever it stands now. When it has gone, those behind it have
+ * moved up to its place.
+ */
 function startOf(view: View, kind: ListKind, position: Position): number {
-  if (view.version === position.version) return position.index;
   const items = view.lists[kind];
+  const isLast = (item: Published | undefined): boolean =>
+    item?.key === position.key && item.target.id === position.target;
+  // The usual case: nothing has changed. Instances number their catalogues differently, so the item itself is compared.
+  if (isLast(items[position.index - 1])) return position.index;
+  const found = items.findIndex(isLast);
+  if (found >= 0) return found + 1;
   const after = items.findIndex(
-    (item) => item.target.id > position.target || (item.target.id === position.target && item.order > position.order),
+    (item) => item.target.id > position.target || (item.target.id === position.target && item.order >= position.order),
   );
   return after < 0 ? items.length : after;
 }

@@ -88,9 +88,18 @@ export class ModernHandler {
     message: Message,
     at: { endpoint: Endpoint; context: Context; request: GatewayRequest; responder: Responder },
   ): Promise<void> {
-    const { responder, context } = at;
+    const { responder, context, endpoint, request } = at;
     try {
-      responder.finish(200, await this.#result(message, at));
+      const own = this.#own(message, at);
+      if (own !== undefined) {
+        responder.finish(200, await own);
+        return;
+      }
+      const caller = modernCaller(message, request, responder);
+      const text = await this.#parts.runner.run({ endpoint, message, caller, context });
+      const cacheable = message.method === 'resources/read';
+      const result = encodeModernResult(text, { serverInfo: this.#parts.serverInfo, cacheable });
+      responder.finish(200, [resultMessage(message.idText, result)]);
     } catch (error) {
       logFault(error, context);
       const text = errorMessage(message.idText, toRpcError(error, { modern: true, requestId: context.requestId }));
@@ -98,31 +107,18 @@ export class ModernHandler {
     }
   }
 
-  async #result(
-    message: Message,
-    at: { endpoint: Endpoint; context: Context; request: GatewayRequest; responder: Responder },
-  ): Promise<readonly Part[]> {
-    const { endpoint, context, request, responder } = at;
-    const { lists, runner, serverInfo } = this.#parts;
-    if (LIST_METHODS.has(message.method)) {
-      const parts = await lists.list({
-        method: message.method,
-        endpoint,
-        cursor: message.parsed['cursor'],
-        context,
-        modern: true,
-      });
-      return [`{"jsonrpc":"2.0","id":${message.idText},"result":`, ...parts, '}'];
+  /** What the gateway answers itself: lists and its introduction. */
+  #own(message: Message, at: { endpoint: Endpoint; context: Context }): Promise<readonly Part[]> | undefined {
+    const { endpoint, context } = at;
+    const { lists } = this.#parts;
+    const { method, idText } = message;
+    if (method === 'tools/call') return undefined;
+    if (LIST_METHODS.has(method)) {
+      const listed = lists.list({ method, endpoint, cursor: message.parsed['cursor'], context, modern: true });
+      return listed.then((parts) => [`{"jsonrpc":"2.0","id":${idText},"result":`, ...parts, '}']);
     }
-    if (message.method === 'server/discover')
-      return [resultMessage(message.idText, await lists.discover(context, endpoint))];
-    const text = await runner.run({ endpoint, message, caller: modernCaller(message, request, responder), context });
-    return [
-      resultMessage(
-        message.idText,
-        encodeModernResult(text, { serverInfo, cacheable: message.method === 'resources/read' }),
-      ),
-    ];
+    if (method !== 'server/discover') return undefined;
+    return lists.discover(context, endpoint).then((result) => [resultMessage(idText, result)]);
   }
 }
 

@@ -159,9 +159,10 @@ function isElicitation(path: readonly (string | number)[], value: unknown): bool
 
 function isPublicUriPath(path: readonly (string | number)[], value: unknown): boolean {
   const last = path.at(-1);
+  if (path[0] === 'structuredContent') return false;
   if (last === 'resourceUri' || last === 'ui/resourceUri') return path.includes('_meta');
   if (path[0] === 'contents') return path.length === 3;
-  if (path[0] === 'structuredContent' || path.includes('_meta') || path.includes('arguments')) return false;
+  if (path.includes('_meta') || path.includes('arguments')) return false;
   const parent = path.at(-2);
   if (parent === 'resource') return at(value, [...path.slice(0, -2), 'type']) === 'resource';
   return at(value, [...path.slice(0, -1), 'type']) === 'resource_link';

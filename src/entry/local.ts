@@ -162,7 +162,7 @@ async function shutDown(parts: Serving & { readonly dataDir: string | undefined 
   const { instance, host, store, dataDir } = parts;
   instance.pipeline.drain();
   if (dataDir !== undefined) removeInstanceNote(dataDir);
-  instance.gateway.close();
+  instance.gateway.drain();
   await host.close(drainMs);
   await instance.close();
   await store.close();

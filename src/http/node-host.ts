@@ -21,6 +21,8 @@ export interface HostTimeouts {
 const TIMEOUTS: HostTimeouts = { headersMs: 10_000, requestMs: 15_000, checkEveryMs: 1_000 };
 const MAX_HEADER_BYTES = 16_384;
 const MAX_CONNECTIONS = 8_192;
+/** While closing. */
+const IDLE_CHECK_MS = 50;
 
 export interface NodeHostOptions {
   readonly pipeline: Pipeline;
@@ -215,8 +217,11 @@ export function createNodeHost(options: NodeHostOptions): NodeHost {
     close: (drainMs) =>
       new Promise((resolve) => {
         const cut = setTimeout(() => server.closeAllConnections(), drainMs);
+        // A connection that has had its answer is kept alive by node:http, and would be waited for.
+        const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
         server.close(() => {
           clearTimeout(cut);
+          clearInterval(idle);
           resolve();
         });
         server.closeIdleConnections();

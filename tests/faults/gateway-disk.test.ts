@@ -1,0 +1,240 @@
+/** The whole gateway on disks that are full, failing, slow, read-only, or already in use. Needs root, mount, strace. */
+
+import type { ChildProcess } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Answer, Gateway, Json } from './gateway-process.ts';
+import { atRate, cleanUp, evil, makeFolder, percentile, reasonNotTo, seen } from './gateway-process.ts';
+import { startGateway, startRefused, until } from './gateway-process.ts';
+
+const CONFIG = { mcpServers: { evil: evil() } };
+const noMount = reasonNotToMount();
+const noStrace = reasonNotTo('strace', ['-o', '/dev/null', '-e', 'inject=fsync:error=EIO:when=99', 'true']);
+if (noMount !== undefined) console.log(`skipped: full and read-only disks, cannot mount a tmpfs: ${noMount}`);
+if (noStrace !== undefined) console.log(`skipped: failing and slow fsync, cannot run strace: ${noStrace}`);
+
+const mounts: string[] = [];
+const tracers: ChildProcess[] = [];
+
+afterEach(async () => {
+  for (const tracer of tracers.splice(0)) tracer.kill('SIGINT');
+  await cleanUp();
+  for (const disk of mounts.splice(0)) {
+    execFileSync('umount', ['-l', disk]);
+    rmSync(disk, { recursive: true });
+  }
+});
+
+function reasonNotToMount(): string | undefined {
+  const folder = mkdtempSync(path.join(tmpdir(), 'zeroplane-mount-'));
+  const reason = reasonNotTo('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]);
+  if (reason === undefined) execFileSync('umount', [folder]);
+  rmSync(folder, { recursive: true });
+  return reason;
+}
+
+function tinyDisk(size: string): string {
+  const disk = mkdtempSync(path.join(tmpdir(), 'zeroplane-disk-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', disk]);
+  mounts.push(disk);
+  return disk;
+}
+
+const NOTE = 'x'.repeat(1000);
+
+/** Registers tools until one is refused. */
+async function fill(gateway: Gateway, most: number): Promise<{ names: string[]; refusal: Answer | undefined }> {
+  const names: string[] = [];
+  for (let n = 0; n < most; n++) {
+    const name = `tool_${n}`;
+    const answer = await gateway.register(name, { description: NOTE });
+    if (answer.status !== 201) return { names, refusal: answer };
+    names.push(name);
+  }
+  return { names, refusal: undefined };
+}
+
+async function registered(gateway: Gateway): Promise<Set<string>> {
+  const list = (await gateway.send('GET', '/register')).json as unknown as { name: string }[];
+  return new Set(list.map(({ name }) => name));
+}
+
+/** Attaches strace to the running gateway and waits until it holds every thread. */
+async function inject(gateway: Gateway, fault: string): Promise<ChildProcess> {
+  const calls = 'fsync,fdatasync';
+  const tracer = spawn(
+    'strace',
+    ['-f', '-p', String(gateway.pid), '-e', `trace=${calls}`, '-e', `inject=${calls}:${fault}`],
+    {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
+  tracers.push(tracer);
+  let said = '';
+  tracer.stderr?.setEncoding('utf8').on('data', (chunk: string) => (said += chunk));
+  await until('strace attached', 5_000, () => said.includes('attached'));
+  return tracer;
+}
+
+describe.skipIf(noMount !== undefined)('F-20: a disk that fills up under a running gateway', () => {
+  test('refuses registrations with 507 and Retry-After, goes on calling and listing, and recovers', async () => {
+    const disk = tinyDisk('3m');
+    writeFileSync(path.join(disk, 'ballast'), Buffer.alloc(1_000_000));
+    const gateway = await startGateway(CONFIG, { dataDir: path.join(disk, 'data') });
+    const { names, refusal } = await fill(gateway, 2_000);
+    expect(refusal?.status).toBe(507);
+    expect(refusal?.json).toMatchObject({ code: 'STORE_FULL', retryable: true });
+    expect(refusal?.headers['retry-after']).toMatch(/^\d+$/);
+    expect(names.length).toBeGreaterThan(10);
+    expect(await gateway.text('evil___echo', { n: 1 })).toBe('{"n":1}');
+    expect(await gateway.tools()).toEqual(expect.arrayContaining(['evil___echo', ...names]));
+    expect((await gateway.send('GET', '/register')).status).toBe(200);
+    rmSync(path.join(disk, 'ballast'));
+    const recoveredMs = await until(
+      'writes are taken again',
+      5_000,
+      async () => (await gateway.register('after')).status === 201,
+    );
+    expect((await gateway.send('GET', '/readyz')).status).toBe(200);
+    expect(await registered(gateway)).toEqual(new Set([...names, 'after']));
+    seen('F-20', { acknowledged: names.length, recoveredMs: Math.round(recoveredMs) });
+  });
+
+  test('a session can be opened, used and ended while the disk is full', async () => {
+    const disk = tinyDisk('3m');
+    const gateway = await startGateway(CONFIG, { dataDir: path.join(disk, 'data') });
+    await fill(gateway, 3_000);
+    const opened = await gateway.rpc('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'a', version: '1' },
+    });
+    expect(opened.status).toBe(200);
+    const headers = { 'mcp-session-id': String(opened.headers['mcp-session-id']) };
+    const called = await gateway.rpc('tools/call', { name: 'evil___echo', arguments: { n: 2 } }, { headers });
+    expect(called.text).toContain('{\\"n\\":2}');
+    // What has to be remembered cannot be; the refusal says so in the words of the store.
+    const level = await gateway.rpc('logging/setLevel', { level: 'debug' }, { headers });
+    expect([200, 507]).toContain(level.json?.['error'] === undefined ? 200 : 507);
+    const ended = await gateway.send('DELETE', '/mcp', { headers });
+    expect([204, 507]).toContain(ended.status);
+  });
+});
+
+describe.skipIf(noStrace !== undefined)('F-21: an fsync that fails', () => {
+  test('ends the process; what was acknowledged before is there after a restart', async () => {
+    const gateway = await startGateway(CONFIG);
+    const before = await fill(gateway, 5);
+    await inject(gateway, 'error=EIO');
+    const refused = await gateway.register('lost');
+    expect(refused.status).not.toBe(201);
+    const ended = await gateway.ended;
+    expect(ended.code).toBe(1);
+    expect(gateway.output).toContain('store-failed');
+    const again = await startGateway(CONFIG, { folder: gateway.folder });
+    const found = await registered(again);
+    expect([...before.names].filter((name) => !found.has(name))).toEqual([]);
+    expect(await again.text('evil___echo', { n: 1 })).toBe('{"n":1}');
+    expect((await again.register('after')).status).toBe(201);
+    seen('F-21', { status: refused.status, exit: ended.code, restartMs: Math.round(again.startedInMs) });
+  });
+});
+
+describe.skipIf(noStrace !== undefined)('F-22: a slow fsync', () => {
+  const underSlowDisk = async (delayMs: number) => {
+    const gateway = await startGateway(CONFIG);
+    await gateway.text('evil___echo');
+    await inject(gateway, `delay_enter=${delayMs * 1000}`);
+    const writes = Promise.all(Array.from({ length: 40 }, (_, n) => gateway.register(`tool_${n}`)));
+    const calls = await atRate(20, 1, () => gateway.call('evil___echo'));
+    return { writes: await writes, calls };
+  };
+
+  test.each([100, 500])('of %i ms costs latency only: writes share it, nothing times out', async (delayMs) => {
+    const { writes, calls } = await underSlowDisk(delayMs);
+    expect(writes.map(({ status }) => status)).toEqual(Array(40).fill(201));
+    const slowestMs = Math.max(...writes.map(({ ms }) => ms));
+    // Forty writes in a row, each with the commit of its announcement, would take eighty times the delay.
+    expect(slowestMs).toBeLessThan(12 * delayMs + 2_000);
+    expect(calls.every(({ status }) => status === 200)).toBe(true);
+    const callMs = percentile(
+      calls.map(({ ms }) => ms),
+      0.95,
+    );
+    expect(callMs).toBeLessThan(6 * delayMs + 500);
+    seen('F-22', { delayMs, slowestWriteMs: Math.round(slowestMs), callP95Ms: Math.round(callMs) });
+  });
+
+  // The store commits on the thread that serves: a gap that only a store in a thread of its own would close.
+  test.fails('of 500 ms is not felt by calls', async () => {
+    const { calls } = await underSlowDisk(500);
+    expect(
+      percentile(
+        calls.map(({ ms }) => ms),
+        0.95,
+      ),
+    ).toBeLessThan(250);
+  });
+});
+
+describe('F-23: a data folder that cannot be written', () => {
+  const isRefused = async (dataDir: string, code: RegExp): Promise<void> => {
+    const began = performance.now();
+    const { code: exit, output } = await startRefused(CONFIG, { dataDir });
+    expect(exit).toBe(1);
+    expect(output).toMatch(code);
+    expect(output).toContain(dataDir);
+    expect(output).not.toMatch(/^\s+at .*\(/m);
+    expect(performance.now() - began).toBeLessThan(10_000);
+  };
+
+  test.skipIf(noMount !== undefined)('on a read-only disk is named, with exit code 1', async () => {
+    const disk = tinyDisk('2m');
+    execFileSync('mount', ['-o', 'remount,ro', disk]);
+    await isRefused(path.join(disk, 'data'), /STORE_UNAVAILABLE/);
+  });
+
+  test('that is a file is named, with exit code 1', async () => {
+    const file = path.join(makeFolder(), 'file');
+    writeFileSync(file, '');
+    await isRefused(file, /STORE_UNAVAILABLE/);
+  });
+
+  test.skipIf(process.getuid?.() === 0)('without permission is named, with exit code 1', async () => {
+    const folder = path.join(makeFolder(), 'closed');
+    mkdirSync(folder);
+    chmodSync(folder, 0o500);
+    await isRefused(folder, /STORE_UNAVAILABLE/);
+  });
+
+  test.skipIf(noMount !== undefined)('that becomes read-only while running refuses writes and goes on', async () => {
+    const disk = tinyDisk('8m');
+    const gateway = await startGateway(CONFIG, { dataDir: path.join(disk, 'data') });
+    expect((await gateway.register('before')).status).toBe(201);
+    let refusal: Answer | undefined;
+    // A file that is open for writing keeps a mount from becoming read-only; a full one does not.
+    const why = reasonNotTo('mount', ['-o', 'remount,ro', disk]);
+    if (why === undefined) {
+      refusal = await gateway.register('during');
+      expect([503, 507]).toContain(refusal.status);
+      execFileSync('mount', ['-o', 'remount,rw', disk]);
+    } else console.log(`skipped: read-only while running: ${why}`);
+    expect(await gateway.text('evil___echo', { n: 1 })).toBe('{"n":1}');
+    expect((await gateway.register('after')).status).toBe(201);
+  });
+});
+
+test('F-12: a second gateway on the same data folder ends with a clear message; the first goes on', async () => {
+  const gateway = await startGateway(CONFIG);
+  const second = await startRefused(CONFIG, { dataDir: gateway.dataDir });
+  expect(second.code).toBe(1);
+  expect(second.output).toContain('STORE_LOCKED');
+  expect(second.output).toContain(gateway.dataDir);
+  expect(second.output).toContain(String(gateway.pid));
+  expect((await gateway.register('after')).status).toBe(201);
+  const note = execFileSync('cat', [path.join(gateway.dataDir, 'instance.json')], { encoding: 'utf8' });
+  expect((JSON.parse(note) as Json)['pid']).toBe(gateway.pid);
+});

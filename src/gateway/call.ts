@@ -189,7 +189,11 @@ export class CallRunner {
   #ledgered(request: CallRequest, resolved: Resolved): Promise<string> {
     const { caller, context, message } = request;
     if (caller.idempotencyKey === undefined || message.method !== 'tools/call') return this.#once(request, resolved);
-    const entry = { key: caller.idempotencyKey, tool: resolved.resource.id, digest: requestDigest(message) };
+    const entry = {
+      key: caller.idempotencyKey,
+      tool: resolved.resource.id,
+      digest: requestDigest({ ...message, params: resolved.params }),
+    };
     return this.#parts.ledger.once(context, entry, async () => {
       const text = await this.#once(request, resolved);
       return { text, final: !isInputRequired(text) };

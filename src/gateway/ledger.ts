@@ -49,7 +49,9 @@ export class Ledger {
   ): Promise<string> {
     const store = this.#parts.store.store(context.tenant);
     const table = store.table(LEDGER);
-    const id = createHash('sha256').update([context.principal.id, entry.tool, entry.key].join('\0')).digest('hex');
+    const id = createHash('sha256')
+      .update(JSON.stringify([context.principal.id, entry.tool, entry.key]))
+      .digest('hex');
     const row: Item = {
       id,
       digest: entry.digest,
@@ -65,8 +67,10 @@ export class Ledger {
       else await this.#keep(context, row, text);
       return text;
     } catch (error) {
-      // A refused or failed call has no answer to repeat; the target's own failures are results and were kept above.
-      await table.delete({ id });
+      // A refused call has no answer to repeat; the target's own failures are results and were kept above. A call that
+      // was left in the middle may have run, so its key is used up.
+      if (mayHaveRun(error)) await table.put({ ...row, status: 'interrupted' });
+      else await table.delete({ id });
       throw error;
     }
   }
@@ -90,7 +94,7 @@ export class Ledger {
         `The idempotency key "${entry.key}" was used with other arguments. Use a new key for a new call.`,
       );
     }
-    if (stored['status'] === 'in-flight') throw this.#inFlight(stored, entry);
+    if (stored['status'] !== 'done') throw this.#notDone(stored, entry);
     if (typeof stored['text'] === 'string') return stored['text'];
     const bytes = await this.#parts.store.store(context.tenant).blobs.get(`idempotency/${textOf(stored['id'])}`);
     if (bytes === undefined)
@@ -101,12 +105,16 @@ export class Ledger {
     return Buffer.from(bytes).toString('utf8');
   }
 
-  #inFlight(stored: Item, entry: LedgerEntry): PlatformError {
-    const ours = stored['instance'] === this.#parts.instanceId;
-    const what = ours
+  #notDone(stored: Item, entry: LedgerEntry): PlatformError {
+    const isRunning = stored['status'] === 'in-flight' && stored['instance'] === this.#parts.instanceId;
+    const what = isRunning
       ? `A call with the idempotency key "${entry.key}" is still running. Repeat later for its answer.`
-      : `A call with the idempotency key "${entry.key}" was cut off when its gateway ended; it may have run. Check its effect, then use a new key.`;
-    return new PlatformError('IDEMPOTENCY_IN_FLIGHT', what, ours ? { retryAfterSeconds: 1 } : { interrupted: true });
+      : `A call with the idempotency key "${entry.key}" was cut off before its answer came; it may have run. Check its effect, then use a new key.`;
+    return new PlatformError(
+      'IDEMPOTENCY_IN_FLIGHT',
+      what,
+      isRunning ? { retryAfterSeconds: 1 } : { interrupted: true },
+    );
   }
 
   async #keep(context: Context, row: Item, text: string): Promise<void> {
@@ -122,4 +130,9 @@ export class Ledger {
     });
     await store.table(LEDGER).put({ ...row, status: 'done' });
   }
+}
+
+/** Cancelled or timed out in the middle: the target may have done the work all the same. */
+function mayHaveRun(error: unknown): boolean {
+  return error instanceof PlatformError && (error.code === 'CALL_CANCELLED' || error.code.endsWith('_TIMEOUT'));
 }

@@ -1,7 +1,7 @@
 /** 2026-07-28 on `/mcp`: one request, one answer or one stream; nothing is remembered. */
 
 import type { Context } from '../core/context.ts';
-import { UpstreamRpcError, toPlatformError } from '../core/errors.ts';
+import { PlatformError, UpstreamRpcError, toPlatformError } from '../core/errors.ts';
 import { checkEnvelope, encodeModernResult, headerValue, logLevelOf } from '../protocol/era-2026.ts';
 import {
   errorMessage,
@@ -137,10 +137,16 @@ function modernCaller(message: Message, request: GatewayRequest, responder: Resp
   };
 }
 
-/** The explicit key of a call: the header, else `_meta`. Longer than 255 characters is no key. */
+/**
+ * The explicit key of a call: the header, else `_meta`.
+ *
+ * @throws PlatformError `INVALID_PARAMS` for one that is empty, longer than 255 characters or no text: a caller that
+ * relies on its key must not find out from a second effect that there was none.
+ */
 export function idempotencyKeyOf(message: Message, request: GatewayRequest): string | undefined {
   const key = headerValue(request.headers, 'idempotency-key') ?? message.parsedMeta['io.zeroplane/idempotencyKey'];
-  return typeof key === 'string' && key !== '' && key.length <= 255 ? key : undefined;
+  if (key === undefined || (typeof key === 'string' && key !== '' && key.length <= 255)) return key;
+  throw new PlatformError('INVALID_PARAMS', 'The idempotency key must be a text of 1 to 255 characters.');
 }
 
 /** Our own faults go to the log with their cause; the caller gets the request id. */

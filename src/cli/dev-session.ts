@@ -126,7 +126,10 @@ export class DevSession {
       this.#show(
         '  In another terminal:  zeroplane connect  lists the clients,  zeroplane connect claude-code  writes its configuration.',
       );
-    else if (key === 'r') await this.#watch?.reload();
+    else if (key === 'r') {
+      await this.#watch?.reload();
+      await instance.relist();
+    }
     else if (key === '?') this.#show(`  ${KEY_LINE}`);
     else if (key === 't') {
       const client = new InstanceClient({ url: instance.url, token: instance.token, version, timeoutMs: 10_000 });

@@ -84,6 +84,7 @@ function fake(): Fake {
     pid: 42,
     status: () => STATUS,
     refuse: (problems) => void refused.push(problems),
+    relist: () => Promise.resolve(),
     reload: (loaded) => Promise.resolve(void reloaded.push(loaded)),
     close: (options) => Promise.resolve(void closed.push(options)),
   };

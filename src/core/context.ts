@@ -63,7 +63,7 @@ export class Context implements RequestContext {
   readonly hops: number;
   #controller: AbortController | undefined;
   #aborted: unknown;
-  readonly #listeners: ((reason: unknown) => void)[] = [];
+  #listeners: ((reason: unknown) => void)[] | undefined;
 
   constructor(parts: ContextParts) {
     this.principal = parts.principal;
@@ -86,7 +86,7 @@ export class Context implements RequestContext {
   /** Calls back when the request is abandoned; at once when it already is. */
   onAbort(run: (reason: unknown) => void): void {
     if (this.#aborted !== undefined) run(this.#aborted);
-    else this.#listeners.push(run);
+    else (this.#listeners ??= []).push(run);
   }
 
   /** Tells everybody below that the answer is no longer wanted. */
@@ -94,6 +94,6 @@ export class Context implements RequestContext {
     if (this.#aborted !== undefined) return;
     this.#aborted = reason;
     this.#controller?.abort(reason);
-    for (const run of this.#listeners.splice(0)) run(reason);
+    for (const run of this.#listeners?.splice(0) ?? []) run(reason);
   }
 }

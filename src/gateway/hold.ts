@@ -36,7 +36,8 @@ export type Turn =
 export class RunningCall {
   readonly exchange: CallExchange;
   readonly context: Context;
-  readonly #open = new Map<string, Question>();
+  /** Made with the first question: nearly no call has one. */
+  #open: Map<string, Question> | undefined;
   #settled: Turn | undefined;
   #wake: ((turn: Turn) => void) | undefined;
   #asked = 0;
@@ -68,8 +69,9 @@ export class RunningCall {
   #question(method: string, paramsText: string): Promise<string> {
     return new Promise<string>((resolve, reject) => {
       const key = `q${++this.#asked}`;
-      const end = (): void => void this.#open.delete(key);
-      this.#open.set(key, {
+      const open = (this.#open ??= new Map());
+      const end = (): void => void open.delete(key);
+      open.set(key, {
         key,
         method,
         paramsText,
@@ -92,19 +94,19 @@ export class RunningCall {
     this.#telling = true;
     this.#clock.after(GATHER_MS, () => {
       this.#telling = false;
-      if (this.#open.size > 0) this.#wake?.({ kind: 'questions', questions: this.questions });
+      if ((this.#open?.size ?? 0) > 0) this.#wake?.({ kind: 'questions', questions: this.questions });
     });
   }
 
   /** Questions that have no answer yet. */
   get questions(): readonly Question[] {
-    return [...this.#open.values()];
+    return [...(this.#open?.values() ?? [])];
   }
 
   /** Waits for the end or the next question. */
   next(): Promise<Turn> {
     if (this.#settled !== undefined) return Promise.resolve(this.#settled);
-    if (this.#open.size > 0) this.#tellSoon();
+    if ((this.#open?.size ?? 0) > 0) this.#tellSoon();
     return new Promise((resolve) => {
       this.#wake = (turn) => {
         this.#wake = undefined;

@@ -10,6 +10,7 @@ import type { Clock, IdSource, Logger } from '../core/ports.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayRequest, Reply } from '../gateway/reply.ts';
 import { emptyReply, jsonReply } from '../gateway/reply.ts';
+import { SCOPE_USE } from '../policy/decide.ts';
 import { headerValue } from '../protocol/era-2026.ts';
 import { errorMessage, toRpcError } from '../protocol/json-rpc.ts';
 import type { Authenticator } from './authenticate.ts';
@@ -38,6 +39,7 @@ export interface PipelineOptions {
 
 /** The longest that anybody waits for anything; targets have shorter deadlines of their own. */
 const REQUEST_TIMEOUT_MS = 900_000;
+const MAX_IDLE_PRINCIPALS = 1_024;
 
 export class Pipeline {
   readonly #options: PipelineOptions;
@@ -149,13 +151,17 @@ export class Pipeline {
   #release(key: string): void {
     this.#inFlight--;
     const mine = (this.#perPrincipal.get(key) ?? 1) - 1;
-    if (mine === 0) this.#perPrincipal.delete(key);
-    else this.#perPrincipal.set(key, mine);
+    this.#perPrincipal.set(key, mine);
+    // A map whose keys come and go with every request keeps the requests alive: idle callers stay until there are many.
+    if (mine === 0 && this.#perPrincipal.size > MAX_IDLE_PRINCIPALS) this.#perPrincipal.delete(key);
   }
 
   #dispatch(request: HttpRequest, principal: Principal, requestId: string): Promise<Reply> {
     const context = this.#context(request, principal, requestId);
-    if (Gateway.owns(request.path)) return this.#options.gateway.handle(request, context);
+    if (Gateway.owns(request.path)) {
+      checkScope(principal);
+      return this.#options.gateway.handle(request, context);
+    }
     for (const route of this.#options.routes) {
       const reply = route(request, context);
       if (reply !== undefined) return reply;
@@ -188,14 +194,28 @@ export class Pipeline {
         requestId: at.requestId,
         cause: error.cause instanceof Error ? error.cause.stack : String(error.cause),
       });
-    const challenge =
-      error.code === 'UNAUTHENTICATED' ? { 'www-authenticate': 'Bearer realm="zeroplane", error="invalid_token"' } : {};
+    const challenge = challengeOf(error);
     const isMcp = request.path === '/mcp' || request.path.startsWith('/mcp/');
     const reply = isMcp
       ? rpcReply(error, at.requestId)
       : problemReply(error, at.requestId, { error: seedWords(error) });
     return { ...reply, headers: { ...reply.headers, ...challenge, ...at.cors } };
   }
+}
+
+/** Before any name of the request is read. @throws PlatformError `INSUFFICIENT_SCOPE`. */
+function checkScope(principal: Principal): void {
+  if (principal.scopes.includes(SCOPE_USE)) return;
+  throw new PlatformError('INSUFFICIENT_SCOPE', `This needs the scope ${SCOPE_USE}. Ask for a token that has it.`, {
+    scope: SCOPE_USE,
+  });
+}
+
+function challengeOf(error: PlatformError): Readonly<Record<string, string>> {
+  if (error.code === 'UNAUTHENTICATED')
+    return { 'www-authenticate': 'Bearer realm="zeroplane", error="invalid_token"' };
+  if (error.code !== 'INSUFFICIENT_SCOPE') return {};
+  return { 'www-authenticate': `Bearer realm="zeroplane", error="insufficient_scope", scope="${SCOPE_USE}"` };
 }
 
 /** The words of `error` that clients of the older server compare with. */

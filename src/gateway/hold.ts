@@ -69,7 +69,7 @@ export class RunningCall {
   #question(method: string, paramsText: string): Promise<string> {
     return new Promise<string>((resolve, reject) => {
       const key = `q${++this.#asked}`;
-      const open = (this.#open ??= new Map());
+      const open = (this.#open ??= new Map<string, Question>());
       const end = (): void => void open.delete(key);
       open.set(key, {
         key,

@@ -146,6 +146,26 @@ async function clientLeg(tools, report) {
 
 const node = process.execPath;
 
+/** One call by a caller who can be asked: the suite gives a stream one second, and a cold child may need more. */
+async function warm(url) {
+  const _meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': { elicitation: {}, sampling: {}, roots: {} },
+  };
+  const name = 'test_simple_text';
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    'mcp-protocol-version': '2026-07-28',
+    'mcp-method': 'tools/call',
+    'mcp-name': name,
+  };
+  const body = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: {}, _meta } };
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  const text = await response.text();
+  if (!text.includes('simple text')) throw new Error(`${url} answered ${response.status}: ${text.slice(0, 500)}`);
+}
+
 async function throughGateway(tools, report) {
   build();
   const [modern, sessions] = await Promise.all(
@@ -160,6 +180,7 @@ async function throughGateway(tools, report) {
     },
   });
   for (const id of ['fixture', 'fixture-sessions', 'fixture-stdio', 'fixture-stdio-modern']) {
+    await warm(`${ready.url}/mcp/${id}`);
     const beyond = id === 'fixture-sessions' || id === 'fixture-stdio' ? BEYOND_LEGACY : {};
     await serverLeg({ tools, report, title: `gateway, /mcp/${id}`, url: `${ready.url}/mcp/${id}`, beyond });
   }

@@ -106,7 +106,7 @@ export class Instance {
       sessionsOn: config.sessions === 'on',
       isPublic: options.token === undefined,
       search: config.endpoints.mcp.search,
-      offloadBytes: config.results.inlineBytes,
+      results: config.results,
       onDefinitions: (tenant, target, digests) => recorder.record(tenant, target.id, digests),
       prepareTenant: (tenant) => this.#prepareTenant(tenant),
     });

@@ -30,6 +30,7 @@ import type { Accepts } from './modern.ts';
 import type { GatewayRequest, Reply } from './reply.ts';
 import { emptyReply, jsonReply } from './reply.ts';
 import { ResultStore } from './results.ts';
+import type { ResultLimits } from './results.ts';
 import { Sealer } from './seal.ts';
 import { SearchTools } from './search.ts';
 import type { SearchOptions } from './search.ts';
@@ -54,7 +55,7 @@ export interface GatewayOptions {
   /** Without authentication lists are the same for everybody. */
   readonly isPublic: boolean;
   readonly search: SearchOptions;
-  readonly offloadBytes?: number;
+  readonly results?: ResultLimits;
   readonly onDefinitions?: CatalogueParts['onDefinitions'];
   /** Called before a tenant's first request is served; must be cheap when called again. */
   readonly prepareTenant?: (tenant: string) => Promise<void>;
@@ -100,7 +101,7 @@ export class Gateway {
         store,
         clock,
         ids,
-        ...(options.offloadBytes === undefined ? {} : { offloadBytes: options.offloadBytes }),
+        ...(options.results === undefined ? {} : { limits: options.results }),
       }),
       search: this.search,
     });

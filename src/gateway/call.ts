@@ -5,10 +5,11 @@
 
 import type { Context } from '../core/context.ts';
 import { PlatformError, UpstreamRpcError } from '../core/errors.ts';
+import type { RawObject } from '../core/json.ts';
 import { isObject, joinMembers, rawMembers, scan, textOf } from '../core/json.ts';
 import type { CallEvent, Clock, EventPort } from '../core/ports.ts';
 import type { TargetCall } from '../core/target.ts';
-import type { Policy } from '../policy/decide.ts';
+import type { Decision, Policy } from '../policy/decide.ts';
 import type { HeaderMap } from '../protocol/era-2026.ts';
 import { checkHeaderParameters, travellingMeta } from '../protocol/era-2026.ts';
 import type { Message } from '../protocol/message.ts';
@@ -72,8 +73,10 @@ export class CallRunner {
       if (searched !== undefined) return searched;
     }
     const resolved = resolve(view, endpoint, message);
-    const allowed = resolved !== undefined && (await this.#allowed(request, resolved));
-    if (!allowed) throw await this.#unknown(request);
+    const decision = resolved && (await this.#decide(request, resolved));
+    if (resolved === undefined || decision === undefined || !(decision.allowed || decision.visible))
+      throw await this.#unknown(request);
+    if (!decision.allowed) return this.#observed(request, resolved, refusedBy(decision, message));
     if (context.hops >= MAX_HOPS) {
       throw new PlatformError(
         'GATEWAY_LOOP',
@@ -106,23 +109,15 @@ export class CallRunner {
     return this.run({ ...request, message: innerCall(message, args['name']) });
   }
 
-  async #allowed(request: CallRequest, resolved: Resolved): Promise<boolean> {
+  #decide(request: CallRequest, resolved: Resolved): Promise<Decision> {
     const { context, message } = request;
     const args = message.parsed['arguments'];
-    const decision = await this.#parts.policy.decide({
+    return this.#parts.policy.decide({
       principal: context.principal,
       action: resolved.action,
       resource: resolved.resource,
       context: isObject(args) ? { requestId: context.requestId, arguments: args } : { requestId: context.requestId },
     });
-    if (!decision.allowed && decision.visible) {
-      throw new PlatformError(
-        'FORBIDDEN',
-        `${requestedName(message)} refused this call: ${decision.reason ?? decision.rule ?? 'by policy'}.`,
-        { rule: decision.rule ?? 'policy' },
-      );
-    }
-    return decision.allowed;
   }
 
   /** The same answer for a name that does not exist and one that the caller may not see. */
@@ -153,7 +148,8 @@ export class CallRunner {
     if (caller.modern && parameters.length > 0) checkHeaderParameters(parameters, message.parsed['arguments'], headers);
   }
 
-  async #observed(request: CallRequest, resolved: Resolved): Promise<string> {
+  /** @param refusal - Why the call may not be made; it is told as a call that was denied. */
+  async #observed(request: CallRequest, resolved: Resolved, refusal?: PlatformError): Promise<string> {
     const { events, clock } = this.#parts;
     const { context, message } = request;
     const startedMs = clock.monotonicMs();
@@ -175,12 +171,14 @@ export class CallRunner {
     const end = (outcome: CallEvent['outcome'], errorCode?: string): void =>
       events.emit(event('call-ended', { durationMs: clock.monotonicMs() - startedMs, outcome, errorCode }));
     try {
+      if (refusal !== undefined) throw refusal;
       const text = await this.#ledgered(request, resolved);
       end(outcomeOfResult(text));
       return text;
     } catch (error) {
       const failure = asToolResult(error, message.method, { target: resolved.target.id, requestId: context.requestId });
-      end(failure === undefined ? outcomeOf(error) : 'tool-error', codeOf(error));
+      const outcome = outcomeOf(error);
+      end(failure === undefined || outcome === 'denied' ? outcome : 'tool-error', codeOf(error));
       if (failure === undefined) throw error;
       return failure;
     }
@@ -327,6 +325,15 @@ function isSearchCall(message: Message): boolean {
   return name === SEARCH_TOOL || name === CALL_TOOL;
 }
 
+/** The caller may see the thing, but not call it like this. */
+function refusedBy(decision: Decision, message: Message): PlatformError {
+  const rule = decision.rule ?? 'policy';
+  const reason = decision.reason === undefined ? '' : `: ${decision.reason}`;
+  return new PlatformError('FORBIDDEN', `The rule "${rule}" refused this call of ${requestedName(message)}${reason}.`, {
+    rule,
+  });
+}
+
 function toolError(text: string): string {
   return JSON.stringify({ content: [{ type: 'text', text }], isError: true });
 }
@@ -363,11 +370,12 @@ function isInputRequired(text: string): boolean {
 
 /** Members `inputResponses` and `requestState` for the next round. */
 async function answerRound(text: string, caller: Caller): Promise<{ key: string; text: string }[]> {
-  const { object, value } = scan(text, 2);
+  const { object, value } = scan(text, 3);
   if (object === undefined || !isObject(value))
     throw new PlatformError('TARGET_PROTOCOL_ERROR', 'The target asked in a form that is no object.');
   const requests = isObject(value['inputRequests']) ? value['inputRequests'] : {};
   const answers: { key: string; text: string }[] = [];
+  const texts = questionTexts(text, object);
   for (const [key, question] of Object.entries(requests)) {
     const method = isObject(question) ? String(question['method']) : '';
     const params = isObject(question) && isObject(question['params']) ? question['params'] : {};
@@ -377,11 +385,22 @@ async function answerRound(text: string, caller: Caller): Promise<{ key: string;
         `The tool asks the user (${method}), and this client cannot be asked. Use a client that declares the capability and keeps a session.`,
       );
     }
-    answers.push({ key, text: await caller.ask(method, JSON.stringify(params)) });
+    answers.push({ key, text: await caller.ask(method, texts.get(key) ?? '{}') });
   }
   const members = [{ key: 'inputResponses', text: joinMembers(answers) }];
   const state = rawMembers(text, object).find((member) => member.key === 'requestState');
   return state === undefined ? members : [...members, state];
+}
+
+/** The `params` of each question as the target wrote them. */
+function questionTexts(text: string, result: RawObject): ReadonlyMap<string, string> {
+  const requests = result.members.find((entry) => entry.key === 'inputRequests')?.object?.members ?? [];
+  const found = new Map<string, string>();
+  for (const request of requests) {
+    const params = request.object?.members.find((entry) => entry.key === 'params');
+    if (params !== undefined) found.set(request.key, text.slice(params.start, params.end));
+  }
+  return found;
 }
 
 const AS_TOOL_RESULT = /^(?:TARGET_|FUNCTION_|PAYLOAD_TOO_LARGE|CLIENT_CANNOT_ANSWER|EGRESS_REFUSED|FORBIDDEN)/;
@@ -402,6 +421,8 @@ function codeOf(error: unknown): string {
   return error instanceof UpstreamRpcError ? String(error.rpcCode) : 'INTERNAL';
 }
 
-function outcomeOf(error: unknown): 'error' | 'cancelled' {
-  return codeOf(error) === 'CALL_CANCELLED' ? 'cancelled' : 'error';
+function outcomeOf(error: unknown): 'error' | 'cancelled' | 'denied' {
+  const code = codeOf(error);
+  if (code === 'FORBIDDEN') return 'denied';
+  return code === 'CALL_CANCELLED' ? 'cancelled' : 'error';
 }

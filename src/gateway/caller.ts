@@ -1,7 +1,7 @@
 /** The client's side of one request, whichever revision it speaks, and how a target reaches it meanwhile. */
 
 import { PlatformError } from '../core/errors.ts';
-import { isObject } from '../core/json.ts';
+import { isObject, withMember } from '../core/json.ts';
 import type { Exchange } from '../core/target.ts';
 import { passesLogLevel } from '../protocol/era-2025.ts';
 import type { HeaderMap } from '../protocol/era-2026.ts';
@@ -109,7 +109,7 @@ export class CallExchange implements Exchange {
       return;
     }
     const logger = typeof params['logger'] === 'string' ? `${this.#label}/${params['logger']}` : this.#label;
-    caller.notify('notifications/message', JSON.stringify({ ...params, logger }));
+    caller.notify('notifications/message', withMember(paramsText, 'logger', JSON.stringify(logger)));
   }
 
   ask(method: string, paramsText: string): Promise<string> {
@@ -137,5 +137,5 @@ function labelQuestion(method: string, params: unknown, at: { label: string | un
     typeof params['message'] !== 'string'
   )
     return at.text;
-  return JSON.stringify({ ...params, message: `[${at.label}] ${params['message']}` });
+  return withMember(at.text, 'message', JSON.stringify(`[${at.label}] ${params['message']}`));
 }

@@ -12,6 +12,7 @@ import { headerValue, isModern } from '../protocol/era-2026.ts';
 import { errorMessage, toRpcError } from '../protocol/json-rpc.ts';
 import { MessageError, decodeMessage } from '../protocol/message.ts';
 import type { Message } from '../protocol/message.ts';
+import { checkEncoding, checkJson } from '../protocol/media.ts';
 import { isTargetId } from '../protocol/names.ts';
 import { decodeUtf8 } from '../protocol/utf8.ts';
 import { MODERN_VERSION } from '../protocol/versions.ts';
@@ -28,7 +29,7 @@ import { Lists } from './lists.ts';
 import { ModernHandler } from './modern.ts';
 import type { Accepts } from './modern.ts';
 import type { GatewayRequest, Reply } from './reply.ts';
-import { emptyReply, jsonReply } from './reply.ts';
+import { emptyReply, jsonReply, retryHeaders } from './reply.ts';
 import { ResultStore } from './results.ts';
 import type { ResultLimits } from './results.ts';
 import { Sealer } from './seal.ts';
@@ -154,12 +155,12 @@ export class Gateway {
     if (request.method === 'GET') return this.#legacy.get(at);
     if (request.method === 'DELETE') return this.#legacy.delete(at);
     if (request.method !== 'POST') return methodNotAllowed('GET, POST, DELETE');
-    checkMedia(request);
+    checkJson(request.headers);
     if (!accepts.json && !accepts.sse)
       throw new PlatformError('NOT_ACCEPTABLE', 'Accept must admit application/json or text/event-stream.');
     const text = decodeUtf8(await request.readBody());
     const elements = text.trimStart().startsWith('[') ? arrayElements(text) : undefined;
-    if (elements !== undefined) return this.#legacy.post(decodeBatch(elements), true, at);
+    if (elements !== undefined) return this.#legacy.batch(decodeBatch(elements), at);
     const message = decodeMessage(text);
     if (isModern(message)) return this.#modern.handle(message, request, at);
     if (headerValue(request.headers, 'mcp-protocol-version')?.trim() === MODERN_VERSION) {
@@ -167,7 +168,7 @@ export class Gateway {
       if (message.kind === 'notification') return emptyReply(202);
       throw unclaimed(message);
     }
-    return this.#legacy.post([message], false, at);
+    return this.#legacy.post(message, at);
   }
 
   async #sseRoutes(request: GatewayRequest, context: Context): Promise<Reply> {
@@ -175,6 +176,8 @@ export class Gateway {
       return request.method === 'GET' ? this.#sse.connect(request, context) : methodNotAllowed('GET');
     }
     if (request.method !== 'POST') return methodNotAllowed('POST');
+    // Clients of the older server send JSON under any type or none.
+    checkEncoding(request.headers);
     return this.#sse.message(request, context, decodeUtf8(await request.readBody()));
   }
 
@@ -214,13 +217,11 @@ function failure(thrown: unknown, context: Context): Reply {
       requestId: context.requestId,
       cause: error.cause instanceof Error ? error.cause.stack : String(error.cause),
     });
-  const retryAfter = error.details['retryAfterSeconds'];
-  const headers = typeof retryAfter === 'number' ? { 'retry-after': String(retryAfter) } : {};
   if (error.code === 'CALL_CANCELLED') return emptyReply(499);
   return jsonReply(
     error.status,
     errorMessage(idText, toRpcError(error, { modern: false, requestId: context.requestId })),
-    headers,
+    retryHeaders(error),
   );
 }
 
@@ -243,54 +244,34 @@ function acceptsOf(request: GatewayRequest): Accepts {
   };
 }
 
-/** JSON in UTF-8, not encoded. @throws PlatformError `UNSUPPORTED_MEDIA_TYPE`. */
-function checkMedia(request: GatewayRequest): void {
-  const type = headerValue(request.headers, 'content-type');
-  if (type !== 'application/json') {
-    const [media = '', ...parameters] = (type ?? '')
-      .toLowerCase()
-      .split(';')
-      .map((part) => part.trim());
-    const charset = parameters
-      .find((parameter) => parameter.startsWith('charset='))
-      ?.slice('charset='.length)
-      .replaceAll('"', '');
-    if (media !== 'application/json')
-      throw new PlatformError(
-        'UNSUPPORTED_MEDIA_TYPE',
-        `Content-Type ${type ?? '(absent)'} is not supported. Send application/json.`,
-      );
-    if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8')
-      throw new PlatformError('UNSUPPORTED_MEDIA_TYPE', `The charset ${charset} is not supported. Send UTF-8.`);
-  }
-  const encoding = headerValue(request.headers, 'content-encoding');
-  if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
-    throw new PlatformError(
-      'UNSUPPORTED_MEDIA_TYPE',
-      `Content-Encoding ${encoding} is not supported. Send the body as it is.`,
-    );
+/**
+ * The messages of a batch; an element that is no message is an answer of its own.
+ *
+ * @throws MessageError for an empty batch, one that is too long or no JSON, or one with a message of the modern form.
+ */
+function decodeBatch(elements: readonly string[]): (Message | MessageError)[] {
+  const { length } = elements;
+  if (length === 0) throw refusedBatch('The batch is empty.');
+  if (length > MAX_BATCH) throw refusedBatch(`The batch has ${length} messages; at most ${MAX_BATCH} are allowed.`);
+  const decoded = elements.map(decodeElement);
+  const messages = decoded.filter((message): message is Message => !(message instanceof MessageError));
+  if (messages.some(isModern))
+    throw refusedBatch(`Revision ${MODERN_VERSION} has no batches. Send one message per request.`);
+  if (messages.some((message) => message.method === 'initialize'))
+    throw refusedBatch('initialize must not be part of a batch.');
+  return decoded;
+}
+
+function decodeElement(text: string): Message | MessageError {
+  try {
+    return decodeMessage(text);
+  } catch (error) {
+    // What is no JSON spoils the whole text.
+    if (error instanceof MessageError && error.error.code !== 'PARSE_ERROR') return error;
+    throw error;
   }
 }
 
-/** @throws MessageError for an empty batch, one that is too long, or one with a message of the modern form. */
-function decodeBatch(elements: readonly string[]): Message[] {
-  if (elements.length === 0)
-    throw new MessageError(new PlatformError('INVALID_REQUEST', 'The batch is empty.'), 'null');
-  if (elements.length > MAX_BATCH)
-    throw new MessageError(
-      new PlatformError(
-        'INVALID_REQUEST',
-        `The batch has ${elements.length} messages; at most ${MAX_BATCH} are allowed.`,
-      ),
-      'null',
-    );
-  const messages = elements.map((element) => decodeMessage(element));
-  if (messages.some(isModern))
-    throw new MessageError(
-      new PlatformError('INVALID_REQUEST', `Revision ${MODERN_VERSION} has no batches. Send one message per request.`),
-      'null',
-    );
-  if (messages.some((message) => message.method === 'initialize'))
-    throw new MessageError(new PlatformError('INVALID_REQUEST', 'initialize must not be part of a batch.'), 'null');
-  return messages;
+function refusedBatch(what: string): MessageError {
+  return new MessageError(new PlatformError('INVALID_REQUEST', what), 'null');
 }

@@ -5,6 +5,7 @@ import { PlatformError } from '../core/errors.ts';
 import type { Clock } from '../core/ports.ts';
 import { headerValue } from '../protocol/era-2026.ts';
 import { errorMessage, notificationMessage, resultMessage, toRpcError } from '../protocol/json-rpc.ts';
+import { MessageError } from '../protocol/message.ts';
 import type { Message } from '../protocol/message.ts';
 import { SUPPORTED_VERSIONS, isLegacyVersion } from '../protocol/versions.ts';
 import { EventStream } from './event-stream.ts';
@@ -14,7 +15,7 @@ import type { Announcer, Notification } from './listen.ts';
 import type { Lists } from './lists.ts';
 import type { Accepts } from './modern.ts';
 import type { GatewayRequest, Reply } from './reply.ts';
-import { emptyReply, jsonReply } from './reply.ts';
+import { emptyReply, jsonReply, retryHeaders } from './reply.ts';
 import { Responder } from './responder.ts';
 import type { Session, SessionTable } from './sessions.ts';
 import type { Endpoint } from './view.ts';
@@ -41,6 +42,7 @@ function refuse(error: unknown, at: { idText: string; context: Context }, status
   return jsonReply(
     code,
     errorMessage(at.idText, toRpcError(error, { modern: false, requestId: at.context.requestId })),
+    retryHeaders(error),
   );
 }
 
@@ -53,21 +55,28 @@ export class LegacyHttp {
     this.#parts = parts;
   }
 
-  async post(messages: readonly Message[], isBatch: boolean, at: PostAt): Promise<Reply> {
-    const first = messages[0];
-    const idText = isBatch ? 'null' : (first?.idText ?? 'null');
+  async post(message: Message, at: PostAt): Promise<Reply> {
     try {
       // A new handshake ignores the session id of an old one.
-      if (!isBatch && first?.method === 'initialize' && first.kind === 'request')
-        return await this.#initialize(first, at);
+      if (message.method === 'initialize' && message.kind === 'request') return await this.#initialize(message, at);
       const session = await this.#session(at);
       const version = this.#version(at.request, session);
-      if (isBatch && version > '2025-03-26' && session !== undefined) {
-        throw new PlatformError('INVALID_REQUEST', `Revision ${version} has no batches. Send one message per request.`);
-      }
-      return await this.#dispatch(messages, isBatch, { ...at, session, version });
+      return await this.#dispatch([message], false, { ...at, session, version });
     } catch (error) {
-      return refuse(error, { idText, context: at.context });
+      return refuse(error, { idText: message.idText, context: at.context });
+    }
+  }
+
+  /** An array of messages, where an element that is no message gets an error of its own. */
+  async batch(messages: readonly (Message | MessageError)[], at: PostAt): Promise<Reply> {
+    try {
+      const session = await this.#session(at);
+      const version = this.#version(at.request, session);
+      if (version > '2025-03-26' && session !== undefined)
+        throw new PlatformError('INVALID_REQUEST', `Revision ${version} has no batches. Send one message per request.`);
+      return await this.#dispatch(messages, true, { ...at, session, version });
+    } catch (error) {
+      return refuse(error, { idText: 'null', context: at.context });
     }
   }
 
@@ -109,23 +118,30 @@ export class LegacyHttp {
   }
 
   async #dispatch(
-    messages: readonly Message[],
+    received: readonly (Message | MessageError)[],
     isBatch: boolean,
     at: PostAt & { session: Session | undefined; version: string },
   ): Promise<Reply> {
     const { dispatcher, clock } = this.#parts;
     const { session, version, context } = at;
+    const refusals = received.flatMap((message) =>
+      message instanceof MessageError
+        ? [errorMessage(message.idText, toRpcError(message.error, { modern: false, requestId: context.requestId }))]
+        : [],
+    );
+    const messages = received.filter((message): message is Message => !(message instanceof MessageError));
     const requests = messages.filter((message) => message.kind === 'request');
     for (const message of messages) {
       if (message.kind === 'notification') dispatcher.notification(message, at);
       if (message.kind === 'response') session?.answered(message);
     }
-    if (requests.length === 0) return emptyReply(202);
+    if (requests.length === 0)
+      return refusals.length === 0 ? emptyReply(202) : jsonReply(400, `[${refusals.join(',')}]`);
     const responder = new Responder({
       clock,
       acceptsJson: at.accepts.json,
       acceptsSse: at.accepts.sse,
-      expected: requests.length,
+      expected: requests.length + refusals.length,
       isBatch,
       ...(session === undefined
         ? {}
@@ -138,6 +154,7 @@ export class LegacyHttp {
           }),
     });
     // A broken connection cancels nothing in these revisions: the client may resume, or has sent `cancelled`.
+    for (const refusal of refusals) responder.finish(200, [refusal]);
     for (const message of requests) {
       const outlet = {
         send: (text: string) => responder.send(text),

@@ -19,6 +19,7 @@ import type { Announcer, Notification } from './listen.ts';
 import type { Lists } from './lists.ts';
 import { logFault } from './modern.ts';
 import type { GatewayRequest, Reply } from './reply.ts';
+import { retryHeaders } from './reply.ts';
 import { Session } from './sessions.ts';
 import { resultMessage } from '../protocol/json-rpc.ts';
 
@@ -57,9 +58,7 @@ export function sseFailure(thrown: unknown, context: Context): Reply {
   if (error.code === 'PARSE_ERROR') return seedError(400, 'Invalid JSON-RPC format', context);
   logFault(error, context);
   const reply = seedError(error.status, error.code === 'INTERNAL' ? 'Internal server error' : error.message, context);
-  const retryAfter = error.details['retryAfterSeconds'];
-  if (typeof retryAfter !== 'number') return reply;
-  return { ...reply, headers: { ...reply.headers, 'retry-after': String(retryAfter) } };
+  return { ...reply, headers: { ...reply.headers, ...retryHeaders(error) } };
 }
 
 export class LegacySse {

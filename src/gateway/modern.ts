@@ -18,7 +18,7 @@ import { LIST_METHODS } from './lists.ts';
 import type { Lists } from './lists.ts';
 import type { Announcer } from './listen.ts';
 import type { GatewayRequest, Reply } from './reply.ts';
-import { emptyReply, jsonReply } from './reply.ts';
+import { emptyReply, jsonReply, retryHeaders } from './reply.ts';
 import { Responder } from './responder.ts';
 import type { Part } from './responder.ts';
 import type { Clock } from '../core/ports.ts';
@@ -80,6 +80,7 @@ export class ModernHandler {
       return jsonReply(
         statusBehindLadder(error, true),
         errorMessage(message.idText, toRpcError(error, { modern: true, requestId: at.context.requestId })),
+        retryHeaders(error),
       );
     }
   }

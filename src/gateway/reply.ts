@@ -1,5 +1,6 @@
 /** What the gateway takes from a host and gives back: plain values, and streams as a callback on a sink. */
 
+import { PlatformError } from '../core/errors.ts';
 import type { HeaderMap } from '../protocol/era-2026.ts';
 
 export interface GatewayRequest {
@@ -47,6 +48,12 @@ export function jsonReply(
   headers?: Readonly<Record<string, string>>,
 ): Reply {
   return { status, headers: headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers }, body };
+}
+
+/** `Retry-After` of an error that says when to come back. */
+export function retryHeaders(error: unknown): Readonly<Record<string, string>> {
+  const seconds = error instanceof PlatformError ? error.details['retryAfterSeconds'] : undefined;
+  return typeof seconds === 'number' ? { 'retry-after': String(seconds) } : {};
 }
 
 export function emptyReply(status: number, headers: Readonly<Record<string, string>> = {}): Reply {

@@ -1,6 +1,6 @@
 /** From public names and URIs to a target and its own words, and back again in results. */
 
-import { isObject, textOf } from '../core/json.ts';
+import { isObject, textOf, withMember } from '../core/json.ts';
 import type { RawMember } from '../core/json.ts';
 import { at, rewriteStrings } from '../core/json-rewrite.ts';
 import type { Target } from '../core/target.ts';
@@ -101,8 +101,12 @@ function find(view: View, endpoint: Endpoint, message: Message): Found | undefin
 function ownParams(message: Message, found: Found): Pick<Resolved, 'params' | 'parsed'> {
   if (message.method === 'completion/complete') {
     const ref = message.parsed['ref'] as Record<string, unknown>;
-    const own = typeof ref['name'] === 'string' ? { ...ref, name: found.name } : { ...ref, uri: found.name };
-    return { params: replace(message.params, 'ref', JSON.stringify(own)), parsed: { ...message.parsed, ref: own } };
+    const member = typeof ref['name'] === 'string' ? 'name' : 'uri';
+    const text = message.params.find(({ key }) => key === 'ref')?.text ?? '{}';
+    return {
+      params: replace(message.params, 'ref', withMember(text, member, JSON.stringify(found.name))),
+      parsed: { ...message.parsed, ref: { ...ref, [member]: found.name } },
+    };
   }
   const key = message.method.startsWith('resources/') ? 'uri' : 'name';
   if (message.parsed[key] === found.name) return { params: message.params, parsed: message.parsed };

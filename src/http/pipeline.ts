@@ -9,7 +9,7 @@ import { PlatformError, toPlatformError } from '../core/errors.ts';
 import type { Clock, IdSource, Logger } from '../core/ports.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayRequest, Reply } from '../gateway/reply.ts';
-import { emptyReply, jsonReply } from '../gateway/reply.ts';
+import { emptyReply, jsonReply, retryHeaders } from '../gateway/reply.ts';
 import { SCOPE_USE } from '../policy/decide.ts';
 import { headerValue } from '../protocol/era-2026.ts';
 import { errorMessage, toRpcError } from '../protocol/json-rpc.ts';
@@ -225,9 +225,8 @@ function seedWords(error: PlatformError): string {
 }
 
 function rpcReply(error: PlatformError, requestId: string): Reply {
-  const retryAfter = error.details['retryAfterSeconds'];
-  const headers = typeof retryAfter === 'number' ? { 'retry-after': String(retryAfter) } : undefined;
-  return jsonReply(error.status, errorMessage('null', toRpcError(error, { modern: false, requestId })), headers);
+  const text = errorMessage('null', toRpcError(error, { modern: false, requestId }));
+  return jsonReply(error.status, text, retryHeaders(error));
 }
 
 function traceOf(request: HttpRequest): Trace | undefined {

@@ -3,7 +3,9 @@
  * results. What a revision does not know is translated to the nearest thing it does.
  */
 
-import { isObject, rawMembers, scan, textOf } from '../core/json.ts';
+import { PlatformError } from '../core/errors.ts';
+import type { RawMember } from '../core/json.ts';
+import { arrayElements, isObject, joinMembers, outline, rawMembers, textOf, withMember } from '../core/json.ts';
 import { META_PREFIX } from './versions.ts';
 
 export const LEGACY_METHODS: ReadonlySet<string> = new Set([
@@ -46,63 +48,82 @@ function needsWork(text: string, version: string): boolean {
 }
 
 /**
- * Shapes a result for a legacy revision.
+ * Shapes a result for a legacy revision. What need not change stays the original text.
  *
  * Members of 2026-07-28 go; `structuredContent` that is no object goes, since those schemas want one; links
  * (before 2025-06-18) and audio (before 2025-03-26) become content that the revision has.
+ *
+ * @throws PlatformError `TARGET_PROTOCOL_ERROR` when the result is no object, or one that cannot be read twice alike.
  */
 export function encodeLegacyResult(text: string, version: string): string {
   if (!needsWork(text, version)) return text;
-  const value: unknown = JSON.parse(text);
-  if (!isObject(value)) return text;
-  const out: Record<string, unknown> = {};
-  for (const [key, member] of Object.entries(value)) {
-    if (key === 'resultType' || key === 'ttlMs' || key === 'cacheScope') continue;
-    if (key === 'structuredContent' && !isObject(member)) continue;
-    out[key] = member;
+  const object = outline(text, 2);
+  if (object === undefined)
+    throw new PlatformError('TARGET_PROTOCOL_ERROR', 'The target answered with a result that is no object.');
+  const kept: RawMember[] = [];
+  let changed = false;
+  for (const entry of object.members) {
+    const member = { key: entry.key, text: text.slice(entry.start, entry.end) };
+    const encoded = encodeMember(member, entry.object && rawMembers(text, entry.object), version);
+    if (encoded !== undefined) kept.push({ key: entry.key, text: encoded });
+    changed ||= encoded !== member.text;
   }
-  if (isObject(out['_meta'])) out['_meta'] = withoutProtocolKeys(out['_meta']);
-  if (isObject(out['_meta']) && Object.keys(out['_meta']).length === 0) delete out['_meta'];
-  if (Array.isArray(out['content']))
-    out['content'] = out['content'].map((block: unknown) => downgradeBlock(block, version));
-  if (Array.isArray(out['messages']))
-    out['messages'] = out['messages'].map((message: unknown) => downgradeMessage(message, version));
-  return losesNumbers(text) ? spliceLegacy(text, value, out) : JSON.stringify(out);
+  return changed ? joinMembers(kept) : text;
 }
 
-/** A number that `JSON.parse` cannot hold exactly: 16 digits and more. */
-function losesNumbers(text: string): boolean {
-  return /[:[,]\s*-?\d{16,}/.test(text);
-}
-
-/** Keeps the text of what did not change, so that large numbers survive. */
-function spliceLegacy(text: string, before: Record<string, unknown>, after: Record<string, unknown>): string {
-  const { object } = scan(text, 1);
-  const raw = new Map(object === undefined ? [] : rawMembers(text, object).map((member) => [member.key, member.text]));
-  const parts: string[] = [];
-  for (const [key, value] of Object.entries(after)) {
-    const unchanged = value === before[key] || JSON.stringify(value) === JSON.stringify(before[key]);
-    parts.push(`${JSON.stringify(key)}:${unchanged ? (raw.get(key) ?? JSON.stringify(value)) : JSON.stringify(value)}`);
+/** The text of one member of a result, `undefined` when the revision has no such member. */
+function encodeMember(
+  { key, text }: RawMember,
+  inner: readonly RawMember[] | undefined,
+  version: string,
+): string | undefined {
+  switch (key) {
+    case 'resultType':
+    case 'ttlMs':
+    case 'cacheScope':
+      return undefined;
+    case 'structuredContent':
+      return inner === undefined ? undefined : text;
+    case '_meta': {
+      const kept = inner?.filter((member) => !member.key.startsWith(META_PREFIX)) ?? [];
+      if (kept.length === inner?.length) return text;
+      return kept.length === 0 ? undefined : joinMembers(kept);
+    }
+    case 'content':
+      return eachElement(text, (block) => downgradeBlock(block, version));
+    case 'messages':
+      return eachElement(text, (message) => downgradeMessage(message, version));
+    default:
+      return text;
   }
-  return `{${parts.join(',')}}`;
 }
 
-function withoutProtocolKeys(meta: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(meta).filter(([key]) => !key.startsWith(META_PREFIX)));
+/** The array with some elements replaced; the text itself when none is, or when it is no array. */
+function eachElement(text: string, replace: (element: string) => string | undefined): string {
+  const elements = arrayElements(text) ?? [];
+  const replaced = elements.map(replace);
+  if (replaced.every((element) => element === undefined)) return text;
+  return `[${replaced.map((element, index) => element ?? elements[index]).join(',')}]`;
 }
 
-function downgradeMessage(message: unknown, version: string): unknown {
-  return isObject(message) ? { ...message, content: downgradeBlock(message['content'], version) } : message;
+function downgradeMessage(text: string, version: string): string | undefined {
+  const content = outline(text, 1)?.members.find((entry) => entry.key === 'content');
+  const block = content && downgradeBlock(text.slice(content.start, content.end), version);
+  return block === undefined ? undefined : withMember(text, 'content', block);
 }
 
-function downgradeBlock(block: unknown, version: string): unknown {
-  if (!isObject(block)) return block;
-  if (block['type'] === 'resource_link' && version < '2025-06-18') {
+/** A content block that the revision knows in place of one that it does not; `undefined` when it may stay. */
+function downgradeBlock(text: string, version: string): string | undefined {
+  const isLink = version < '2025-06-18' && text.includes('"resource_link"');
+  const isAudio = version < '2025-03-26' && text.includes('"audio"');
+  if (!isLink && !isAudio) return undefined;
+  const block: unknown = JSON.parse(text);
+  if (!isObject(block)) return undefined;
+  if (isLink && block['type'] === 'resource_link') {
     const title = textOf(block['title'] ?? block['name']) || 'resource';
-    return { type: 'text', text: `${title}: ${textOf(block['uri'])}` };
+    return JSON.stringify({ type: 'text', text: `${title}: ${textOf(block['uri'])}` });
   }
-  if (block['type'] === 'audio' && version < '2025-03-26') {
-    return { type: 'resource', resource: { uri: 'audio:inline', mimeType: block['mimeType'], blob: block['data'] } };
-  }
-  return block;
+  if (!isAudio || block['type'] !== 'audio') return undefined;
+  const resource = { uri: 'audio:inline', mimeType: block['mimeType'], blob: block['data'] };
+  return JSON.stringify({ type: 'resource', resource });
 }

@@ -4,6 +4,7 @@ import type { Context } from '../../core/context.ts';
 import { PlatformError, toPlatformError } from '../../core/errors.ts';
 import type { GatewayRequest, Reply } from '../../gateway/reply.ts';
 import { headerValue } from '../../protocol/era-2026.ts';
+import { checkEncoding, mediaType } from '../../protocol/media.ts';
 import { decodeUtf8 } from '../../protocol/utf8.ts';
 import { problemReply } from '../problem.ts';
 import { handleRegister } from './register.ts';
@@ -41,16 +42,10 @@ async function answer(request: GatewayRequest, context: Context, dependencies: R
 
 /** JSON is the only body there is; clients of the older server send it without a type. */
 async function readText(request: GatewayRequest): Promise<string> {
-  const type = headerValue(request.headers, 'content-type')?.split(';', 1)[0]?.trim().toLowerCase();
+  const type = mediaType(headerValue(request.headers, 'content-type'));
   if (type !== undefined && type !== 'application/json' && type !== 'text/plain') {
     throw new PlatformError('UNSUPPORTED_MEDIA_TYPE', `Content-Type ${type} is not supported. Send application/json.`);
   }
-  const encoding = headerValue(request.headers, 'content-encoding');
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new PlatformError(
-      'UNSUPPORTED_MEDIA_TYPE',
-      `Content-Encoding ${encoding} is not supported. Send the body as it is.`,
-    );
-  }
+  checkEncoding(request.headers);
   return decodeUtf8(await request.readBody());
 }

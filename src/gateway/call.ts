@@ -91,7 +91,7 @@ export class CallRunner {
   async #search(request: CallRequest, view: View): Promise<string | undefined> {
     const { message, context } = request;
     const name = message.parsed['name'];
-    if (view.find('tools', textOf(name)) !== undefined) return undefined;
+    if (view.listed('tools', textOf(name)) !== undefined) return undefined;
     const { policy, search } = this.#parts;
     const resources = view.lists.tools.map((tool) => tool.resource);
     const decisions = await policy.decideMany(context.principal, 'tool:call', resources, {

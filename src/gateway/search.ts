@@ -116,13 +116,14 @@ export class SearchTools {
   /** The items of the short list, joined; `undefined` when the whole list is shown. */
   shortList(view: View, endpoint: Endpoint, decisions: readonly Decision[]): string | undefined {
     if (!this.isActive(view, endpoint, decisions)) return undefined;
-    const pinned = view.lists.tools.filter(
-      (tool, index) => decisions[index]?.allowed === true && this.#options.pin?.includes(tool.key),
+    // A registered tool that has the name of one of ours is called in its place, so it is listed in its place too.
+    const own = DEFINITIONS.filter((definition) => view.listed('tools', textOf(definition['name'])) === undefined);
+    const taken = DEFINITIONS.filter((definition) => !own.includes(definition)).map((each) => each['name']);
+    const shown = view.lists.tools.filter(
+      (tool, index) =>
+        decisions[index]?.allowed === true && (this.#options.pin?.includes(tool.key) || taken.includes(tool.key)),
     );
-    return [
-      ...DEFINITIONS.map((definition) => JSON.stringify(definition)),
-      ...pinned.map((tool) => tool.modernText),
-    ].join(',');
+    return [...own.map((definition) => JSON.stringify(definition)), ...shown.map((tool) => tool.modernText)].join(',');
   }
 
   /** The allowed tools that fit a query, best first. */

@@ -45,6 +45,11 @@ export class View {
     this.#aliases = aliases(lists.tools);
   }
 
+  /** What is listed under this very key; {@link find} also knows bare names. */
+  listed(kind: ListKind, key: string): Published | undefined {
+    return this.#byKey[kind].get(key);
+  }
+
   find(kind: ListKind, key: string): Published | undefined {
     return this.#byKey[kind].get(key) ?? (kind === 'tools' ? this.#aliases.get(key) : undefined);
   }

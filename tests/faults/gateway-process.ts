@@ -303,6 +303,15 @@ export function processesWith(mark: string): number[] {
     .map(Number);
 }
 
+/** The variables a process was started with; empty for one that has ended. */
+export function environmentOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 /** Direct children that are Node programs. */
 export function nodeChildren(pid: number): number[] {
   return readdirSync('/proc')

@@ -40,11 +40,12 @@ export interface StartGatewayOptions {
 /** Starts a gateway on port 0 of the loopback interface. `close()` ends it with everything it started. */
 export async function startGateway(options: StartGatewayOptions = {}): Promise<LocalInstance> {
   const folder = await mkdtemp(join(tmpdir(), 'zeroplane-testing-'));
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
     const file = join(folder, 'zeroplane.json');
     await writeFile(file, JSON.stringify(options.config ?? {}));
     const loaded = await loadConfig({ cwd: folder, configPath: file, env: process.env });
-    return await startLocal({
+    const instance = await startLocal({
       loaded,
       port: options.port ?? 0,
       auth: options.auth ?? 'token',
@@ -56,7 +57,16 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<L
       ...(options.policy === undefined ? {} : { policy: options.policy }),
       ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
     });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+    // Stdio servers run in the folder of their configuration, for as long as the gateway lives.
+    return {
+      ...instance,
+      close: async (how) => {
+        await instance.close(how);
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
   }
 }

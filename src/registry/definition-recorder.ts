@@ -3,11 +3,21 @@
  * yet; a policy that quarantines changed tools reads these rows.
  */
 
+import { createHash } from 'node:crypto';
 import { textOf } from '../core/json.ts';
 import type { Clock, Logger, StoreRoot, TableSpec, Write } from '../core/ports.ts';
 
 const DEFINITIONS: TableSpec = { name: 'tool-definitions', partitionKey: 'target', sortKey: 'definition' };
 const BATCH = 100;
+/** A sort key has at most 1,024 bytes on every store; names come from outside. */
+const MAX_KEY_BYTES = 1_024;
+const HEAD_CHARACTERS = 200;
+
+function rowKey(definition: string): string {
+  if (Buffer.byteLength(definition) <= MAX_KEY_BYTES) return definition;
+  const hash = createHash('sha256').update(definition).digest('hex');
+  return `${definition.slice(0, HEAD_CHARACTERS)}#${hash}`;
+}
 
 export class DefinitionRecorder {
   readonly #parts: { readonly store: StoreRoot; readonly clock: Clock; readonly log: Logger };
@@ -42,7 +52,8 @@ export class DefinitionRecorder {
     const known = await this.#known(tenant, target);
     const now = new Date(this.#parts.clock.nowMs()).toISOString();
     const writes: Write[] = [];
-    for (const [definition, digest] of digests) {
+    for (const [name, digest] of digests) {
+      const definition = rowKey(name);
       const before = known.get(definition);
       if (before?.digest === digest) continue;
       const row = {

@@ -18,9 +18,14 @@ const server = createServer((request, response) => {
   request.on('end', () => {
     const { id, params } = JSON.parse(Buffer.concat(chunks).toString());
     const head = Buffer.from(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":`);
-    const body = Buffer.concat([head, results[Number(params.cursor ?? 0)], close]);
-    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length });
-    response.end(body);
+    const result = results[Number(params.cursor ?? 0)];
+    const length = head.length + result.length + close.length;
+    response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': length });
+    response.cork();
+    response.write(head);
+    response.write(result);
+    response.end(close);
+    response.uncork();
   });
 });
 server.listen(0, '127.0.0.1', () => {

@@ -5,7 +5,7 @@
 
 import type { Context } from '../core/context.ts';
 import { PlatformError, UpstreamRpcError } from '../core/errors.ts';
-import type { RawObject } from '../core/json.ts';
+import type { RawMember, RawObject } from '../core/json.ts';
 import { isObject, joinMembers, rawMembers, scan, textOf } from '../core/json.ts';
 import type { CallEvent, Clock, EventPort } from '../core/ports.ts';
 import type { TargetCall } from '../core/target.ts';
@@ -31,6 +31,8 @@ import type { Endpoint, View } from './view.ts';
 /** Rounds of questions that a modern target may put to a legacy client within one call; the SDKs' own cap. */
 const MAX_ROUNDS = 8;
 const MAX_HOPS = 4;
+/** The only requests that 2026-07-28 lets answer with `input_required`. */
+const MAY_BE_ASKED: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
 
 export interface CallParts {
   readonly catalogue: Catalogue;
@@ -201,19 +203,21 @@ export class CallRunner {
   async #once(request: CallRequest, resolved: Resolved): Promise<string> {
     const { holds, results } = this.#parts;
     const { message, caller, context, endpoint } = request;
-    const ours = caller.modern && holds.isOurs(message);
+    const ours = caller.modern && holds.isOurs(message, context.principal);
     if (
       caller.modern &&
       !ours &&
       message.parsed['requestState'] !== undefined &&
-      !this.#isModernTarget(request, resolved)
+      !(await this.#isModernTarget(request, resolved))
     ) {
       throw new PlatformError(
         'INVALID_REQUEST_STATE',
         'requestState is not one that was given for this tool. Send the call again without it.',
       );
     }
-    const running = ours ? holds.resume(message, caller, context.principal) : this.#start(request, resolved);
+    const running = ours
+      ? holds.resume(message, resolved.target.id, { caller, principal: context.principal })
+      : this.#start(request, resolved);
     if (ours) context.onAbort((reason) => running.context.abort(reason));
     const turn = await running.next();
     const isPlain = turn.kind === 'result' && (caller.modern || !isInputRequired(turn.text));
@@ -223,9 +227,9 @@ export class CallRunner {
     return isLarge ? results.offload(shown, context, caller.version) : shown;
   }
 
-  #isModernTarget(request: CallRequest, resolved: Resolved): boolean {
-    const view = this.#parts.catalogue.current(request.context.tenant, request.endpoint);
-    return view?.listing(resolved.target)?.protocolVersion === MODERN_VERSION || resolved.target.kind === 'in-process';
+  async #isModernTarget(request: CallRequest, resolved: Resolved): Promise<boolean> {
+    const view = await this.#parts.catalogue.view(request.context.tenant, request.endpoint);
+    return view.listing(resolved.target)?.protocolVersion === MODERN_VERSION || resolved.target.kind === 'in-process';
   }
 
   #start(request: CallRequest, resolved: Resolved): RunningCall {
@@ -244,6 +248,11 @@ export class CallRunner {
     const { request, resolved, running } = at;
     const { context, message } = request;
     if (turn.kind === 'failed') return this.#afterFailure(turn.error, request, resolved);
+    if (turn.kind === 'questions' && !MAY_BE_ASKED.has(message.method)) {
+      const error = new PlatformError('CLIENT_CANNOT_ANSWER', `Nobody can be asked during ${message.method}.`);
+      running.abandon(error);
+      throw error;
+    }
     if (turn.kind === 'questions')
       return this.#parts.holds.park(running, resolved.target.id, {
         principal: context.principal,
@@ -274,7 +283,9 @@ export class CallRunner {
   async #askLegacy(request: CallRequest, resolved: Resolved, first: string): Promise<string> {
     let text = first;
     for (let round = 0; round < MAX_ROUNDS && isInputRequired(text); round++) {
-      const answered = await answerRound(text, request.caller);
+      // As a modern caller would see it: under the target's name.
+      const shown = request.endpoint === '' ? publicResult(text, resolved.target) : text;
+      const answered = await answerRound(shown, request.caller);
       const call = targetCall(request, resolved);
       const running = new RunningCall(request.caller, {
         label: undefined,
@@ -282,7 +293,7 @@ export class CallRunner {
         clock: this.#parts.clock,
       });
       const result = await resolved.target.call(
-        { ...call, params: [...call.params, ...answered] },
+        { ...call, params: [...call.params, ...answered], parsed: { ...call.parsed, ...valuesOf(answered) } },
         running.exchange,
         request.context,
       );
@@ -366,6 +377,10 @@ function isInputRequired(text: string): boolean {
   if (!text.includes('"input_required"')) return false;
   const value: unknown = JSON.parse(text);
   return isObject(value) && value['resultType'] === 'input_required';
+}
+
+function valuesOf(members: readonly RawMember[]): Record<string, unknown> {
+  return Object.fromEntries(members.map(({ key, text }) => [key, JSON.parse(text) as unknown]));
 }
 
 /** Members `inputResponses` and `requestState` for the next round. */

@@ -197,10 +197,14 @@ export class HoldTable {
     held?.running.abandon(new PlatformError('CLIENT_CANNOT_ANSWER', 'The client did not answer in time.'));
   }
 
-  /** Whether a request carries state of ours rather than its target's. */
-  isOurs(message: Message): boolean {
+  /**
+   * Whether a request carries state of ours rather than its target's. A target may be a gateway like this one, whose
+   * state begins alike: only what was sealed here is ours.
+   */
+  isOurs(message: Message, principal: Principal): boolean {
     const state = message.parsed['requestState'];
-    return typeof state === 'string' && state.startsWith(STATE_PREFIX) && state.length > STATE_PREFIX.length;
+    if (typeof state !== 'string' || !state.startsWith(STATE_PREFIX)) return false;
+    return this.#sealer.open('request-state', principal, state.slice(STATE_PREFIX.length)) !== undefined;
   }
 
   /**
@@ -208,7 +212,12 @@ export class HoldTable {
    *
    * @throws PlatformError `INVALID_REQUEST_STATE` when the state is forged, another caller's, for another call, or too old.
    */
-  resume(message: Message, caller: Caller, principal: Principal): RunningCall {
+  resume(
+    message: Message,
+    target: string,
+    at: { readonly caller: Caller; readonly principal: Principal },
+  ): RunningCall {
+    const { caller, principal } = at;
     const state = String(message.parsed['requestState']).slice(STATE_PREFIX.length);
     const opened = this.#sealer.open('request-state', principal, state);
     if (!isObject(opened) || typeof opened['id'] !== 'string')
@@ -217,10 +226,11 @@ export class HoldTable {
       throw stateError('requestState belongs to a call with another name or other arguments.');
     const held = this.#held.get(opened['id']);
     if (held === undefined) throw stateError('The call that this requestState belongs to has ended.');
+    if (held.target !== target) throw stateError('requestState belongs to a call of another target.');
+    const answers = answersOf(message);
     held.cancel();
     this.#held.delete(opened['id']);
     held.running.exchange.caller = caller;
-    const answers = answersOf(message);
     for (const question of held.running.questions) {
       const text = answers.get(question.key);
       if (text !== undefined) question.answer(text);

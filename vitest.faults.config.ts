@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** Fault runs: slow, some need root, strace or mounts. Run with `npx vitest run --config vitest.faults.config.ts`. */
 // oxlint-disable-next-line import/no-default-export -- vitest reads the default export
 export default defineConfig({
-  resolve: { conditions: ['source'] },
-  ssr: { resolve: { conditions: ['source'] } },
+  resolve: { conditions: ['zeroplane-source'] },
+  ssr: { resolve: { conditions: ['zeroplane-source'] } },
   test: {
     include: ['tests/faults/**/*.test.ts'],
     pool: 'forks',

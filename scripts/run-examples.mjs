@@ -20,7 +20,7 @@ const chosen = asked.length === 0 ? all : asked.filter((name) => all.includes(na
 
 /** @returns why it failed, `undefined` when it did not. */
 function run(name) {
-  const args = ['--import', 'tsx', '--conditions=source', join('examples', name, 'main.ts')];
+  const args = ['--import', 'tsx', '--conditions=zeroplane-source', join('examples', name, 'main.ts')];
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: root,
     encoding: 'utf8',

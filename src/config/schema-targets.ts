@@ -17,7 +17,6 @@ const tenantSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
 const tenants = z.array(tenantSchema).min(1).optional().describe('Tenants that may see it. Left out: every tenant.');
 
 const disabled = z.boolean().optional().describe('Keeps the entry in the file without starting it.');
-const label = z.string().min(1).max(100).optional().describe('A name for people, shown beside the id.');
 
 const callTimeout = milliseconds(100)
   .default(60_000)
@@ -62,7 +61,6 @@ export const stdioServerSchema = z
       .describe('A further child without a call for this long is ended, in milliseconds; 0 keeps it.'),
     tenants,
     disabled,
-    label,
   })
   .describe('A server started as a child process and spoken to over its standard input and output.');
 
@@ -88,7 +86,6 @@ export const remoteServerSchema = z
     timeoutMs: callTimeout,
     tenants,
     disabled,
-    label,
   })
   .describe('A server reached over HTTP.');
 

@@ -257,6 +257,8 @@ export interface CallEvent {
   readonly durationMs?: number | undefined;
   readonly outcome?: 'ok' | 'tool-error' | 'error' | 'input-required' | 'cancelled' | 'denied' | undefined;
   readonly errorCode?: string | undefined;
+  /** W3C trace and our own span in it, when the caller brought a trace. */
+  readonly traceparent?: string | undefined;
   readonly tags?: Readonly<Record<string, string>> | undefined;
 }
 

@@ -106,6 +106,7 @@ export class Instance {
       sessionsOn: config.sessions === 'on',
       isPublic: options.token === undefined,
       search: config.endpoints.mcp.search,
+      maxTtlMs: config.endpoints.mcp.ttlMs,
       results: config.results,
       onDefinitions: (tenant, target, digests) => recorder.record(tenant, target.id, digests),
       prepareTenant: (tenant) => this.#prepareTenant(tenant),
@@ -238,7 +239,7 @@ export class Instance {
     const { version, token, store } = this.#options;
     const { config, path, notes, warnings } = this.#loaded;
     return {
-      name: config.server.name,
+      name: config.name ?? config.server.name,
       version,
       pid: process.pid,
       url: this.#url,

@@ -26,6 +26,7 @@ import { RESULT_URI } from './results.ts';
 import type { ResultStore } from './results.ts';
 import { CALL_TOOL, SEARCH_TOOL, searchResult } from './search.ts';
 import type { SearchTools } from './search.ts';
+import { childTrace, withTrace } from './trace.ts';
 import type { Endpoint, View } from './view.ts';
 
 /** Rounds of questions that a modern target may put to a legacy client within one call; the SDKs' own cap. */
@@ -66,6 +67,7 @@ export class CallRunner {
    */
   async run(request: CallRequest): Promise<string> {
     const { endpoint, message, context } = request;
+    context.trace = childTrace(message.parsedMeta, context.trace);
     const { catalogue } = this.#parts;
     const view = catalogue.current(context.tenant, endpoint) ?? (await catalogue.view(context.tenant, endpoint));
     if (message.method === 'resources/read' && requestedName(message).startsWith(RESULT_URI))
@@ -167,6 +169,7 @@ export class CallRunner {
       durationMs: ended.durationMs,
       outcome: ended.outcome,
       errorCode: ended.errorCode,
+      traceparent: context.trace.traceparent,
       tags: ended.outcome === undefined ? undefined : resolved.published?.definition.tags,
     });
     events.emit(event('call-started', NOT_ENDED));
@@ -323,7 +326,7 @@ function targetCall(request: CallRequest, resolved: Resolved): TargetCall {
     method: message.method,
     name: resolved.name,
     params: resolved.params,
-    meta: travellingMeta(message.meta),
+    meta: withTrace(travellingMeta(message.meta), request.context.trace),
     parsed: resolved.parsed,
     repeatable: isRead || hinted || caller.idempotencyKey !== undefined,
     definition: resolved.published?.definition,

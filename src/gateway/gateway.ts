@@ -56,6 +56,8 @@ export interface GatewayOptions {
   /** Without authentication lists are the same for everybody. */
   readonly isPublic: boolean;
   readonly search: SearchOptions;
+  /** Longest time that a client may reuse a list. */
+  readonly maxTtlMs?: number | undefined;
   readonly results?: ResultLimits;
   readonly onDefinitions?: CatalogueParts['onDefinitions'];
   /** Called before a tenant's first request is served; must be cheap when called again. */
@@ -113,6 +115,7 @@ export class Gateway {
       search: this.search,
       serverInfo,
       isPublic: options.isPublic,
+      maxTtlMs: options.maxTtlMs,
     });
     this.#sessions = new SessionTable({ sealer, store, clock, ids });
     this.#announcer = new Announcer({ catalogue: this.catalogue, clock, serverInfo, subscriptions });

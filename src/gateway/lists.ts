@@ -3,14 +3,14 @@
 import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import { isObject } from '../core/json.ts';
-import type { Action, Policy } from '../policy/decide.ts';
+import type { Action, Decision, Policy, Resource } from '../policy/decide.ts';
 import { META_SERVER_INFO, SUPPORTED_VERSIONS } from '../protocol/versions.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ListKind, Published } from './publish.ts';
 import type { Part } from './responder.ts';
 import type { Sealer } from './seal.ts';
 import type { SearchTools } from './search.ts';
-import type { Endpoint, View } from './view.ts';
+import type { Endpoint, Page, View } from './view.ts';
 
 /** How long a client may reuse a list when no target says less. Changes are announced, so this is a fallback. */
 const DEFAULT_TTL_MS = 60_000;
@@ -35,6 +35,8 @@ export interface ListParts {
   readonly serverInfo: string;
   /** Without authentication every caller sees the same, and shared caches may keep it. */
   readonly isPublic: boolean;
+  /** Longest time that a client may reuse a list. @default 60000 */
+  readonly maxTtlMs?: number | undefined;
 }
 
 /** The last item that was sent, and where it stood. */
@@ -83,24 +85,35 @@ export class Lists {
       resource: { type: 'target', id: endpoint, tenant: context.tenant },
       context: { requestId: context.requestId },
     });
-    const items = may.allowed ? view.lists[spec.kind] : [];
-    const decisions = await policy.decideMany(
-      context.principal,
-      spec.action,
-      items.map((item) => item.resource),
-      { requestId: context.requestId },
-    );
-    const narrowed = spec.kind === 'tools' && may.allowed ? search.shortList(view, endpoint, decisions) : undefined;
+    const decide = (resources: readonly Resource[]): Promise<readonly Decision[]> =>
+      policy.decideMany(context.principal, spec.action, resources, { requestId: context.requestId });
+    const narrowed =
+      spec.kind === 'tools' && may.allowed && search.mayApply(view, endpoint)
+        ? search.shortList(view, endpoint, await decide(view.resources('tools')))
+        : undefined;
     const start = position === undefined ? 0 : startOf(view, spec.kind, position);
-    const page =
-      narrowed === undefined
-        ? view.page(spec.kind, { start, modern }, may.allowed ? decisions : [])
-        : { bytes: Buffer.from(narrowed), next: undefined };
+    const page = await this.#page(view, spec.kind, { start, modern, decide, narrowed, isAllowed: may.allowed });
     const next =
       page.next === undefined
         ? ''
         : `,"nextCursor":${JSON.stringify(this.#cursor(request, view, { kind: spec.kind, next: page.next }))}`;
     return [`{"${spec.member}":[`, page.bytes, `]${next}${modern ? this.#modernTail(view) : ''}}`];
+  }
+
+  async #page(
+    view: View,
+    kind: ListKind,
+    at: {
+      readonly start: number;
+      readonly modern: boolean;
+      readonly decide: (resources: readonly Resource[]) => Promise<readonly Decision[]>;
+      readonly narrowed: string | undefined;
+      readonly isAllowed: boolean;
+    },
+  ): Promise<Page> {
+    if (!at.isAllowed) return { bytes: Buffer.alloc(0), next: undefined };
+    if (at.narrowed !== undefined) return { bytes: Buffer.from(at.narrowed), next: undefined };
+    return view.page(kind, at, at.decide);
   }
 
   #modernTail(view: View): string {
@@ -109,9 +122,10 @@ export class Lists {
 
   /** The shortest life and the narrowest scope of any target; never `public` where callers differ. */
   #cacheHints(view: View): string {
-    const listings = view.parts.map((part) => part.listing);
-    const ttlMs = Math.min(DEFAULT_TTL_MS, ...listings.map((listing) => listing?.ttlMs ?? DEFAULT_TTL_MS));
-    const isPrivate = !this.#parts.isPublic || listings.some((listing) => listing?.cacheScope === 'private');
+    const maxTtlMs = this.#parts.maxTtlMs ?? DEFAULT_TTL_MS;
+    const hints = view.cacheHints;
+    const ttlMs = Math.min(maxTtlMs, hints.ttlMs ?? maxTtlMs);
+    const isPrivate = !this.#parts.isPublic || hints.isPrivate;
     return `"ttlMs":${ttlMs},"cacheScope":"${isPrivate ? 'private' : 'public'}"`;
   }
 

@@ -104,13 +104,14 @@ export class SearchTools {
 
   /** Whether the list of this view is replaced for a caller who may see these of its tools. */
   isActive(view: View, endpoint: Endpoint, decisions: readonly Decision[]): boolean {
+    const allowed = decisions.filter((decision) => decision.allowed).length;
+    return this.mayApply(view, endpoint) && allowed > (this.#options.above ?? 0);
+  }
+
+  /** Whether the list of this view is long enough for anybody; a look that needs no decisions. */
+  mayApply(view: View, endpoint: Endpoint): boolean {
     const { above } = this.#options;
-    return (
-      above !== undefined &&
-      endpoint === '' &&
-      decisions.filter((decision) => decision.allowed).length > above &&
-      view.lists.tools.length > above
-    );
+    return above !== undefined && endpoint === '' && view.lists.tools.length > above;
   }
 
   /** The items of the short list, joined; `undefined` when the whole list is shown. */

@@ -1,7 +1,7 @@
 /** One tenant's view of one endpoint at one version of the catalogue: ordered lists, name lookup, ready pages. */
 
 import type { Target, TargetListing } from '../core/target.ts';
-import type { Decision } from '../policy/decide.ts';
+import type { Decision, Resource } from '../policy/decide.ts';
 import type { ListKind, Published, PublishedSet } from './publish.ts';
 
 /** `''` is `/mcp`, everything else the id of the one target of `/mcp/{target}`. */
@@ -31,6 +31,8 @@ export class View {
   /** Bare tool names that exactly one target has: what an App inside a client calls. */
   readonly #aliases: ReadonlyMap<string, Published>;
   readonly #pages = new Map<string, Page>();
+  readonly #resources = new Map<ListKind, readonly Resource[]>();
+  #hints: CacheHints | undefined;
 
   constructor(version: number, parts: readonly ViewPart[], lists: PublishedSet) {
     this.version = version;
@@ -68,42 +70,105 @@ export class View {
     return this.parts.find((part) => part.target === target)?.listing;
   }
 
+  /** What `decide()` is asked about for each item of a list, in order. */
+  resources(kind: ListKind): readonly Resource[] {
+    let known = this.#resources.get(kind);
+    if (known === undefined) {
+      known = this.lists[kind].map((item) => item.resource);
+      this.#resources.set(kind, known);
+    }
+    return known;
+  }
+
+  /** The shortest life and the narrowest scope that any target gave its list. */
+  get cacheHints(): CacheHints {
+    this.#hints ??= cacheHintsOf(this.parts);
+    return this.#hints;
+  }
+
   /**
-   * One page from `start` on. Pages of fully allowed lists are kept as bytes, since nearly every caller sees all.
+   * One page from `start` on. Pages of which the caller may see everything are kept as bytes, since nearly every
+   * caller does.
    *
-   * @param decisions - One per item of the list, in order.
+   * @param decide - Decides about some of {@link resources}, in order.
    */
-  page(kind: ListKind, at: { readonly start: number; readonly modern: boolean }, decisions: readonly Decision[]): Page {
-    const items = this.lists[kind];
-    const all = decisions.every((decision) => decision.allowed);
+  async page(
+    kind: ListKind,
+    at: { readonly start: number; readonly modern: boolean },
+    decide: (resources: readonly Resource[]) => Promise<readonly Decision[]>,
+  ): Promise<Page> {
     const key = `${kind}\0${at.start}\0${at.modern}`;
-    const known = all ? this.#pages.get(key) : undefined;
-    if (known !== undefined) return known;
-    const page = buildPage(items, at, decisions);
-    if (all) this.#pages.set(key, page);
+    const known = this.#pages.get(key);
+    const resources = this.resources(kind);
+    if (known !== undefined) {
+      const decisions = await decide(resources.slice(at.start, known.next));
+      if (decisions.every((decision) => decision.allowed)) return known;
+    }
+    const builder = new PageBuilder(at.modern);
+    for (let from = at.start; from < resources.length; from += MAX_PAGE_ITEMS) {
+      const decisions = await decide(resources.slice(from, from + MAX_PAGE_ITEMS));
+      const next = builder.add(this.lists[kind], from, decisions);
+      if (next !== undefined) return this.#keep(key, builder, next);
+    }
+    return this.#keep(key, builder, undefined);
+  }
+
+  #keep(key: string, builder: PageBuilder, next: number | undefined): Page {
+    const page = { bytes: builder.bytes(), next };
+    if (!builder.isPartial) this.#pages.set(key, page);
     return page;
   }
 }
 
-function buildPage(
-  items: readonly Published[],
-  at: { readonly start: number; readonly modern: boolean },
-  decisions: readonly Decision[],
-): Page {
-  const texts: string[] = [];
-  let bytes = 0;
-  for (let i = at.start; i < items.length; i++) {
-    const item = items[i];
-    if (item === undefined || decisions[i]?.allowed !== true) continue;
-    const text = at.modern ? item.modernText : item.legacyText;
-    const size = Buffer.byteLength(text) + 1;
-    if (texts.length > 0 && (texts.length >= MAX_PAGE_ITEMS || bytes + size > MAX_PAGE_BYTES)) {
-      return { bytes: Buffer.from(texts.join(',')), next: i };
-    }
-    texts.push(text);
-    bytes += size;
+export interface CacheHints {
+  /** `undefined` when no target said anything. */
+  readonly ttlMs: number | undefined;
+  readonly isPrivate: boolean;
+}
+
+function cacheHintsOf(parts: readonly ViewPart[]): CacheHints {
+  let ttlMs: number | undefined;
+  let isPrivate = false;
+  for (const { listing } of parts) {
+    if (listing?.ttlMs !== undefined) ttlMs = Math.min(ttlMs ?? listing.ttlMs, listing.ttlMs);
+    if (listing?.cacheScope === 'private') isPrivate = true;
   }
-  return { bytes: Buffer.from(texts.join(',')), next: undefined };
+  return { ttlMs, isPrivate };
+}
+
+/** Collects allowed items up to the limits of a page. */
+class PageBuilder {
+  readonly #modern: boolean;
+  readonly #texts: string[] = [];
+  #size = 0;
+  /** Something was left out because the caller may not see it. */
+  isPartial = false;
+
+  constructor(modern: boolean) {
+    this.#modern = modern;
+  }
+
+  /** @returns the index of the first allowed item that does not fit, `undefined` when there is room for more. */
+  add(items: readonly Published[], from: number, decisions: readonly Decision[]): number | undefined {
+    for (const [offset, decision] of decisions.entries()) {
+      const item = items[from + offset];
+      if (item === undefined || !decision.allowed) {
+        this.isPartial = true;
+        continue;
+      }
+      const text = this.#modern ? item.modernText : item.legacyText;
+      const size = Buffer.byteLength(text) + 1;
+      const isFull = this.#texts.length >= MAX_PAGE_ITEMS || this.#size + size > MAX_PAGE_BYTES;
+      if (this.#texts.length > 0 && isFull) return from + offset;
+      this.#texts.push(text);
+      this.#size += size;
+    }
+    return undefined;
+  }
+
+  bytes(): Uint8Array {
+    return Buffer.from(this.#texts.join(','));
+  }
 }
 
 function index(items: readonly Published[]): ReadonlyMap<string, Published> {

@@ -85,7 +85,6 @@ const KEEPS_TIME: Readonly<Record<string, string>> = {
   'entry/instance.ts': "a start that waits must hold the process, and the clock's timers do not",
   'functions/bootstrap.mjs': "runs in the function's own process and counts down to the deadline it was given",
   'cli/write-client.ts': 'names the copy that it sets aside after the day',
-  'cli/dev-session.ts': 'is the clock of the file watcher, which lives outside of the instance',
 };
 
 interface Import {

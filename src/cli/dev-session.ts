@@ -1,11 +1,11 @@
 /** The time between ready and the end of `dev`: reloads, keys, and what the instance tells. */
 
+import { systemClock } from '../adapters/embedded/system.ts';
 import { formatProblems } from '../config/problems.ts';
 import type { ConfigProblem } from '../config/problems.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { watchConfig } from '../config/watch.ts';
 import type { ConfigDiff, ConfigWatch } from '../config/watch.ts';
-import type { Clock } from '../core/ports.ts';
 import type { LocalInstance } from '../entry/local.ts';
 import { KEY_LINE } from './banner.ts';
 import { InstanceClient } from './client.ts';
@@ -14,16 +14,6 @@ import { EventQueue } from './event-queue.ts';
 import { COLOURED, PLAIN } from './style.ts';
 import { listText, listTools } from './verbs/tools.ts';
 import { statusText } from './verbs/status.ts';
-
-const clock: Clock = {
-  nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  after: (delayMs, run) => {
-    const timer = setTimeout(run, delayMs);
-    timer.unref();
-    return () => clearTimeout(timer);
-  },
-};
 
 export class DevSession {
   readonly #queue = new EventQueue<CliEvent>();
@@ -55,7 +45,7 @@ export class DevSession {
   watch(loaded: LoadedConfig): void {
     this.#watch = watchConfig(loaded, {
       load: this.#load,
-      clock,
+      clock: systemClock,
       onChange: (next, diff) => this.#inTurn(() => this.#apply(next, diff)),
       onInvalid: (problems, error) => this.#inTurn(() => this.#reportInvalid(problems, error)),
     });
@@ -129,8 +119,7 @@ export class DevSession {
     else if (key === 'r') {
       await this.#watch?.reload();
       await instance.relist();
-    }
-    else if (key === '?') this.#show(`  ${KEY_LINE}`);
+    } else if (key === '?') this.#show(`  ${KEY_LINE}`);
     else if (key === 't') {
       const client = new InstanceClient({ url: instance.url, token: instance.token, version, timeoutMs: 10_000 });
       const tools = await listTools(client).catch((error: unknown) => error as Error);

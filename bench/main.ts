@@ -75,11 +75,11 @@ async function measureAll(rows: readonly Row[]): Promise<Summary[]> {
 const padded = (value: string | number | undefined, width: number): string => String(value ?? '-').padStart(width);
 
 function printRows(rows: readonly Summary[]): void {
-  const echo = rows.find((row) => row.id === 'echo/small')?.requestsPerSecond ?? Number.NaN;
+  const echo = rows.find((row) => row.id === 'echo/small')?.requestsPerSecond;
   console.log(`${'row'.padEnd(62)}   req/s          spread  of echo  p50 µs  p99 µs  CPU µs  MiB`);
   for (const row of rows) {
     const spread = `${row.spread[0]}-${row.spread[1]}`;
-    const ratio = (row.requestsPerSecond / echo).toFixed(3);
+    const ratio = echo === undefined ? '-' : (row.requestsPerSecond / echo).toFixed(3);
     const figures = [
       padded(row.requestsPerSecond, 8),
       padded(spread, 16),
@@ -112,8 +112,11 @@ async function main(): Promise<boolean> {
     undefined,
     2,
   );
-  mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
-  writeFileSync(new URL('./results/latest.json', import.meta.url), `${document}\n`);
+  // Part of the table would read like the whole of it.
+  if (options.only === undefined && !options.floors) {
+    mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
+    writeFileSync(new URL('./results/latest.json', import.meta.url), `${document}\n`);
+  }
   if (options.json) console.log(document);
   else {
     printRows(rows);

@@ -22,7 +22,8 @@ test('a name longer than a key may be does not keep the others from being record
     await recorder.settled();
     const spec = { name: 'tool-definitions', partitionKey: 'target', sortKey: 'definition' };
     const { items } = await store.store('team-x').table(spec).query({ partition: 'docs' });
-    expect(items.map((item) => String(item['digest'])).toSorted()).toEqual(['a', 'b', 'c']);
+    expect(new Set(items.map((item) => item['digest']))).toEqual(new Set(['a', 'b', 'c']));
+    expect(items).toHaveLength(3);
     expect(items.some((item) => 'changedAt' in item)).toBe(false);
     expect(logged).toEqual([]);
   } finally {

@@ -181,7 +181,7 @@ export class CallRunner {
       end(outcomeOfResult(text));
       return text;
     } catch (error) {
-      const failure = asToolResult(error, message.method, { target: resolved.target.id, requestId: context.requestId });
+      const failure = asToolResult(error, request, { target: resolved.target.id, requestId: context.requestId });
       const outcome = outcomeOf(error);
       end(failure === undefined || outcome === 'denied' ? outcome : 'tool-error', codeOf(error));
       if (failure === undefined) throw error;
@@ -424,14 +424,28 @@ function questionTexts(text: string, result: RawObject): ReadonlyMap<string, str
 const AS_TOOL_RESULT = /^(?:TARGET_|FUNCTION_|PAYLOAD_TOO_LARGE|CLIENT_CANNOT_ANSWER|EGRESS_REFUSED|FORBIDDEN)/;
 
 /** A failure of the thing called is a result that a model can read and act on; other errors stay errors. */
-function asToolResult(error: unknown, method: string, at: { target: string; requestId: string }): string | undefined {
-  if (method !== 'tools/call' || !(error instanceof PlatformError) || !AS_TOOL_RESULT.test(error.code))
-    return undefined;
+function asToolResult(
+  thrown: unknown,
+  { message, caller }: CallRequest,
+  at: { target: string; requestId: string },
+): string | undefined {
+  const error = caller.modern ? thrown : unanswerable(thrown);
+  const isOurs = error instanceof PlatformError && AS_TOOL_RESULT.test(error.code);
+  if (message.method !== 'tools/call' || !isOurs) return undefined;
   return JSON.stringify({
     content: [{ type: 'text', text: `${error.code}: ${error.message}` }],
     isError: true,
     _meta: { 'io.zeroplane/error': { code: error.code, retryable: error.retryable, ...at } },
   });
+}
+
+/** Older revisions have no error for a capability that the client lacks: their clients are told in words. */
+function unanswerable(thrown: unknown): unknown {
+  if (!(thrown instanceof UpstreamRpcError) || thrown.rpcCode !== -32021) return thrown;
+  return new PlatformError(
+    'CLIENT_CANNOT_ANSWER',
+    `The tool needs a capability that this client did not declare (${thrown.message}). Use a client that declares it and keeps a session.`,
+  );
 }
 
 function codeOf(error: unknown): string {

@@ -34,7 +34,7 @@ function server(capabilities: Record<string, unknown>, pages: Pages) {
       const page = pages[method];
       const cursor = params.find((entry) => entry.key === 'cursor');
       if (page === undefined) return Promise.reject(new UpstreamRpcError(-32601, 'Method not found'));
-      return Promise.resolve(page(cursor === undefined ? undefined : (JSON.parse(cursor.text) as string)));
+      return Promise.resolve().then(() => page(cursor === undefined ? undefined : (JSON.parse(cursor.text) as string)));
     },
     notify: () => undefined,
     onNotification: () => () => undefined,
@@ -47,6 +47,27 @@ function server(capabilities: Record<string, unknown>, pages: Pages) {
 const tool = (name: string, more = '') => `{"name":${JSON.stringify(name)},"inputSchema":{"type":"object"}${more}}`;
 
 describe('reading a listing', () => {
+  test('a list of resources that fails is named, and the tools are listed all the same', async () => {
+    const failing = (): string => {
+      throw new UpstreamRpcError(-32603, 'no database');
+    };
+    const { conversation } = server(
+      { tools: {}, resources: {} },
+      { 'tools/list': () => `{"tools":[${tool('query')}]}`, 'resources/list': failing },
+    );
+    const listing = await readListing(conversation, options);
+    expect(listing.definitions.map((definition) => definition.key)).toEqual(['query']);
+    expect(listing.skipped).toEqual([{ key: 'resources/list', reason: 'the server answered -32603: no database' }]);
+  });
+
+  test('a list of tools that fails is a failure of the target', async () => {
+    const failing = (): string => {
+      throw new UpstreamRpcError(-32603, 'no database');
+    };
+    const { conversation } = server({ tools: {} }, { 'tools/list': failing });
+    await expect(readListing(conversation, options)).rejects.toThrow('no database');
+  });
+
   test('keeps every definition as the text that arrived', async () => {
     const text = '{ "name":"a", "inputSchema" : {"type":"object","maximum":1.0e400},"x":12345678901234567890 }';
     const { conversation } = server(

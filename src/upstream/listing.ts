@@ -58,7 +58,8 @@ interface Reading {
 }
 
 /**
- * Reads the lists of every declared capability. A list that a server declares and does not know (-32601) is empty.
+ * Reads the lists of every declared capability. A list that a server declares and does not know (-32601) is empty; one
+ * that it answers with another error is left out with its reason, unless it is the list of tools.
  *
  * @throws UpstreamRpcError, PlatformError `TARGET_PROTOCOL_ERROR` (a page that is no list, cursors in a circle),
  *   `TARGET_RESPONSE_TOO_LARGE` (over 10,000 items, 100 pages or 8 MiB), and what the conversation throws.
@@ -114,6 +115,13 @@ async function readList(
   for (let page = 0; ; page++) {
     if (page >= MAX_PAGES) throw tooLarge(options.target, list, `${MAX_PAGES} pages`);
     const text = await readPage(conversation, { list, cursor, first: page === 0 }, options);
+    if (text instanceof UpstreamRpcError) {
+      reading.skipped.push({
+        key: list.method,
+        reason: `the server answered ${text.rpcCode}: ${text.message.slice(0, 200)}`,
+      });
+      return;
+    }
     if (text === undefined) return;
     cursor = takePage(text, list, reading, options);
     if (cursor === undefined) return;
@@ -132,7 +140,7 @@ async function readPage(
   conversation: Conversation,
   { list, cursor, first }: PageRequest,
   options: ListingOptions,
-): Promise<string | undefined> {
+): Promise<string | UpstreamRpcError | undefined> {
   try {
     return await conversation.request({
       method: list.method,
@@ -143,7 +151,10 @@ async function readPage(
       ...(options.exchange === undefined ? {} : { exchange: options.exchange }),
     });
   } catch (error) {
-    if (first && error instanceof UpstreamRpcError && error.rpcCode === -32601) return undefined;
+    if (!first || !(error instanceof UpstreamRpcError)) throw error;
+    if (error.rpcCode === -32601) return undefined;
+    // Tools are what a target is for; without its other lists it still serves those.
+    if (list.method !== 'tools/list') return error;
     throw error;
   }
 }

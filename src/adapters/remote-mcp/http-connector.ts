@@ -152,7 +152,7 @@ class HttpConnector implements Connector {
     return conversation;
   }
 
-  async #askModern(attempt: Attempt): Promise<Modern | 'legacy' | 'silent'> {
+  async #askModern(attempt: Attempt, again = false): Promise<Modern | 'legacy' | 'silent'> {
     const channel = new ModernHttpChannel(this.#endpoint);
     const link = this.#link(channel);
     channel.inFlight = () => link.peer.inFlight;
@@ -165,6 +165,8 @@ class HttpConnector implements Connector {
       return Array.isArray(supportedVersions) ? legacyAmong(this.#endpoint.target, supportedVersions) : 'legacy';
     } catch (error) {
       await link.close();
+      // A server may refuse a version that it then offers, while it is being replaced: it is asked once more.
+      if (!again && offersModern(error)) return this.#askModern(attempt, true);
       return this.#notModern(error);
     }
   }
@@ -253,6 +255,14 @@ class Attempt {
   linkOptions(timeoutMs: number): LinkOpenOptions {
     return { declare: this.options.declare, context: this.options.context, clientInfo: this.#clientInfo, timeoutMs };
   }
+}
+
+/** Whether a refusal for the version names the very version that was asked for. */
+function offersModern(error: unknown): boolean {
+  if (!(error instanceof PlatformError) || error.details['upstreamCode'] !== UNSUPPORTED_VERSION) return false;
+  const data = error.details['upstreamData'];
+  const supported = isObject(data) ? data['supported'] : undefined;
+  return Array.isArray(supported) && supported.includes(MODERN_VERSION);
 }
 
 function legacyAmong(target: string, versions: readonly unknown[]): 'legacy' {

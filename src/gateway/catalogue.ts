@@ -208,7 +208,7 @@ export class Catalogue {
   #accept(slot: Slot, listing: TargetListing): void {
     const digests = digestByKind(listing.definitions);
     const changed = (['tools', 'prompts', 'resources', 'templates'] as const).filter(
-      (kind) => digests.get(kind) !== slot.digests.get(kind),
+      (kind) => digests.get(kind) !== (slot.digests.get(kind) ?? NOTHING),
     );
     const first = slot.listing === undefined;
     slot.listing = listing;
@@ -310,10 +310,14 @@ export class Catalogue {
   }
 }
 
+const digestOf = (texts: readonly string[]): string => createHash('sha256').update(texts.join('\n')).digest('hex');
+
+/** The digest of a list without items: a target's first listing changes only the lists that it has. */
+const NOTHING = digestOf([]);
+
 function digestByKind(definitions: readonly Definition[]): ReadonlyMap<ListKind, string> {
   const texts: Record<ListKind, string[]> = { tools: [], prompts: [], resources: [], templates: [] };
   const kindOf = { tool: 'tools', prompt: 'prompts', resource: 'resources', template: 'templates' } as const;
   for (const definition of definitions) texts[kindOf[definition.kind]].push(definition.text);
-  const digest = (list: readonly string[]): string => createHash('sha256').update(list.join('\n')).digest('hex');
-  return new Map(Object.entries(texts).map(([kind, list]) => [kind as ListKind, digest(list)]));
+  return new Map(Object.entries(texts).map(([kind, list]) => [kind as ListKind, digestOf(list)]));
 }

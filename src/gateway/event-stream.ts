@@ -57,7 +57,10 @@ export class EventStream {
       return;
     }
     this.#sink.write(text);
-    if (this.#sink.buffered > MAX_BUFFERED_BYTES) this.end();
+    if (this.#sink.buffered <= MAX_BUFFERED_BYTES) return;
+    // A polite end would wait behind what is not read, and hold its memory for as long.
+    this.#sink.abort();
+    this.#closed();
   }
 
   /** Sends one JSON-RPC message. Line breaks between tokens would end the SSE line, so they become spaces. */

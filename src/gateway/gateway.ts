@@ -92,7 +92,7 @@ export class Gateway {
       ...(options.onDefinitions === undefined ? {} : { onDefinitions: options.onDefinitions }),
     });
     this.#holds = new HoldTable({ sealer, clock, ids });
-    const subscriptions = new Subscriptions({ catalogue: this.catalogue, policy });
+    const subscriptions = new Subscriptions({ catalogue: this.catalogue, policy, clock });
     const runner = new CallRunner({
       catalogue: this.catalogue,
       policy,

@@ -72,7 +72,7 @@ export class LegacyHttp {
     try {
       const session = await this.#session(at);
       const version = this.#version(at.request, session);
-      if (version > '2025-03-26' && session !== undefined)
+      if (version > '2025-03-26')
         throw new PlatformError('INVALID_REQUEST', `Revision ${version} has no batches. Send one message per request.`);
       return await this.#dispatch(messages, true, { ...at, session, version });
     } catch (error) {
@@ -84,7 +84,9 @@ export class LegacyHttp {
     const token = headerValue(at.request.headers, 'mcp-session-id');
     if (token === undefined || !this.#parts.sessionsOn) return undefined;
     const session = await this.#parts.sessions.resume(token, at.context.principal, at.endpoint);
+    if (this.#announced.has(session)) return session;
     this.#announce(session);
+    this.#parts.dispatcher.restore(session, at.context);
     return session;
   }
 
@@ -181,6 +183,7 @@ export class LegacyHttp {
       }
       const session = await this.#session(at);
       if (session === undefined) throw new PlatformError('SESSION_NOT_FOUND', 'The session is unknown.');
+      this.#version(at.request, session);
       this.#parts.announcer.checkCapacity(session.principal);
       return this.#openStream(session, headerValue(at.request.headers, 'last-event-id'));
     } catch (error) {
@@ -208,9 +211,8 @@ export class LegacyHttp {
 
   /** Changes reach a session on its GET stream; without one they wait in the log of the last. */
   #announce(session: Session): void {
-    if (this.#announced.has(session)) return;
     this.#announced.add(session);
-    this.#parts.announcer.add({
+    const remove = this.#parts.announcer.add({
       principal: session.principal,
       endpoint: session.endpoint,
       wants: (notification: Notification) => !('uri' in notification) || session.subscriptions.has(notification.uri),
@@ -224,6 +226,7 @@ export class LegacyHttp {
             ),
           ),
     });
+    session.onEnd(remove);
   }
 
   /** `DELETE` ends the session. */
@@ -233,6 +236,7 @@ export class LegacyHttp {
       if (headerValue(at.request.headers, 'mcp-session-id') === undefined)
         throw new PlatformError('INVALID_REQUEST', 'DELETE needs the Mcp-Session-Id of the session to end.');
       const session = await this.#session(at);
+      this.#version(at.request, session);
       if (session !== undefined) await this.#parts.sessions.end(session);
       return emptyReply(204);
     } catch (error) {

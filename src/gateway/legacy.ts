@@ -134,17 +134,51 @@ export class LegacyDispatcher {
     const uri = message.parsed['uri'];
     if (typeof uri !== 'string') throw new PlatformError('INVALID_PARAMS', '"uri" must be the URI of a resource.');
     const isOn = message.method === 'resources/subscribe';
-    const wasOn = session?.subscriptions.has(uri) === true;
-    if (isOn && wasOn) return '{}';
-    const known = isOn
-      ? await this.#parts.subscriptions.add(context, endpoint, uri)
-      : await this.#parts.subscriptions.remove(context, endpoint, uri);
-    if (!known) throw new PlatformError('UNKNOWN_NAME', `Unknown resource or not allowed: ${uri.slice(0, 256)}`);
-    if (session === undefined) return '{}';
-    if (isOn) session.subscriptions.add(uri);
-    else session.subscriptions.delete(uri);
+    if (session === undefined) {
+      if (!isOn) return '{}';
+      throw new PlatformError('INVALID_REQUEST', 'A subscription needs a session: without one nobody can be told.');
+    }
+    // What this session does not have it cannot give back: the target is asked once for all who subscribe.
+    if (isOn === session.subscriptions.has(uri)) return '{}';
+    if (isOn) await this.#add(session, uri, { endpoint, context });
+    else {
+      session.subscriptions.delete(uri);
+      await this.#parts.subscriptions.remove(context, endpoint, uri);
+    }
     await this.#parts.sessions.save(session);
     return '{}';
+  }
+
+  async #add(session: Session, uri: string, at: { endpoint: Endpoint; context: Context }): Promise<void> {
+    if (session.subscriptions.size === 0) this.#releaseAtEnd(session, at);
+    session.subscriptions.add(uri);
+    const known = await this.#parts.subscriptions.add(at.context, at.endpoint, uri).catch((error: unknown) => {
+      session.subscriptions.delete(uri);
+      throw error;
+    });
+    if (known) return;
+    session.subscriptions.delete(uri);
+    throw new PlatformError('UNKNOWN_NAME', `Unknown resource or not allowed: ${uri.slice(0, 256)}`);
+  }
+
+  #releaseAtEnd(session: Session, at: { endpoint: Endpoint; context: Context }): void {
+    session.onEnd(() => {
+      this.#parts.subscriptions.releaseAll(at.context, { endpoint: at.endpoint, uris: [...session.subscriptions] });
+      session.subscriptions.clear();
+    });
+  }
+
+  /** A session that came back after a restart: its targets do not know of its subscriptions any more. */
+  restore(session: Session, context: Context): void {
+    if (session.subscriptions.size === 0) return;
+    const at = { endpoint: session.endpoint, context };
+    this.#releaseAtEnd(session, at);
+    for (const uri of session.subscriptions) {
+      this.#parts.subscriptions
+        .add(context, session.endpoint, uri)
+        .then((known) => known || session.subscriptions.delete(uri))
+        .catch((error: unknown) => context.log.log('debug', 'resubscribe-failed', { uri, reason: String(error) }));
+    }
   }
 
   /** A client's notification: nothing is answered. */

@@ -12,7 +12,6 @@ import type { Catalogue, CatalogueChange } from './catalogue.ts';
 import { EventStream } from './event-stream.ts';
 import type { ListKind } from './publish.ts';
 import type { Reply } from './reply.ts';
-import { releaseAll } from './subscriptions.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { Endpoint } from './view.ts';
 
@@ -140,7 +139,7 @@ export class Announcer {
     });
     stream.onClose(() => {
       remove();
-      releaseAll(this.#subscriptions, context, { endpoint, uris: wanted.resourceSubscriptions ?? [] });
+      this.#subscriptions.releaseAll(context, { endpoint, uris: wanted.resourceSubscriptions ?? [] });
     });
     this.track(stream, context.principal, () => {
       const meta = `"_meta":{"${META_SUBSCRIPTION_ID}":${message.idText},"${META_SERVER_INFO}":${this.#serverInfo}}`;

@@ -73,8 +73,16 @@ export class ModernHandler {
     return responder.reply;
   }
 
-  async #listen(message: Message, at: { readonly endpoint: Endpoint; readonly context: Context }): Promise<Reply> {
+  async #listen(
+    message: Message,
+    at: { readonly endpoint: Endpoint; readonly context: Context; readonly accepts: Accepts },
+  ): Promise<Reply> {
     try {
+      if (!at.accepts.sse)
+        throw new PlatformError(
+          'NOT_ACCEPTABLE',
+          'subscriptions/listen answers a stream: send Accept: text/event-stream.',
+        );
       return await this.#parts.announcer.listen(message, at.endpoint, at.context);
     } catch (error) {
       return jsonReply(

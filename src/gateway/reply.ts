@@ -21,6 +21,8 @@ export interface GatewayRequest {
 export interface Sink {
   write(text: string): void;
   end(): void;
+  /** Closes the connection at once; what is buffered is lost. */
+  abort(): void;
   /** Bytes written and not yet taken by the network. */
   readonly buffered: number;
   onClose(run: () => void): void;

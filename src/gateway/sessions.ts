@@ -49,6 +49,7 @@ export class Session {
   readonly #asks = new Map<string, PendingAsk>();
   lastSeenMs = 0;
   #asked = 0;
+  readonly #endListeners: (() => void)[] = [];
 
   constructor(sealed: Sealed, principal: Principal, clock: Clock) {
     this.id = sealed.i;
@@ -84,8 +85,14 @@ export class Session {
     return true;
   }
 
+  /** Calls back when the state of this session leaves memory. */
+  onEnd(run: () => void): void {
+    this.#endListeners.push(run);
+  }
+
   /** Refuses what is still open. */
   end(error: PlatformError): void {
+    for (const run of this.#endListeners.splice(0)) run();
     for (const pending of this.#asks.values()) pending.reject(error);
     this.#asks.clear();
     for (const context of this.inFlight.values()) context.abort(error);

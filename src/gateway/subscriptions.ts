@@ -1,13 +1,18 @@
 /** Who listens to which resource: a target is asked once per resource, however many clients want to know. */
 
-import type { Context } from '../core/context.ts';
+import { Context } from '../core/context.ts';
 import type { RequestContext } from '../core/context.ts';
+import type { Clock } from '../core/ports.ts';
 import type { Exchange, Target } from '../core/target.ts';
 import type { Policy } from '../policy/decide.ts';
 import type { Message } from '../protocol/message.ts';
+import { publicUri } from '../protocol/uris.ts';
 import type { Catalogue } from './catalogue.ts';
 import { resolve } from './resolve.ts';
 import type { Endpoint } from './view.ts';
+
+const RELEASE_TIMEOUT_MS = 15_000;
+const REGISTRY_ID = 'registry';
 
 interface Kept {
   readonly target: Target;
@@ -27,9 +32,11 @@ const SILENT: Exchange = {
 export class Subscriptions {
   readonly #catalogue: Catalogue;
   readonly #policy: Policy;
+  readonly #clock: Clock;
   readonly #kept = new Map<string, Kept>();
 
-  constructor(parts: { readonly catalogue: Catalogue; readonly policy: Policy }) {
+  constructor(parts: { readonly catalogue: Catalogue; readonly policy: Policy; readonly clock: Clock }) {
+    this.#clock = parts.clock;
     this.#catalogue = parts.catalogue;
     this.#policy = parts.policy;
   }
@@ -62,6 +69,18 @@ export class Subscriptions {
     return true;
   }
 
+  /** Gives subscriptions back when a client is gone; a target that fails then is told nothing more. */
+  releaseAll(context: Context, at: { endpoint: Endpoint; uris: Iterable<string> }): void {
+    const { principal, requestId, log } = context;
+    // The client's own request is long past its deadline.
+    const own = new Context({ principal, requestId, log, clock: this.#clock, timeoutMs: RELEASE_TIMEOUT_MS });
+    for (const uri of at.uris) {
+      this.remove(own, at.endpoint, uri).catch((error: unknown) =>
+        log.log('debug', 'unsubscribe-failed', { uri, reason: String(error) }),
+      );
+    }
+  }
+
   async #find(
     context: RequestContext,
     endpoint: Endpoint,
@@ -70,7 +89,7 @@ export class Subscriptions {
     const view =
       this.#catalogue.current(context.tenant, endpoint) ?? (await this.#catalogue.view(context.tenant, endpoint));
     const resolved = resolve(view, endpoint, subscribeMessage(uri));
-    if (resolved === undefined) return undefined;
+    if (resolved === undefined || !isPublic(uri, endpoint, resolved)) return undefined;
     const decision = await this.#policy.decide({
       principal: context.principal,
       action: 'resource:read',
@@ -79,6 +98,11 @@ export class Subscriptions {
     });
     return decision.allowed ? { target: resolved.target, uri: resolved.name } : undefined;
   }
+}
+
+/** A resource is announced under its public URI, so only that one can be subscribed to. */
+function isPublic(uri: string, endpoint: Endpoint, { target, name }: { target: Target; name: string }): boolean {
+  return endpoint !== '' || target.id === REGISTRY_ID || publicUri(target.id, name) === uri;
 }
 
 function subscribeMessage(uri: string): Message {
@@ -100,17 +124,4 @@ async function call(method: string, at: { target: Target; uri: string }, context
     SILENT,
     context,
   );
-}
-
-/** Gives subscriptions back when a client is gone; a target that fails then is told nothing more. */
-export function releaseAll(
-  subscriptions: Subscriptions,
-  context: Context,
-  at: { endpoint: Endpoint; uris: Iterable<string> },
-): void {
-  for (const uri of at.uris) {
-    subscriptions
-      .remove(context, at.endpoint, uri)
-      .catch((error: unknown) => context.log.log('debug', 'unsubscribe-failed', { uri, reason: String(error) }));
-  }
 }

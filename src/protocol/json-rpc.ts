@@ -70,6 +70,6 @@ export function statusBehindLadder(thrown: unknown, modern: boolean): number {
   if (thrown.code === 'METHOD_NOT_FOUND') return modern ? 404 : 200;
   if (thrown.code === 'TOO_MANY_REQUESTS' || thrown.code === 'OVERLOADED' || thrown.code === 'SHUTTING_DOWN')
     return thrown.status;
-  if (thrown.code === 'HEADER_MISMATCH') return 400;
+  if (thrown.code === 'HEADER_MISMATCH' || thrown.code === 'NOT_ACCEPTABLE') return thrown.status;
   return 200;
 }

@@ -116,14 +116,6 @@ function writeBody(response: ServerResponse, reply: Reply, redactor: Redactor): 
   for (const part of body) response.write(part);
   response.uncork();
   response.end();
-  if (size > LARGE_ANSWER_CHARACTERS) cutWhenStalled(response);
-}
-
-/** A client that does not read would keep its answer in memory for as long as it likes. */
-function cutWhenStalled(response: ServerResponse): void {
-  response.setTimeout(STALLED_MS, () => {
-    if (response.writableLength > 0) response.destroy();
-  });
 }
 
 function sinkOf(response: ServerResponse, redactor: Redactor): Sink {

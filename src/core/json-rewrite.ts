@@ -120,7 +120,7 @@ export function at(value: unknown, path: JsonPath): unknown {
   let here = value;
   for (const key of path) {
     if (Array.isArray(here) && typeof key === 'number') here = here[key];
-    else if (isObject(here) && typeof key === 'string') here = here[key];
+    else if (isObject(here) && typeof key === 'string' && Object.hasOwn(here, key)) here = here[key];
     else return undefined;
   }
   return here;

@@ -53,6 +53,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   libsql: ['adapters/embedded'],
   minisearch: ['gateway'],
   'smol-toml': ['config', 'cli'],
+  undici: ['adapters/embedded'],
   yaml: ['config', 'cli'],
   zod: ['config'],
 };

@@ -209,14 +209,24 @@ export class FunctionProcess implements RuntimeSlot {
     const environment = processEnvironment(spec, { runtimeApi: this.#slot.address, logStream });
     const heapMb = Math.floor(spec.memoryMb * 0.9);
     const file = spec.moduleFile === undefined ? [] : [spec.moduleFile];
-    return spawn(process.execPath, [`--max-old-space-size=${heapMb}`, BOOTSTRAP, String(spec.nodeMajor), ...file], {
-      cwd: spec.taskRoot,
-      env: environment,
-      // A group of its own, so that whatever the handler starts ends with it.
-      detached: true,
-      // Descriptor 3 is never written to: it closes when the gateway is gone.
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    });
+    const child = spawn(
+      process.execPath,
+      [`--max-old-space-size=${heapMb}`, BOOTSTRAP, String(spec.nodeMajor), ...file],
+      {
+        cwd: spec.taskRoot,
+        env: environment,
+        // A group of its own, so that whatever the handler starts ends with it.
+        detached: true,
+        // Descriptor 3 is never written to: it closes when the gateway is gone.
+        stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      },
+    );
+    if ((child as Partial<ChildProcess>).stdio === undefined) {
+      // Out of descriptors, Node gives back a process without streams and tells the reason in an event.
+      child.on('error', () => undefined);
+      throw new Error('EMFILE: too many files are open');
+    }
+    return child;
   }
 
   #watch(done: () => void): void {

@@ -8,6 +8,7 @@ import type { Redactor } from '../core/redact.ts';
 import { isStream } from '../gateway/reply.ts';
 import type { Reply, Sink } from '../gateway/reply.ts';
 import { errorMessage } from '../protocol/json-rpc.ts';
+import { BodyBudget, SMALL_BODY_BYTES } from './body-budget.ts';
 import type { HttpRequest, Pipeline } from './pipeline.ts';
 
 /** How long a client may take to send; how often that is looked at. */
@@ -21,6 +22,10 @@ export interface HostTimeouts {
 const TIMEOUTS: HostTimeouts = { headersMs: 10_000, requestMs: 15_000, checkEveryMs: 1_000 };
 const MAX_HEADER_BYTES = 16_384;
 const MAX_CONNECTIONS = 8_192;
+/** An answer of which the client takes nothing is given up after twice this long: the first time only starts the watch. */
+const STALLED_MS = 15_000;
+/** Smaller answers fit into the buffers of the system. */
+const LARGE_ANSWER_CHARACTERS = 65_536;
 /** While closing. */
 const IDLE_CHECK_MS = 50;
 
@@ -42,11 +47,20 @@ export interface NodeHost {
 
 const NO_BYTES = new Uint8Array(0);
 
+interface BodyLimits {
+  readonly maxBytes: number;
+  readonly budget: BodyBudget;
+}
+
 /** Reads a body. A connection whose body was too large is closed after the answer: the rest is not worth reading. */
-function readBody(message: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+async function readBody(message: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<Uint8Array> {
+  const { maxBytes, budget } = limits;
   const tooLarge = (): PlatformError =>
     new PlatformError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes. Send less, or a reference.`);
-  if (Number(message.headers['content-length'] ?? 0) > maxBytes) return Promise.reject(tooLarge());
+  // Without a length it may become as large as any.
+  const announced = Number(message.headers['content-length'] ?? maxBytes);
+  if (announced > maxBytes && message.headers['content-length'] !== undefined) throw tooLarge();
+  if (announced > SMALL_BODY_BYTES) budget.reserve(announced, response);
   return new Promise((resolve, reject) => {
     let first: Buffer | undefined;
     let rest: Buffer[] | undefined;
@@ -83,7 +97,7 @@ function duplicatesOf(message: IncomingMessage): readonly string[] {
 
 const NONE: readonly string[] = [];
 
-function toRequest(message: IncomingMessage, response: ServerResponse, maxBodyBytes: number): HttpRequest {
+function toRequest(message: IncomingMessage, response: ServerResponse, limits: BodyLimits): HttpRequest {
   const url = message.url ?? '/';
   const mark = url.indexOf('?');
   return {
@@ -92,7 +106,7 @@ function toRequest(message: IncomingMessage, response: ServerResponse, maxBodyBy
     query: mark < 0 ? '' : url.slice(mark + 1),
     headers: message.headers,
     duplicates: duplicatesOf(message),
-    readBody: () => readBody(message, maxBodyBytes),
+    readBody: () => readBody(message, response, limits),
     onDisconnect: (run) => {
       response.on('close', () => {
         if (!response.writableFinished) run();
@@ -108,6 +122,7 @@ function writeBody(response: ServerResponse, reply: Reply, redactor: Redactor): 
     const text = redactor.text(typeof body === 'string' ? body : body.join(''));
     response.writeHead(reply.status, { ...reply.headers, 'content-length': Buffer.byteLength(text) });
     response.end(text);
+    if (text.length > LARGE_ANSWER_CHARACTERS) cutWhenStalled(response);
     return;
   }
   const size = body.reduce((sum, part) => sum + (typeof part === 'string' ? Buffer.byteLength(part) : part.length), 0);
@@ -116,6 +131,14 @@ function writeBody(response: ServerResponse, reply: Reply, redactor: Redactor): 
   for (const part of body) response.write(part);
   response.uncork();
   response.end();
+  if (size > LARGE_ANSWER_CHARACTERS) cutWhenStalled(response);
+}
+
+/** A client that does not read would keep its answer in memory for as long as it likes. */
+function cutWhenStalled(response: ServerResponse): void {
+  response.setTimeout(STALLED_MS, () => {
+    if (response.writableLength > 0) response.destroy();
+  });
 }
 
 function sinkOf(response: ServerResponse, redactor: Redactor): Sink {
@@ -140,6 +163,7 @@ function send(response: ServerResponse, reply: Reply, redactor: Redactor): void 
   }
   response.writeHead(reply.status, reply.headers);
   response.flushHeaders();
+  cutWhenStalled(response);
   reply.body.open(sinkOf(response, redactor));
 }
 
@@ -171,11 +195,12 @@ function refusalOf(code: string | undefined): PlatformError {
 
 export function createNodeHost(options: NodeHostOptions): NodeHost {
   const { pipeline, redactor, maxBodyBytes, timeouts = TIMEOUTS } = options;
+  const limits = { maxBytes: maxBodyBytes, budget: new BodyBudget() };
   const serve = (message: IncomingMessage, response: ServerResponse): void => {
     // A request that is not understood at all, or an answer that cannot be written, costs its own connection only.
     const cut = (): void => void message.socket.destroy();
     try {
-      const request = toRequest(message, response, maxBodyBytes);
+      const request = toRequest(message, response, limits);
       pipeline
         .handle(request)
         .then((reply) => send(response, reply, redactor))

@@ -112,12 +112,20 @@ export class Pipeline {
   async #admitted(request: HttpRequest, principal: Principal, requestId: string): Promise<Reply> {
     const key = `${principal.tenant}\0${principal.id}`;
     this.#admit(key);
-    const release = once(() => this.#release(key));
+    let release = once(() => this.#release(key));
+    // A body that is still on its way holds no place: clients that send slowly would keep everybody else out.
+    const readBody = async (): Promise<Uint8Array> => {
+      release();
+      const body = await request.readBody();
+      this.#admit(key);
+      release = once(() => this.#release(key));
+      return body;
+    };
     try {
-      const reply = await this.#dispatch(request, principal, requestId);
+      const reply = await this.#dispatch({ ...request, readBody }, principal, requestId);
       // Streams that listen hold no place once they are open: they have caps of their own.
       if (reply.pending === undefined) release();
-      else void reply.pending.then(release);
+      else void reply.pending.then(() => release());
       return reply;
     } catch (error) {
       release();

@@ -1,7 +1,7 @@
 /** One child process in a group of its own: started without a shell, ended together with all it started. */
 
 import { spawn } from 'node:child_process';
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import type { ChildProcess, ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { Clock } from '../core/ports.ts';
 import type { ProcessGuard } from './guard.ts';
 import { StderrTail } from './stderr-tail.ts';
@@ -64,6 +64,7 @@ export class Child {
       env: { ...spec.environment, [CHILD_MARK]: this.#mark },
       ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
     });
+    if (isWithoutStreams(this.#process)) throw new Error('EMFILE: too many files are open');
     if (this.#process.pid !== undefined) options.guard.add(this.#process.pid);
     this.gone = this.#observe();
   }
@@ -189,6 +190,13 @@ export class Child {
   #advice(): string {
     return `Run ${commandLine(this.#spec)} by hand to see why, then call again.`;
   }
+}
+
+/** Out of descriptors, Node gives back a process without streams and tells the reason in an event that nobody awaits. */
+function isWithoutStreams(child: ChildProcess): boolean {
+  if ((child as Partial<ChildProcess>).stdio !== undefined) return false;
+  child.on('error', () => undefined);
+  return true;
 }
 
 function startFailure(spec: ChildSpec, error: NodeJS.ErrnoException): string {

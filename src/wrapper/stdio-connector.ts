@@ -113,7 +113,11 @@ export class StdioConnector implements Connector {
       return new StdioChannel(this.#options, { ...this.#options, guard });
     } catch (error) {
       const { target, command } = this.#options;
-      const what = `could not be started: ${JSON.stringify(command)} failed with ${(error as Error).message}. Correct its command line.`;
+      const { message } = error as Error;
+      const next = message.startsWith('EMFILE')
+        ? 'Raise the limit of open files (ulimit -n).'
+        : 'Correct its command line.';
+      const what = `could not be started: ${JSON.stringify(command)} failed with ${message}. ${next}`;
       throw new PlatformError('TARGET_UNAVAILABLE', `target "${target}" ${what}`, { target }, { cause: error });
     }
   }

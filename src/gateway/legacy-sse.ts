@@ -159,12 +159,18 @@ export class LegacySse {
   async #request(message: Message, at: { request: GatewayRequest; context: Context; open: Open }): Promise<void> {
     const { context, request } = at;
     const { session, stream } = at.open;
+    let isAnswered = false;
     const outlet = {
-      send: (text: string) => stream.send(text),
-      finish: (parts: readonly (string | Uint8Array)[]) =>
+      // What a target says after its answer is for nobody.
+      send: (text: string) => {
+        if (!isAnswered) stream.send(text);
+      },
+      finish: (parts: readonly (string | Uint8Array)[]) => {
+        isAnswered = true;
         stream.send(
           parts.map((part) => (typeof part === 'string' ? part : Buffer.from(part).toString('utf8'))).join(''),
-        ),
+        );
+      },
       canStream: true,
     };
     at.open.running++;

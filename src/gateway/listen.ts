@@ -151,12 +151,11 @@ export class Announcer {
 
   async #subscribe(filter: Filter, endpoint: Endpoint, context: Context): Promise<Filter> {
     if (filter.resourceSubscriptions === undefined) return filter;
-    const made: string[] = [];
-    for (const uri of filter.resourceSubscriptions) {
-      const isSubscribed = await this.#subscriptions.add(context, endpoint, uri).catch(() => false);
-      if (isSubscribed) made.push(uri);
-    }
-    return { ...filter, resourceSubscriptions: made };
+    const uris = filter.resourceSubscriptions;
+    const made = await Promise.all(
+      uris.map((uri) => this.#subscriptions.add(context, endpoint, uri).catch(() => false)),
+    );
+    return { ...filter, resourceSubscriptions: uris.filter((_, index) => made[index]) };
   }
 
   /** Ends every stream in its own way; used at shutdown. */

@@ -78,7 +78,8 @@ export class Responder {
 
   /** Sends a notification or a question before the answer; nothing happens for a client that takes only JSON. */
   send(text: string): void {
-    if (!this.#options.acceptsSse) return;
+    // What a target says after its answer is for nobody.
+    if (!this.#options.acceptsSse || this.#count === this.#options.expected) return;
     this.#streaming();
     this.#write(text);
   }

@@ -18,6 +18,8 @@ interface Kept {
   readonly target: Target;
   readonly uri: string;
   count: number;
+  /** The target's consent; whoever comes meanwhile waits for the same. */
+  readonly made: Promise<void>;
 }
 
 /** Nobody is there to be told or asked while a subscription is made. */
@@ -49,10 +51,17 @@ export class Subscriptions {
     const kept = this.#kept.get(key);
     if (kept !== undefined) {
       kept.count++;
+      await kept.made;
       return true;
     }
-    await call('resources/subscribe', found, context);
-    this.#kept.set(key, { ...found, count: 1 });
+    const made = call('resources/subscribe', found, context);
+    this.#kept.set(key, { ...found, count: 1, made });
+    try {
+      await made;
+    } catch (error) {
+      this.#kept.delete(key);
+      throw error;
+    }
     return true;
   }
 

@@ -1,11 +1,16 @@
 /** The revisions with a handshake on Streamable HTTP: 2024-11-05 (which reaches it too), 2025-03-26, 2025-06-18, 2025-11-25. */
 
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openMemoryStore } from '../../src/adapters/embedded/store/store.ts';
 import { systemClock } from '../../src/adapters/embedded/system.ts';
 import { PlatformError, UpstreamRpcError } from '../../src/core/errors.ts';
 import type { StoreRoot } from '../../src/core/ports.ts';
 import type { Exchange, TargetCall } from '../../src/core/target.ts';
+import type { LocalInstance } from '../../src/testing.ts';
+import { startGateway } from '../../src/testing.ts';
 import type { Assembled, BareOptions } from '../fixtures/assembled.ts';
 import { startBare, startInstance } from '../fixtures/assembled.ts';
 import type { StreamEvent } from '../fixtures/http-exchange.ts';
@@ -77,6 +82,8 @@ async function act(call: TargetCall, talk: Exchange): Promise<string> {
         if (i === 1 && typeof args['gate'] === 'string')
           await new Promise<void>((resolve) => gates.set(String(args['gate']), resolve));
       }
+      // Some servers talk on after their answer.
+      if (args['late'] === true) setTimeout(() => talk.notify('notifications/progress', '{"progress":4}'), 20);
       return '{"content":[{"type":"text","text":"done"}]}';
     case 'log':
       for (const level of LEVELS)
@@ -135,12 +142,12 @@ async function settled(gateway: Assembled, token = 'ann@team-x'): Promise<Assemb
   return gateway;
 }
 
-async function session(gateway: Assembled, more: Partial<WireOptions> = {}): Promise<WireClient> {
+async function session(gateway: { readonly mcp: string }, more: Partial<WireOptions> = {}): Promise<WireClient> {
   return new WireClient({ url: gateway.mcp, era: 'session', token: 'ann@team-x', ...more }).open();
 }
 
 /** A second program with the same session, as after its own restart. */
-function sameSession(wire: WireClient, gateway: Assembled, more: Partial<WireOptions> = {}): WireClient {
+function sameSession(wire: WireClient, gateway: { readonly mcp: string }, more: Partial<WireOptions> = {}): WireClient {
   const other = new WireClient({ ...wire.options, url: gateway.mcp, ...more });
   other.sessionId = wire.sessionId;
   return other;
@@ -341,6 +348,27 @@ describe('a session', () => {
       params: { uri: 'work+notes://a' },
     });
     expect(stream.events.every((event) => event.retry === undefined)).toBe(true);
+  });
+
+  test('survives a restart on the same data folder, and so does its end', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'zeroplane-legacy-'));
+    const run = (): Promise<LocalInstance> => startGateway({ dataDir: folder, targets: [work()] });
+    let gateway = await run();
+    const { token } = gateway;
+    const wires = [await session(gateway, { token }), await session(gateway, { token })];
+    const [lives, ends] = wires as [WireClient, WireClient];
+    const endedId = ends.sessionId;
+    await ends.close();
+    await gateway.close({ drainMs: 50 });
+    gateway = await run();
+    try {
+      expect(textOf(await call(sameSession(lives, gateway), 'echo', { a: 1 }))).toBe('{"a":1}');
+      ends.sessionId = endedId;
+      expect((await sameSession(ends, gateway).request('ping')).status).toBe(404);
+    } finally {
+      await gateway.close({ drainMs: 50 });
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   test.each([
@@ -631,6 +659,47 @@ describe('notifications/cancelled', () => {
 });
 
 describe('progress and logging', () => {
+  test.each(['session', 'sse'] as const)('%s: what a target says after its answer reaches nobody', async (era) => {
+    const gateway = await settled(await start());
+    const heard: unknown[] = [];
+    const url = era === 'sse' ? `${gateway.url}/sse` : gateway.mcp;
+    const wire = await session(gateway, {
+      era,
+      url,
+      onMessage: (message) => heard.push((message['params'] as Json)['progress']),
+    });
+    const params = { name: 'work___progress', arguments: { late: true } };
+    await wire.request('tools/call', params, { meta: { progressToken: 1 } });
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(heard).toEqual([1, 2, 3]);
+    if (era === 'sse') return;
+    const stream = await raw(wire, 'GET', { headers: { 'last-event-id': 'p1.0' } });
+    await until(() => stream.ended, 'replayed');
+    expect(stream.messages).toHaveLength(4);
+  });
+
+  test('a call that streams counts as in flight until its end', async () => {
+    const wire = await session(await start({ limits: { inFlight: 8, inFlightPerPrincipal: 2 } }));
+    const body = (id: string): object => ({
+      jsonrpc: '2.0',
+      id,
+      method: 'tools/call',
+      params: { name: 'work___progress', arguments: { gate: id }, _meta: { progressToken: id } },
+    });
+    const streams = [await raw(wire, 'POST', { body: body('a') }), await raw(wire, 'POST', { body: body('b') })];
+    await until(() => gates.size === 2, 'both run');
+    const refused = await wire.request('ping');
+    expect([refused.status, refused.error?.code]).toEqual([429, 429]);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    // A broken connection does not end the call, so it makes no room either.
+    streams[0]?.cut();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect((await wire.request('ping')).status).toBe(429);
+    for (const release of gates.values()) release();
+    await until(() => streams[1]?.ended === true, 'the end');
+    expect((await wire.request('ping')).status).toBe(200);
+  });
+
   test.each(['2025-03-26', '2025-06-18', '2025-11-25'] as const)(
     '%s: progress has the caller’s own token and comes before the result',
     async (version) => {
@@ -720,6 +789,37 @@ describe('resources/subscribe', () => {
     await bare.close();
     await until(() => asked().includes('resources/unsubscribe notes://a'), 'let go');
     expect(asked()).toHaveLength(3);
+  });
+
+  test('two who subscribe at the same time share one subscription of the target', async () => {
+    const gateway = await settled(await start());
+    const [one, two] = [await session(gateway), await session(gateway)];
+    const uri = 'work+notes://a';
+    await Promise.all([one, two].map((wire) => wire.request('resources/subscribe', { uri })));
+    await one.request('resources/unsubscribe', { uri });
+    expect(calls.map((each) => each.method)).toEqual(['resources/subscribe']);
+    await two.request('resources/unsubscribe', { uri });
+    expect(calls.map((each) => each.method)).toEqual(['resources/subscribe', 'resources/unsubscribe']);
+  });
+
+  test('on HTTP+SSE the stream tells of it, and its end gives it back', async () => {
+    const target = work();
+    const gateway = await settled(await start({ targets: [target] }));
+    const heard: Json[] = [];
+    const wire = await session(gateway, {
+      era: 'sse',
+      url: `${gateway.url}/sse`,
+      version: '2024-11-05',
+      onMessage: (message) => heard.push(message),
+    });
+    await wire.request('resources/subscribe', { uri: 'work+notes://b' });
+    for (const name of ['a', 'b']) target.announce({ kind: 'resource', uri: `notes://${name}` });
+    await until(() => heard.length > 0, 'updated');
+    expect(heard).toEqual([
+      { jsonrpc: '2.0', method: 'notifications/resources/updated', params: { uri: 'work+notes://b' } },
+    ]);
+    await wire.close();
+    await until(() => calls.some((each) => each.method === 'resources/unsubscribe'), 'given back');
   });
 
   test('what does not exist, has no public name or cannot be subscribed to is refused', async () => {

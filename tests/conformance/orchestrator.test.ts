@@ -1,8 +1,8 @@
 /** The contract of the serverless orchestrator (seed 004), over HTTP, with functions that really run. */
 
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openMemoryStore } from '../../src/adapters/embedded/store/store.ts';
 import { systemClock, systemIds } from '../../src/adapters/embedded/system.ts';
+import { runForTest } from '../../src/cli/run-for-test.ts';
 import { parseRegistration } from '../../src/registry/registration.ts';
 import { RegistrationStore } from '../../src/registry/registration-store.ts';
 import { startBare, startInstance } from '../fixtures/assembled.ts';
@@ -870,15 +871,18 @@ verifies('4.58', 'Node 20 or newer, under the MIT licence', () => {
   expect(manifest['license']).toBe('MIT');
 });
 
-verifies('4.60', 'doctor asks what the checklist asks', async () => {
-  const source = ['doctor-checks', 'doctor-instance', 'verbs/doctor']
-    .map((name) => join(root, `src/cli/${name}.ts`))
-    .filter((path) => existsSync(path))
-    .map((path) => readFileSync(path, 'utf8'))
-    .join('\n');
+verifies('4.60', 'doctor asks what the checklist asks, and a running instance passes', async () => {
+  const cwd = await mkdtemp(join(tmpdir(), 'zeroplane-doctor-'));
+  await mkdir(join(cwd, '.zeroplane'));
+  const note = { pid: process.pid, url: gateway.url, token: gateway.token };
+  await writeFile(join(cwd, '.zeroplane', 'instance.json'), JSON.stringify(note));
+  const { stdout } = await runForTest(['doctor', '--output', 'json'], { cwd });
+  const checks = JSON.parse(stdout) as { name: string; status: string }[];
+  const passed = checks.filter((check) => check.status === 'pass').map((check) => check.name);
   // Credentials valid, rights to invoke, network path; session alive, method registered, parameters conform.
   for (const check of ['credentials', 'rights', 'network', 'session', 'registrations', 'parameters'])
-    expect(source).toContain(`'${check}'`);
+    expect(passed, JSON.stringify(checks)).toContain(check);
+  await rm(cwd, { recursive: true, force: true });
 });
 
 // ------------------------------------------------------------------------------------------- control plane's part

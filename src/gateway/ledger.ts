@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Context } from '../core/context.ts';
-import { PlatformError } from '../core/errors.ts';
+import { PlatformError, UpstreamRpcError } from '../core/errors.ts';
 import { textOf } from '../core/json.ts';
 import type { Clock, Item, StoreRoot, TableSpec } from '../core/ports.ts';
 
@@ -61,18 +61,16 @@ export class Ledger {
     };
     const stored = await this.#claim(context, row);
     if (stored !== undefined) return this.#replay(context, stored, entry);
-    try {
-      const { text, final } = await run();
-      if (!final) await table.delete({ id });
-      else await this.#keep(context, row, text);
-      return text;
-    } catch (error) {
-      // A refused call has no answer to repeat; the target's own failures are results and were kept above. A call that
+    const { text, final } = await run().catch(async (error: unknown) => {
+      // A refused call has no answer to repeat; the target's own failures are results and are kept below. A call that
       // was left in the middle may have run, so its key is used up.
       if (mayHaveRun(error)) await table.put({ ...row, status: 'interrupted' });
       else await table.delete({ id });
       throw error;
-    }
+    });
+    if (final) await this.#keep(context, row, text);
+    else await table.delete({ id });
+    return text;
   }
 
   /** @returns the row that is already there, `undefined` when the claim is ours. */
@@ -117,7 +115,19 @@ export class Ledger {
     );
   }
 
+  /** Never throws: the call has run, and its answer reaches the caller though a repeat cannot have it. */
   async #keep(context: Context, row: Item, text: string): Promise<void> {
+    try {
+      await this.#store(context, row, text);
+    } catch (error) {
+      context.log.log('warn', 'idempotent-answer-not-kept', { requestId: context.requestId, reason: String(error) });
+      const table = this.#parts.store.store(context.tenant).table(LEDGER);
+      // Should this fail as well, the key stays in flight, which runs nothing again either.
+      await table.put({ ...row, status: 'interrupted' }).catch(() => undefined);
+    }
+  }
+
+  async #store(context: Context, row: Item, text: string): Promise<void> {
     const store = this.#parts.store.store(context.tenant);
     const bytes = Buffer.from(text);
     if (bytes.length <= INLINE_BYTES) {
@@ -132,7 +142,13 @@ export class Ledger {
   }
 }
 
-/** Cancelled or timed out in the middle: the target may have done the work all the same. */
+const AFTER_THE_RUN =
+  /^(?:CALL_CANCELLED|INTERNAL|TARGET_PROTOCOL_ERROR|TARGET_RESPONSE_TOO_LARGE|STORE_[A-Z]+|[A-Z]+_TIMEOUT)$/;
+
+/** Whether the target may have done the work though no answer came: cancelled, timed out, lost on the way back. */
 function mayHaveRun(error: unknown): boolean {
-  return error instanceof PlatformError && (error.code === 'CALL_CANCELLED' || error.code.endsWith('_TIMEOUT'));
+  if (error instanceof UpstreamRpcError) return false;
+  if (!(error instanceof PlatformError)) return true;
+  const { lost, processed } = error.details;
+  return (lost === true && processed !== false) || AFTER_THE_RUN.test(error.code);
 }

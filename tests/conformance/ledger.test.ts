@@ -333,6 +333,58 @@ describe('the ledger alone', () => {
     expect(await other.once(context(), { ...entry, key: 'done' }, answering('x'))).toBe('kept');
   });
 
+  test.each([
+    ['TARGET_TIMEOUT', {}, true],
+    ['FUNCTION_TIMEOUT', {}, true],
+    ['CALL_CANCELLED', {}, true],
+    ['TARGET_PROTOCOL_ERROR', {}, true],
+    ['STORE_FULL', {}, true],
+    ['TARGET_UNAVAILABLE', { lost: true }, true],
+    ['TARGET_UNAVAILABLE', { lost: true, processed: false }, false],
+    ['TARGET_UNAVAILABLE', {}, false],
+    ['TARGET_BREAKER_OPEN', {}, false],
+    ['INVALID_ARGUMENTS', {}, false],
+  ] as const)('%s %j: that the work may be done is %s', async (code, details, used) => {
+    const failing = (): Promise<never> => Promise.reject(new PlatformError(code, 'told to', details));
+    await expect(ledger.once(context(), entry, failing)).rejects.toMatchObject({ code });
+    const again = ledger.once(context(), entry, answering('ran again'));
+    if (used)
+      await expect(again).rejects.toMatchObject({ code: 'IDEMPOTENCY_IN_FLIGHT', details: { interrupted: true } });
+    else expect(await again).toBe('ran again');
+  });
+
+  test('an answer that cannot be kept reaches the caller, and its key runs nothing again', async () => {
+    const full: StoreRoot = {
+      label: memory.label,
+      systemStore: () => memory.systemStore(),
+      check: () => memory.check(),
+      close: () => memory.close(),
+      store(tenant) {
+        const inner = memory.store(tenant);
+        const put = (): Promise<never> => Promise.reject(new PlatformError('STORE_FULL', 'no room'));
+        return {
+          tenant,
+          table: (spec) => inner.table(spec),
+          transact: (writes) => inner.transact(writes),
+          queue: (name, options) => inner.queue(name, options),
+          blobs: {
+            put,
+            get: (key, range) => inner.blobs.get(key, range),
+            head: (key) => inner.blobs.head(key),
+            delete: (key) => inner.blobs.delete(key),
+          },
+          changes: inner.changes,
+        };
+      },
+    };
+    const crowded = new Ledger({ store: full, clock, instanceId: 'one' });
+    const text = 'x'.repeat(300_000);
+    expect(await crowded.once(context(), entry, answering(text))).toBe(text);
+    await expect(crowded.once(context(), entry, answering('again'))).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_IN_FLIGHT',
+    });
+  });
+
   test('parts of the scope cannot be shifted into one another', async () => {
     await ledger.once(context('a@team-x'), { ...entry, tool: 'b\0c', key: 'd' }, answering('first'));
     expect(await ledger.once(context('a@team-x'), { ...entry, tool: 'b', key: 'c\0d' }, answering('second'))).toBe(

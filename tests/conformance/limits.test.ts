@@ -3,9 +3,11 @@
  * process alive, and other clients undisturbed.
  */
 
+import { randomInt } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { LocalInstance } from '../../src/testing.ts';
 import { exchange, textOf } from '../fixtures/http-exchange.ts';
+import { fuzz } from '../fixtures/fuzz.ts';
 import { define, scriptedTarget, withGateway } from '../fixtures/instance.ts';
 import type { RawAnswer } from '../fixtures/raw-http.ts';
 import { parseAnswers, rawConnection, rawRequest, sendRaw } from '../fixtures/raw-http.ts';
@@ -597,3 +599,12 @@ test('too many open streams are 429 with Retry-After, and calls go on', () =>
     await expectUndisturbed(gateway);
     for (const stream of open) stream.stop();
   }));
+
+test('two seconds of broken requests are answered as documented', () => {
+  const timeouts = { headersMs: 300, requestMs: 300, checkEveryMs: 50 };
+  return withGateway({ targets: [docs()], timeouts }, async (gateway) => {
+    const seed = randomInt(2 ** 31);
+    expect(await fuzz(gateway, { seconds: 2, seed }), `seed ${seed}`).toBeGreaterThan(50);
+    await expectUndisturbed(gateway);
+  });
+});

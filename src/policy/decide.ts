@@ -65,7 +65,12 @@ export const SCOPE_USE = 'zeroplane:use';
 export const SCOPE_ADMIN = 'zeroplane:admin';
 
 const ALLOWED: Decision = Object.freeze({ allowed: true, visible: true, rule: 'own-tenant' });
-const FOREIGN: Decision = Object.freeze({ allowed: false, visible: false, rule: 'own-tenant', reason: 'another tenant' });
+const FOREIGN: Decision = Object.freeze({
+  allowed: false,
+  visible: false,
+  rule: 'own-tenant',
+  reason: 'another tenant',
+});
 const NO_SCOPE: Decision = Object.freeze({ allowed: false, visible: false, rule: 'scope', reason: 'scope missing' });
 
 /** The scope that opens an action. */

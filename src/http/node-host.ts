@@ -10,6 +10,7 @@ import type { Reply, Sink } from '../gateway/reply.ts';
 import { errorMessage } from '../protocol/json-rpc.ts';
 import { BodyBudget, SMALL_BODY_BYTES } from './body-budget.ts';
 import type { HttpRequest, Pipeline } from './pipeline.ts';
+import { readHeaders } from './request-headers.ts';
 
 /** How long a client may take to send; how often that is looked at. */
 export interface HostTimeouts {
@@ -81,31 +82,16 @@ async function readBody(message: IncomingMessage, response: ServerResponse, limi
   });
 }
 
-function duplicatesOf(message: IncomingMessage): readonly string[] {
-  const { rawHeaders } = message;
-  // Headers that came twice make the list of distinct ones shorter: the usual case needs no second look.
-  if (rawHeaders.length / 2 === Object.keys(message.headers).length) return NONE;
-  const seen = new Set<string>();
-  const twice: string[] = [];
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] ?? '').toLowerCase();
-    if (seen.has(name)) twice.push(name);
-    seen.add(name);
-  }
-  return twice;
-}
-
-const NONE: readonly string[] = [];
-
 function toRequest(message: IncomingMessage, response: ServerResponse, limits: BodyLimits): HttpRequest {
   const url = message.url ?? '/';
   const mark = url.indexOf('?');
+  const { headers, duplicates } = readHeaders(message.rawHeaders);
   return {
     method: message.method ?? 'GET',
     path: mark < 0 ? url : url.slice(0, mark),
     query: mark < 0 ? '' : url.slice(mark + 1),
-    headers: message.headers,
-    duplicates: duplicatesOf(message),
+    headers,
+    duplicates,
     readBody: () => readBody(message, response, limits),
     onDisconnect: (run) => {
       response.on('close', () => {
@@ -125,10 +111,11 @@ function writeBody(response: ServerResponse, reply: Reply, redactor: Redactor): 
     if (text.length > LARGE_ANSWER_CHARACTERS) cutWhenStalled(response);
     return;
   }
-  const size = body.reduce((sum, part) => sum + (typeof part === 'string' ? Buffer.byteLength(part) : part.length), 0);
+  const parts = body.map((part) => (typeof part === 'string' ? redactor.text(part) : redactor.bytes(part)));
+  const size = parts.reduce((sum, part) => sum + (typeof part === 'string' ? Buffer.byteLength(part) : part.length), 0);
   response.writeHead(reply.status, { ...reply.headers, 'content-length': size });
   response.cork();
-  for (const part of body) response.write(part);
+  for (const part of parts) response.write(part);
   response.uncork();
   response.end();
   if (size > LARGE_ANSWER_CHARACTERS) cutWhenStalled(response);

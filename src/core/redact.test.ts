@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { MASK, Redactor } from './redact.ts';
+
+test('a known secret is masked, plain and as JSON writes it', () => {
+  const redactor = new Redactor();
+  redactor.set(['pa"ss\\word-1']);
+  expect(redactor.text('x pa"ss\\word-1 y')).toBe(`x ${MASK} y`);
+  expect(redactor.text(JSON.stringify({ key: 'pa"ss\\word-1' }))).toBe(`{"key":"${MASK}"}`);
+});
+
+test('values too short to be secrets mask nothing', () => {
+  const redactor = new Redactor();
+  redactor.set(['short']);
+  expect(redactor.text('a short word')).toBe('a short word');
+});
+
+test('bytes are masked too, and bytes found clean are looked at again when the secrets change', () => {
+  const redactor = new Redactor();
+  const bytes = Buffer.from('a list with long-secret in it');
+  redactor.set(['something-else']);
+  expect(redactor.bytes(bytes)).toBe(bytes);
+  redactor.set(['long-secret']);
+  expect(Buffer.from(redactor.bytes(bytes)).toString()).toBe(`a list with ${MASK} in it`);
+});
+
+test('the longest secret is masked first, so that no part of it remains', () => {
+  const redactor = new Redactor();
+  redactor.set(['abcdefgh', 'abcdefgh-and-more']);
+  expect(redactor.text('abcdefgh-and-more')).toBe(MASK);
+});

@@ -304,8 +304,9 @@ verifies('4.16', 'GET lists every registration, however large the list, and one 
   const store = await openMemoryStore({ clock: systemClock });
   const registrations = new RegistrationStore({ store, clock: systemClock, ids: systemIds });
   // 150 of 8 kB are more than one scan of a megabyte would bring.
-  const bodies = Array.from({ length: 150 }, (_, i) => registration(`many${i}`, { description: 'x'.repeat(8_000) }));
-  await Promise.all(bodies.map(async (body) => registrations.create('team-x', await parseRegistration(body))));
+  const definition = await parseRegistration(registration('many', { description: 'x'.repeat(8_000) }));
+  const names = Array.from({ length: 150 }, (_, i) => `many${i}`);
+  await Promise.all(names.map((name) => registrations.create('team-x', { ...definition, name })));
   registrations.close();
   const next = await startInstance({ store });
   const all = await send('GET', '/register', undefined, {}, next);

@@ -50,7 +50,7 @@ test('what JSON.parse refuses is refused, and the other way round but for duplic
       else if (parses) expect(outcome).toBe('INVALID_REQUEST');
       else expect(['PARSE_ERROR', 'INVALID_REQUEST']).toContain(outcome);
     }),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   );
 });
 
@@ -62,7 +62,9 @@ test('an object that is read has its members where they stand', () => {
       if (object === undefined) throw new Error('no object');
       const members = rawMembers(text, object);
       expect(members.map((member) => member.key)).toEqual(Object.keys(value));
-      for (const member of members) expect(JSON.parse(member.text)).toEqual(value[member.key]);
+      // By way of JSON, which has no minus zero in what it writes.
+      for (const member of members)
+        expect(JSON.parse(member.text)).toEqual(JSON.parse(JSON.stringify(value[member.key])));
       expect(JSON.parse(joinMembers(members))).toEqual(JSON.parse(text));
       expect(outline(text, 2)).toEqual(object);
     }),

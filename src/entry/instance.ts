@@ -64,6 +64,7 @@ export class Instance {
   readonly #functions: FunctionRuntime;
   readonly #registrations: RegistrationStore;
   readonly #registry: FunctionTarget;
+  readonly #recorder: DefinitionRecorder;
   readonly #tenants = new Map<string, Promise<void>>();
   readonly #closers: (() => void)[] = [];
   readonly #startedAt: string;
@@ -92,7 +93,7 @@ export class Instance {
       clock,
     });
     this.#fill(options.targets ?? []);
-    const recorder = new DefinitionRecorder({ store, clock, log });
+    this.#recorder = new DefinitionRecorder({ store, clock, log });
     this.gateway = new Gateway({
       targets: this.#targets,
       policy: options.policy ?? builtInPolicy,
@@ -108,7 +109,7 @@ export class Instance {
       search: config.endpoints.mcp.search,
       maxTtlMs: config.endpoints.mcp.ttlMs,
       results: config.results,
-      onDefinitions: (tenant, target, digests) => recorder.record(tenant, target.id, digests),
+      onDefinitions: (tenant, target, digests) => this.#recorder.record(tenant, target.id, digests),
       prepareTenant: (tenant) => this.#prepareTenant(tenant),
     });
     // A writer waits for this, so that its acknowledgement means that the next list has the change.
@@ -267,5 +268,7 @@ export class Instance {
     this.gateway.close();
     await Promise.all([...this.#targets.all().map((target) => target.close()), this.#functions.close()]);
     for (const close of this.#closers) close();
+    // What is still being written must not meet a closed store.
+    await this.#recorder.settled();
   }
 }

@@ -489,3 +489,50 @@ test('every URI that a server may choose can be listed and read, under its publi
     }
   });
 });
+
+test('a bare tool name works while it can mean only one tool, and a registered one wins', () => {
+  const named = (id: string) =>
+    scriptedTarget(
+      id,
+      [define('tool', { name: 'get', inputSchema: { type: 'object' } })],
+      () => `{"content":[],"from":"${id}"}`,
+    );
+  return withGateway({ targets: [named('one')] }, async (gateway) => {
+    const get = () => wireTo(gateway).request('tools/call', { name: 'get' });
+    expect((await get()).result?.['from']).toBe('one');
+    const body = JSON.stringify({
+      type: 'tool',
+      name: 'get',
+      description: 'Gets.',
+      lambdaArn: 'arn:aws:lambda:us-east-1:000000000000:function:absent',
+      parameters: { type: 'object', properties: {} },
+    });
+    const added = await exchange({ url: gateway.admin, method: 'POST', headers: commonHeaders(gateway), body });
+    expect(added.status).toBe(201);
+    expect((await get()).result?.['from'], 'the registered function is absent, and says so').toBeUndefined();
+    expect((await get()).result?.['isError']).toBe(true);
+    const listed = (await wireTo(gateway).request('tools/list')).result?.['tools'] as { name: string }[];
+    expect(listed.map((tool) => tool.name)).toEqual(['one___get', 'get']);
+    const alone = (await wireTo(gateway, '/registry').request('tools/list')).result?.['tools'] as { name: string }[];
+    expect(alone.map((tool) => tool.name)).toEqual(['get']);
+  });
+});
+
+test('a bare tool name of two targets is unknown', () => {
+  const named = (id: string) =>
+    scriptedTarget(id, [define('tool', { name: 'get', inputSchema: { type: 'object' } })], () => '{"content":[]}');
+  return withGateway({ targets: [named('one'), named('two')] }, async (gateway) => {
+    expect((await wireTo(gateway).request('tools/call', { name: 'get' })).error?.code).toBe(-32602);
+    expect((await wireTo(gateway).request('tools/call', { name: 'two___get' })).result).toBeDefined();
+  });
+});
+
+test('the same URI of two targets is read by its public form, and by its own only when it means one thing', () => {
+  const named = (id: string) =>
+    scriptedTarget(id, [define('resource', { uri: 'memo:x', name: 'x' })], () => `{"contents":[],"from":"${id}"}`);
+  return withGateway({ targets: [named('one'), named('two')] }, async (gateway) => {
+    for (const id of ['one', 'two'])
+      expect((await wireTo(gateway).request('resources/read', { uri: `${id}+memo:x` })).result?.['from']).toBe(id);
+    expect((await wireTo(gateway).request('resources/read', { uri: 'memo:x' })).error?.code).toBe(-32602);
+  });
+});

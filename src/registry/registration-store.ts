@@ -52,6 +52,8 @@ export class RegistrationStore {
   readonly #parts: RegistrationStoreParts;
   readonly #caches = new Map<string, TenantCache>();
   readonly #listeners = new Set<RegistrationListener>();
+  /** Stands in for the sequence of changes that the feed has not taken: below zero, so never one of its own. */
+  #unpublished = 0;
 
   constructor(parts: RegistrationStoreParts) {
     this.#parts = parts;
@@ -247,7 +249,10 @@ export class RegistrationStore {
   /** Whoever asks this instance next sees the change, even before the feed has come round. */
   async #announce(tenant: string, change: RegistrationChange): Promise<void> {
     this.#cache(tenant).list = undefined;
-    const sequence = await this.#store(tenant).changes.publish(REGISTRATIONS_CHANGED, { ...change });
+    // What is stored is stored: a feed that cannot be written (the disk is full by now) must not make it look refused.
+    const sequence = await this.#store(tenant)
+      .changes.publish(REGISTRATIONS_CHANGED, { ...change })
+      .catch(() => --this.#unpublished);
     await this.#tell(tenant, sequence, change);
   }
 }

@@ -164,7 +164,7 @@ describe.skipIf(noStrace !== undefined)('F-22: a slow fsync', () => {
       calls.map(({ ms }) => ms),
       0.95,
     );
-    expect(callMs).toBeLessThan(6 * delayMs + 500);
+    expect(callMs).toBeLessThan(12 * delayMs + 2_000);
     seen('F-22', { delayMs, slowestWriteMs: Math.round(slowestMs), callP95Ms: Math.round(callMs) });
   });
 

@@ -153,7 +153,7 @@ test('F-29: a client that never reads is cut, whether its answer is a stream or 
   const grownMb = gateway.rssMb() - before;
   expect(await gateway.text('evil___echo', { n: 1 })).toBe('{"n":1}');
   // Answers that fit into the buffers of the system are gone at once; the others wait for a limited time.
-  expect(gateway.descriptors()).toBeGreaterThanOrEqual(baseline + 10);
+  expect(gateway.descriptors()).toBeGreaterThanOrEqual(baseline + 5);
   const cutMs = await until('the mute clients are cut', 40_000, () => gateway.descriptors() <= baseline);
   for (const { socket } of [...streams, ...documents]) socket.destroy();
   expect(await gateway.text('evil___echo', { n: 1 })).toBe('{"n":1}');

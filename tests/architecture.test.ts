@@ -76,7 +76,7 @@ const TOUCHES_NETWORK: Readonly<Record<string, string>> = {
   'cli/exchange.ts': 'the command line asks the running instance',
   'cli/doctor-checks.ts': 'tries whether a port is free',
 };
-const NETWORK = /^node:(?:http|https|http2|net|tls|dns|dgram)(?:\/|$)|^undici$/;
+const NETWORK = /^node:(?:http|https|http2|net|tls|dns|dgram)(?:\/|$)|^undici(?:\/|$)/;
 
 /** Files that make timers or read the time themselves. Features wait and tell time by `Clock`. */
 const KEEPS_TIME: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-/** What Node says when a request fails, in words that name the server and the next step. */
+/** What undici or Node says when a request fails, in words that name the server and the next step. */
 
 import { PlatformError } from '../../core/errors.ts';
 
@@ -12,24 +12,57 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
   ['EHOSTUNREACH', 'cannot be reached from here. Check the address and the network.'],
   ['ENETUNREACH', 'cannot be reached from here. Check the address and the network.'],
   ['HPE_HEADER_OVERFLOW', 'sent response headers over 16 KiB. Check that server.'],
+  ['ECANCELED', 'was not asked, because this gateway is shutting down. Send the request again.'],
+]);
+
+/** Codes of undici, in Node's words. */
+const NODE_CODES: ReadonlyMap<string, string> = new Map([
+  ['UND_ERR_SOCKET', 'ECONNRESET'],
+  ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'ECONNRESET'],
+  ['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'],
+  ['UND_ERR_HEADERS_OVERFLOW', 'HPE_HEADER_OVERFLOW'],
+  ['UND_ERR_CLOSED', 'ECANCELED'],
+  ['UND_ERR_DESTROYED', 'ECANCELED'],
+]);
+
+/** Nothing was sent, because undici would not send it. */
+const REFUSED: ReadonlySet<string> = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
 ]);
 
 /**
  * Translates whatever ended a request.
  *
  * @param origin - Scheme, host and port alone, because a path or query may hold a secret.
+ * @param sent - Whether the server may have got the request. @default false
  * @returns `CALL_CANCELLED` when the caller's signal ended it, else our own error unchanged, else
- *   `TARGET_UNAVAILABLE` with Node's code in `details.cause`.
+ *   `EGRESS_REFUSED` for headers that cannot be sent, else `TARGET_UNAVAILABLE` with Node's code in
+ *   `details.cause`, and `details.lost` when the connection of a sent request broke.
  */
-export function requestFailure(error: unknown, origin: string, signal: AbortSignal | undefined): PlatformError {
+export function requestFailure(
+  error: unknown,
+  origin: string,
+  signal: AbortSignal | undefined,
+  sent = false,
+): PlatformError {
   if (error instanceof PlatformError) return error;
   if (signal?.aborted === true) return cancelled(signal, origin);
   const code = codeOf(error);
+  if (REFUSED.has(code)) return refused(error, origin);
   const said = ADVICE.get(code) ?? adviceFor(code);
+  const lost = sent && (code === 'ECONNRESET' || code === 'EPIPE');
+  const details = { origin, cause: code, ...(lost ? { lost } : {}) };
+  return new PlatformError('TARGET_UNAVAILABLE', `${origin} ${said} (${code})`, details, { cause: error });
+}
+
+function refused(error: unknown, origin: string): PlatformError {
+  const { message } = error as Error;
   return new PlatformError(
-    'TARGET_UNAVAILABLE',
-    `${origin} ${said} (${code})`,
-    { origin, cause: code },
+    'EGRESS_REFUSED',
+    `A header for ${origin} is one that HTTP does not allow here (${message}). Correct or encode it.`,
+    { origin },
     { cause: error },
   );
 }
@@ -44,8 +77,11 @@ function cancelled(signal: AbortSignal, origin: string): PlatformError {
 /** With several addresses Node collects one error each; the first tells enough. */
 function codeOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return typeof code === 'string' ? code : 'UNKNOWN';
+  const { code, name, message = '' } = (error ?? {}) as Partial<NodeJS.ErrnoException>;
+  // Undici's parser has no code for what it met, and "bad …" is its word for an answer that was not asked for.
+  if (name === 'HTTPParserError' || message.startsWith('bad '))
+    return message.includes('EOF') ? 'ECONNRESET' : 'HPE_INVALID';
+  return typeof code === 'string' ? (NODE_CODES.get(code) ?? code) : 'UNKNOWN';
 }
 
 function adviceFor(code: string): string {

@@ -250,16 +250,67 @@ describe('any URL', () => {
     });
     const egress = egressFor();
     const request = get(`http://127.0.0.1:${port}/p?q=1`, { method: 'POST', headers: { 'X-A': 'b' }, body: 'é' });
-    await egress.requestText(request, { maxBytes: 100 });
-    await read((await egress.request(request)).body);
+    // A connection is free for the next request one turn of the event loop after its answer.
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    await egress.requestText(request, { maxBytes: 100 }).then(turn);
+    await read((await egress.request(request)).body).then(turn);
     await egress.requestText(request, { maxBytes: 100 });
     expect(seen).toEqual(Array.from({ length: 3 }, () => ['POST', '/p?q=1', 'b', `127.0.0.1:${port}`, 'é']));
     expect(ports.size).toBe(1);
   });
 
-  test('with a line break in a header is refused', async () => {
-    const error = await failure(egressFor().request(get('http://127.0.0.1:1', { headers: { a: 'b\r\nc: d' } })));
+  test.each([
+    ['a line break', { a: 'b\r\nc: d' }],
+    ['a name that is no token', { 'a b': 'c' }],
+    ['a length that is not that of the body', { 'Content-Length': '3' }],
+    ['a second framing', { 'Transfer-Encoding': 'chunked' }],
+  ])('with %s in its headers is refused and not sent', async (_name, headers) => {
+    let hits = 0;
+    const url = `http://127.0.0.1:${await serve((_request, response) => response.end(String(hits++)))}`;
+    const request = get(url, { method: 'POST', body: '{"secret":1}', headers });
+    const error = await failure(egressFor().request(request));
     expect(error.code).toBe('EGRESS_REFUSED');
+    expect(error.message).toContain(url);
+    expect(error.message).not.toContain('c: d');
+    expect(hits).toBe(0);
+  });
+
+  test('proves the name of its own host by TLS, whatever the Host header says', async () => {
+    const hello = new Promise<string>((resolve) => {
+      void listen(
+        createTcpServer((socket) => {
+          socket.once('data', (bytes) => {
+            resolve(bytes.toString('latin1'));
+            socket.destroy();
+          });
+        }),
+      ).then((port) => {
+        const lookup = async (): Promise<{ address: string; family: number }[]> => [
+          { address: '127.0.0.1', family: 4 },
+        ];
+        const request = get(`https://inside.test:${port}`, { headers: { Host: 'other.test' } });
+        return failure(egressFor({ lookup }).request(request));
+      });
+    });
+    const bytes = await hello;
+    expect(bytes).toContain('inside.test');
+    expect(bytes).not.toContain('other.test');
+  });
+
+  test('may be answered with any header names, early hints before, and an encoding that stays as it is', async () => {
+    const head = 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n';
+    const port = await serveRaw((socket) =>
+      socket.end(`${head}__proto__: a\r\nA: 1\r\na: 2\r\nconstructor: b\r\nContent-Length: 2\r\n\r\nok`),
+    );
+    const answer = await egressFor().requestText(get(`http://127.0.0.1:${port}`), { maxBytes: 100 });
+    expect(answer.text).toBe('ok');
+    expect(Object.entries(answer.headers)).toEqual([
+      ['content-encoding', 'gzip'],
+      ['__proto__', 'a'],
+      ['a', '1, 2'],
+      ['constructor', 'b'],
+      ['content-length', '2'],
+    ]);
   });
 });
 
@@ -316,6 +367,95 @@ describe('failures', () => {
     );
     const streamed = egress.request(get(`http://127.0.0.1:${port}`)).then((answer) => read(answer.body));
     expect((await failure(streamed)).code).toBe('TARGET_UNAVAILABLE');
+  });
+
+  test.each(['POST', 'GET'])('a %s on a kept connection that is reset is lost, and not sent again', async (method) => {
+    let requests = 0;
+    const port = await listen(
+      createTcpServer((socket) => {
+        socket.on('error', () => undefined);
+        socket.on('data', () => {
+          requests++;
+          if (requests === 1) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+          else socket.resetAndDestroy();
+        });
+      }),
+    );
+    const egress = egressFor();
+    const request = get(`http://127.0.0.1:${port}`, { method, ...(method === 'POST' ? { body: '{}' } : {}) });
+    await egress.requestText(request, { maxBytes: 10 });
+    await new Promise((resolve) => setImmediate(resolve));
+    const error = await failure(egress.requestText(request, { maxBytes: 10 }));
+    expect(error).toMatchObject({ code: 'TARGET_UNAVAILABLE', details: { cause: 'ECONNRESET', lost: true } });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(requests).toBe(2);
+  });
+
+  test('a request that found the kept connection closed is sent on a new one', async () => {
+    let requests = 0;
+    const port = await listen(
+      createTcpServer((socket) => {
+        socket.on('data', () => {
+          requests++;
+          socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+        });
+      }),
+    );
+    const egress = egressFor();
+    const request = get(`http://127.0.0.1:${port}`, { method: 'POST', body: '{}' });
+    for (let count = 1; count <= 20; count++) {
+      expect((await egress.requestText(request, { maxBytes: 10 })).text).toBe('ok');
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    expect(requests).toBe(20);
+  });
+
+  test('a request given up while its connection is being made is never sent, and the connection serves the next', async () => {
+    const seen: string[] = [];
+    const sockets = new Set<number | undefined>();
+    const port = await serve((request, response) => {
+      seen.push(request.url ?? '');
+      sockets.add(request.socket.remotePort);
+      response.end('ok');
+    });
+    let connect = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (connect = resolve));
+    const lookup = async (): Promise<{ address: string; family: number }[]> => {
+      await gate;
+      return [{ address: '127.0.0.1', family: 4 }];
+    };
+    const egress = egressFor({ lookup });
+    const url = `http://slow.test:${port}`;
+    let cancel = (): void => undefined;
+    const first = failure(
+      egress.requestText(get(`${url}/first`, { method: 'POST' }), {
+        maxBytes: 10,
+        onStart: (close) => (cancel = close),
+      }),
+    );
+    const timed = failure(egress.requestText(get(`${url}/timed`, { timeoutMs: 30 }), { maxBytes: 10 }));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    cancel();
+    expect((await first).details['lost']).toBeUndefined();
+    expect((await timed).code).toBe('TARGET_TIMEOUT');
+    connect();
+    expect((await egress.requestText(get(`${url}/second`), { maxBytes: 10 })).text).toBe('ok');
+    expect(seen).toEqual(['/second']);
+  });
+
+  test('closing ends what is open, what is being connected, and what comes later', async () => {
+    const port = await serve(() => undefined);
+    const lookup = (host: string): Promise<{ address: string; family: number }[]> =>
+      host === 'never.test' ? new Promise(() => undefined) : Promise.resolve([{ address: '127.0.0.1', family: 4 }]);
+    const egress = egressFor({ lookup });
+    const open = failure(egress.requestText(get(`http://a.test:${port}`), { maxBytes: 10 }));
+    const connecting = failure(egress.requestText(get('http://never.test'), { maxBytes: 10 }));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    egress.close();
+    expect((await open).code).toBe('TARGET_UNAVAILABLE');
+    expect((await connecting).code).toBe('TARGET_UNAVAILABLE');
+    const later = await failure(egress.request(get(`http://a.test:${port}`)));
+    expect(later.message).toContain('shutting down');
   });
 
   test('a body over the limit or not in UTF-8 gives no text', async () => {
@@ -378,6 +518,34 @@ describe('a streamed body', () => {
     }
     await expect.poll(() => closed).toBe(true);
     expect(written).toBeLessThan(32 * 1024 * 1024);
+  });
+
+  test('that waits for its reader arrives whole and in order', async () => {
+    const size = 2 * 1024 * 1024;
+    const bytes = Buffer.alloc(size, 'abcdefghijklmnopqrstuvwxyz');
+    const port = await serve((_request, response) => response.end(bytes));
+    const answer = await egressFor().request(get(`http://127.0.0.1:${port}`));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const parts: Uint8Array[] = [];
+    for await (const chunk of answer.body) {
+      parts.push(chunk);
+      if (parts.length % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+  });
+
+  test('that breaks gives what has arrived, then the error', async () => {
+    const port = await serveRaw((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n');
+      setTimeout(() => socket.resetAndDestroy(), 20);
+    });
+    const answer = await egressFor().request(get(`http://127.0.0.1:${port}`, { method: 'POST' }));
+    let text = '';
+    const reading = (async () => {
+      for await (const chunk of answer.body) text += Buffer.from(chunk).toString();
+    })();
+    expect(await failure(reading)).toMatchObject({ code: 'TARGET_UNAVAILABLE', details: { lost: true } });
+    expect(text).toBe('data: 1\n\n');
   });
 
   test('of an event stream is handed on while it is open', async () => {

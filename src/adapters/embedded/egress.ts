@@ -1,5 +1,5 @@
 /**
- * The one way out, on node:http and node:https. It decides where a connection may go and how long it may take;
+ * The one way out, on undici's connection pools. It decides where a connection may go and how long it may take;
  * what is said on it, and what an answer means, is left to its callers.
  *
  * A URL of the operator may lead anywhere. A URL that came from a caller may lead to public addresses and to
@@ -8,12 +8,10 @@
  * followed, and no proxy is read from the environment.
  */
 
-import { isUtf8 } from 'node:buffer';
 import { lookup as dnsLookup } from 'node:dns/promises';
-import * as http from 'node:http';
-import * as https from 'node:https';
 import { isIP } from 'node:net';
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
+import type { Agent, Dispatcher, buildConnector } from 'undici';
 
 import { PlatformError } from '../../core/errors.ts';
 import type {
@@ -26,7 +24,7 @@ import type {
 } from '../../core/ports.ts';
 import { bareHost, isAllowedAddress, parseAllowList } from './egress-address.ts';
 import type { AllowList } from './egress-address.ts';
-import { requestFailure } from './egress-failure.ts';
+import { Exchange } from './egress-exchange.ts';
 
 interface ResolvedAddress {
   readonly address: string;
@@ -51,6 +49,10 @@ export interface EmbeddedEgress extends Egress {
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Shorter than the five seconds after which many servers drop an idle connection. */
 const IDLE_MS = 4_000;
+/** Most connections to one scheme, host and port. */
+const MAX_CONNECTIONS = 1_024;
+/** Milliseconds in which a connection must be made, however long its requests may wait. */
+const CONNECT_MS = 10_000;
 const REMEMBERED_URLS = 512;
 
 /** @throws RangeError when an entry of `allow` is neither a host name nor a network. */
@@ -60,128 +62,106 @@ export function createEgress(options: EgressOptions): EmbeddedEgress {
 
 /** A URL taken apart once: configured URLs are few and asked often. */
 interface Place {
-  readonly secure: boolean;
   /** Without brackets, as sockets want it. */
   readonly hostname: string;
-  /** With port unless default, as the Host header wants it. */
-  readonly host: string;
-  readonly port: number;
+  /** The name to prove by TLS, whatever a Host header says; absent for addresses and without TLS. */
+  readonly servername: string | undefined;
   readonly path: string;
   /** Safe to show: a path or query may hold a secret. */
   readonly origin: string;
 }
 
+type Agents = Readonly<Record<EgressRequest['origin'], Agent>>;
+
 class NodeEgress implements EmbeddedEgress {
   readonly #allow: AllowList;
   readonly #clock: Clock;
   readonly #resolve: (host: string) => Promise<readonly ResolvedAddress[]>;
-  readonly #agents: Readonly<
-    Record<EgressRequest['origin'], { readonly plain: http.Agent; readonly secure: https.Agent }>
-  >;
+  /** Made by the first request, so that an instance without remote targets does not load undici. */
+  #agents: Agents | undefined;
+  #loading: Promise<Agents> | undefined;
+  /** Connections that are being made, which no agent would end. */
+  readonly #connecting = new Set<Socket>();
+  #closed = false;
   readonly #places = new Map<string, Place>();
 
   constructor(options: EgressOptions) {
     this.#allow = parseAllowList(options.allow ?? []);
     this.#clock = options.clock;
     this.#resolve = options.lookup ?? ((host) => dnsLookup(host, { all: true }));
-    // Kept connections of the operator's URLs may lead to private hosts, so callers get agents of their own.
-    this.#agents = { operator: this.#makeAgents('operator'), caller: this.#makeAgents('caller') };
   }
 
   async request(request: EgressRequest): Promise<EgressResponse> {
-    const place = this.#place(request);
-    const response = await this.#send(request, place);
-    const headers = flatHeaders(response);
-    return { status: response.statusCode ?? 0, headers, body: bodyOf(response, place.origin, request.signal) };
+    const { status, headers, body } = await this.#start(request, undefined);
+    return { status, headers, body: body ?? nothing() };
   }
 
   requestText(request: EgressRequest, options: EgressTextOptions): Promise<EgressTextResponse> {
-    return new Promise((resolve, reject) => {
-      const place = this.#place(request);
-      const outgoing = this.#open(request, place, (response) => {
-        const headers = flatHeaders(response);
-        const status = response.statusCode ?? 0;
-        if (headers['content-type']?.startsWith('text/event-stream') === true) {
-          stopTimer();
-          const body = bodyOf(response, place.origin, request.signal);
-          resolve({ status, headers, body, close: () => void outgoing.destroy() });
-          return;
-        }
-        collect(response, { maxBytes: options.maxBytes, origin: place.origin }, (error, text) => {
-          if (error !== undefined) return fail(error);
-          stopTimer();
-          resolve({ status, headers, text });
-        });
-      });
-      const fail = (error: unknown): void => {
-        stopTimer();
-        reject(requestFailure(error, place.origin, request.signal));
-        outgoing.destroy();
-      };
-      const stopTimer = this.#timer(request, place, fail);
-      options.onStart?.(() => void outgoing.destroy());
-      start(outgoing, request, fail);
-    });
+    return this.#start(request, options);
   }
 
   close(): void {
-    for (const { plain, secure } of Object.values(this.#agents)) {
-      plain.destroy();
-      secure.destroy();
-    }
+    this.#closed = true;
+    for (const socket of this.#connecting) socket.destroy();
+    for (const agent of Object.values(this.#agents ?? {})) void agent.destroy();
   }
 
-  #send(request: EgressRequest, place: Place): Promise<http.IncomingMessage> {
+  #start(request: EgressRequest, options: EgressTextOptions | undefined): Promise<EgressTextResponse> {
     return new Promise((resolve, reject) => {
-      const outgoing = this.#open(request, place, (response) => {
-        stopTimer();
-        resolve(response);
+      const place = this.#place(request);
+      const { origin } = place;
+      const clock = this.#clock;
+      const exchange = new Exchange({ request, origin, clock, maxBytes: options?.maxBytes, resolve, reject });
+      options?.onStart?.(() => exchange.close());
+      if (exchange.isOver) return;
+      if (this.#agents !== undefined) send(this.#agents, exchange, request, place);
+      else
+        this.#load().then(
+          (agents) => exchange.isOver || send(agents, exchange, request, place),
+          (error: unknown) => exchange.fail(error),
+        );
+    });
+  }
+
+  #load(): Promise<Agents> {
+    this.#loading ??= this.#makeAgents();
+    return this.#loading;
+  }
+
+  async #makeAgents(): Promise<Agents> {
+    const [{ default: AgentClass }, { default: build }] = await Promise.all([
+      import('undici/lib/dispatcher/agent.js'),
+      import('undici/lib/core/connect.js'),
+    ]);
+    const make = (origin: EgressRequest['origin']): Agent =>
+      new AgentClass({
+        connect: this.#connector(build({ lookup: this.#lookup(origin), timeout: CONNECT_MS })),
+        connections: MAX_CONNECTIONS,
+        // One request per connection at a time: undici repeats nothing then, and no answer waits behind another.
+        pipelining: 1,
+        maxHeaderSize: MAX_HEADER_BYTES,
+        keepAliveTimeout: IDLE_MS,
+        keepAliveMaxTimeout: IDLE_MS,
+        keepAliveTimeoutThreshold: 1_000,
+        // Who waits, and how long, is told by the request.
+        headersTimeout: 0,
+        bodyTimeout: 0,
       });
-      const fail = (error: unknown): void => {
-        stopTimer();
-        reject(requestFailure(error, place.origin, request.signal));
-        outgoing.destroy();
-      };
-      const stopTimer = this.#timer(request, place, fail);
-      start(outgoing, request, fail);
-    });
+    // Kept connections of the operator's URLs may lead to private hosts, so callers get an agent of their own.
+    this.#agents = { operator: make('operator'), caller: make('caller') };
+    if (this.#closed) this.close();
+    return this.#agents;
   }
 
-  #timer(request: EgressRequest, place: Place, fail: (error: PlatformError) => void): () => void {
-    if (request.timeoutMs === Number.POSITIVE_INFINITY) return noTimer;
-    return this.#clock.after(request.timeoutMs, () => {
-      const message = `${place.origin} did not answer within ${request.timeoutMs} ms. Check the server, or raise its timeoutMs.`;
-      fail(new PlatformError('TARGET_TIMEOUT', message, { origin: place.origin, timeoutMs: request.timeoutMs }));
-    });
-  }
-
-  #open(
-    request: EgressRequest,
-    place: Place,
-    onResponse: (response: http.IncomingMessage) => void,
-  ): http.ClientRequest {
-    const agents = this.#agents[request.origin];
-    const options: https.RequestOptions = {
-      agent: place.secure ? agents.secure : agents.plain,
-      hostname: place.hostname,
-      port: place.port,
-      path: place.path,
-      method: request.method,
-      headers: headerList(request, place.host),
-      maxHeaderSize: MAX_HEADER_BYTES,
+  /** Undici's own, with a list of what is not connected yet. */
+  #connector(connect: buildConnector.connector): buildConnector.connector {
+    return (options, callback) => {
+      const socket = connect(options, (...result) => {
+        this.#connecting.delete(socket);
+        callback(...result);
+      }) as unknown as Socket;
+      this.#connecting.add(socket);
     };
-    try {
-      return place.secure ? https.request(options, onResponse) : http.request(options, onResponse);
-    } catch (error) {
-      const message = `A header for ${place.origin} has a character that HTTP does not allow. Correct or encode the value.`;
-      throw new PlatformError('EGRESS_REFUSED', message, { origin: place.origin }, { cause: error });
-    }
-  }
-
-  #makeAgents(origin: EgressRequest['origin']): { plain: http.Agent; secure: https.Agent } {
-    const lookup = this.#lookup(origin);
-    const common = { keepAlive: true, maxSockets: 1024, maxFreeSockets: 256, timeout: IDLE_MS, lookup };
-    return { plain: new http.Agent(common), secure: new https.Agent(common) };
   }
 
   /** Resolves once and hands the socket only addresses that were checked. */
@@ -227,10 +207,6 @@ class NodeEgress implements EmbeddedEgress {
   }
 }
 
-function noTimer(): void {
-  // Nothing to stop.
-}
-
 function readPlace(text: string): Place {
   if (!URL.canParse(text))
     throw new PlatformError('EGRESS_REFUSED', 'The URL cannot be read. Give an absolute http or https URL.');
@@ -244,14 +220,9 @@ function readPlace(text: string): Place {
       host: url.host,
     });
   }
-  return {
-    secure,
-    hostname: bareHost(url.hostname),
-    host: url.host,
-    port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
-    path: url.pathname + url.search,
-    origin: url.origin,
-  };
+  const hostname = bareHost(url.hostname);
+  const servername = secure && isIP(hostname) === 0 ? hostname : undefined;
+  return { hostname, servername, path: url.pathname + url.search, origin: url.origin };
 }
 
 function refusedAddress(host: string): PlatformError {
@@ -265,94 +236,14 @@ function pickFamily(addresses: readonly ResolvedAddress[], family: unknown): rea
   return addresses;
 }
 
-/** The flat form is rendered straight away by Node, without a map of names in between. */
-function headerList(request: EgressRequest, host: string): string[] {
-  const list = ['Host', host];
-  for (const name of Object.keys(request.headers)) list.push(name, request.headers[name] ?? '');
-  if (request.body !== undefined) list.push('Content-Length', String(Buffer.byteLength(request.body)));
-  return list;
+/** Hands the request to undici, which calls the exchange back, also when it refuses the request. */
+function send(agents: Agents, exchange: Exchange, request: EgressRequest, place: Place): void {
+  const { origin, path, servername } = place;
+  const { method, headers, body } = request;
+  const options = { origin, path, method, headers, body, servername };
+  agents[request.origin].dispatch(options as Dispatcher.DispatchOptions, exchange);
 }
 
-function flatHeaders(response: http.IncomingMessage): Record<string, string> {
-  // No prototype, because the names come from outside.
-  const out = Object.create(null) as Record<string, string>;
-  const raw = response.rawHeaders;
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    const name = (raw[index] ?? '').toLowerCase();
-    const value = raw[index + 1] ?? '';
-    const before = out[name];
-    out[name] = before === undefined ? value : `${before}, ${value}`;
-  }
-  return out;
-}
-
-/** Sends the body, and ends the connection when the caller gives up, be it before the answer or in its middle. */
-function start(outgoing: http.ClientRequest, request: EgressRequest, fail: (error: unknown) => void): void {
-  const { signal } = request;
-  outgoing.on('error', fail);
-  if (signal !== undefined) {
-    const abort = (): void => fail(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-    outgoing.on('close', () => signal.removeEventListener('abort', abort));
-  }
-  outgoing.end(request.body);
-}
-
-interface CollectOptions {
-  readonly maxBytes: number;
-  readonly origin: string;
-}
-
-type Collected = (error: Error | undefined, text: string) => void;
-
-function collect(response: http.IncomingMessage, options: CollectOptions, done: Collected): void {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  response.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > options.maxBytes) {
-      response.destroy(tooLarge(options));
-      return;
-    }
-    chunks.push(chunk);
-  });
-  response.on('error', (error) => done(error, ''));
-  response.on('end', () => {
-    const [first] = chunks;
-    const bytes = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, size);
-    if (isUtf8(bytes)) done(undefined, bytes.toString('utf8'));
-    else done(notUtf8(options.origin), '');
-  });
-}
-
-function tooLarge(options: CollectOptions): PlatformError {
-  const message = `${options.origin} answered with more than ${options.maxBytes} bytes. Ask it for less, for example by page.`;
-  return new PlatformError('TARGET_RESPONSE_TOO_LARGE', message, {
-    origin: options.origin,
-    maxBytes: options.maxBytes,
-  });
-}
-
-function notUtf8(origin: string): PlatformError {
-  return new PlatformError(
-    'TARGET_PROTOCOL_ERROR',
-    `${origin} answered with text that is not UTF-8. Check that server.`,
-    { origin },
-  );
-}
-
-/** Reads as fast as it is read from; leaving early closes the connection. */
-async function* bodyOf(
-  response: http.IncomingMessage,
-  origin: string,
-  signal: AbortSignal | undefined,
-): AsyncIterable<Uint8Array> {
-  try {
-    yield* response as AsyncIterable<Uint8Array>;
-  } catch (error) {
-    throw requestFailure(error, origin, signal);
-  } finally {
-    if (!response.complete) response.destroy();
-  }
+async function* nothing(): AsyncIterable<Uint8Array> {
+  // Without a size to collect up to there always is a stream.
 }

@@ -53,7 +53,20 @@ interface BodyLimits {
   readonly budget: BodyBudget;
 }
 
-/** Reads a body. A connection whose body was too large is closed after the answer: the rest is not worth reading. */
+/** As much of a refused body is still taken from the network; a client that goes on is cut off. */
+const MAX_DISCARDED_BYTES = 64 * 1_048_576;
+
+/** Many clients read nothing before they have sent everything: without this they would see a broken pipe, not the answer. */
+function discard(message: IncomingMessage): void {
+  let left = MAX_DISCARDED_BYTES;
+  message.removeAllListeners('data');
+  message.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) message.destroy();
+  });
+}
+
+/** Reads a body. What is too large is refused as soon as that is known. */
 async function readBody(message: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<Uint8Array> {
   const { maxBytes, budget } = limits;
   const tooLarge = (): PlatformError =>
@@ -69,7 +82,7 @@ async function readBody(message: IncomingMessage, response: ServerResponse, limi
     message.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size > maxBytes) {
-        message.pause();
+        discard(message);
         reject(tooLarge());
       } else if (first === undefined) first = chunk;
       else (rest ??= [first]).push(chunk);
@@ -143,8 +156,6 @@ function sinkOf(response: ServerResponse, redactor: Redactor): Sink {
 function send(response: ServerResponse, reply: Reply, redactor: Redactor): void {
   if (response.destroyed || response.headersSent) return;
   if (!isStream(reply.body)) {
-    // Whatever of the body was not read must not be taken for the next request.
-    if (reply.status === 413 || reply.status === 408) response.shouldKeepAlive = false;
     writeBody(response, reply, redactor);
     return;
   }

@@ -867,9 +867,11 @@ test.fails('npm run deploy exists', () => {
   expect(manifest['scripts']).toHaveProperty('deploy');
 });
 
-verifies('4.58', 'Node 20 or newer, under the MIT licence', () => {
+verifies('4.58', 'Node 20 or newer, under the MIT licence, with the steps of a contribution', () => {
   expect(manifest['engines'].node).toMatch(/^>=20/);
   expect(manifest['license']).toBe('MIT');
+  expect(readFileSync(join(root, 'LICENSE'), 'utf8')).toContain('MIT License');
+  expect(readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8')).toMatch(/npm (ci|install|test)/);
 });
 
 verifies('4.60', 'doctor asks what the checklist asks, and a running instance passes', async () => {

@@ -4,9 +4,8 @@
  */
 
 import type { Context } from '../core/context.ts';
-import { PlatformError, UpstreamRpcError } from '../core/errors.ts';
-import type { RawMember, RawObject } from '../core/json.ts';
-import { isObject, joinMembers, rawMembers, scan, textOf } from '../core/json.ts';
+import { PlatformError } from '../core/errors.ts';
+import { isObject, textOf } from '../core/json.ts';
 import type { CallEvent, Clock, EventPort } from '../core/ports.ts';
 import type { TargetCall } from '../core/target.ts';
 import type { Decision, Policy } from '../policy/decide.ts';
@@ -15,10 +14,11 @@ import { checkHeaderParameters, travellingMeta } from '../protocol/era-2026.ts';
 import type { Message } from '../protocol/message.ts';
 import { MODERN_VERSION } from '../protocol/versions.ts';
 import type { Caller } from './caller.ts';
-import { mayAsk } from './caller.ts';
+import { asToolResult, codeOf, isInputRequired, outcomeOf, outcomeOfResult } from './call-outcome.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { HoldTable, Turn } from './hold.ts';
 import { RunningCall, requestDigest } from './hold.ts';
+import { answerRound, checkQuestions, valuesOf } from './input-rounds.ts';
 import type { Ledger } from './ledger.ts';
 import { actionOf, publicResult, requestedName, resolve } from './resolve.ts';
 import type { Resolved } from './resolve.ts';
@@ -26,6 +26,7 @@ import { RESULT_URI } from './results.ts';
 import type { ResultStore } from './results.ts';
 import { CALL_TOOL, SEARCH_TOOL, searchResult } from './search.ts';
 import type { SearchTools } from './search.ts';
+import { innerCall, isSearchCall, toolError } from './search-calls.ts';
 import { childTrace, withTrace } from './trace.ts';
 import type { Endpoint, View } from './view.ts';
 
@@ -207,17 +208,8 @@ export class CallRunner {
     const { holds, results } = this.#parts;
     const { message, caller, context, endpoint } = request;
     const ours = caller.modern && holds.isOurs(message, context.principal);
-    if (
-      caller.modern &&
-      !ours &&
-      message.parsed['requestState'] !== undefined &&
-      !(await this.#isModernTarget(request, resolved))
-    ) {
-      throw new PlatformError(
-        'INVALID_REQUEST_STATE',
-        'requestState is not one that was given for this tool. Send the call again without it.',
-      );
-    }
+    if (caller.modern && !ours && message.parsed['requestState'] !== undefined)
+      await this.#checkState(request, resolved);
     const running = ours
       ? holds.resume(message, resolved.target.id, { caller, principal: context.principal })
       : this.#start(request, resolved);
@@ -225,14 +217,21 @@ export class CallRunner {
     const turn = await running.next();
     const isPlain = turn.kind === 'result' && (caller.modern || !isInputRequired(turn.text));
     const text = isPlain ? turn.text : await this.#bridged(turn, { request, resolved, running });
+    if (isPlain && isInputRequired(text)) checkQuestions(text, running.exchange.capabilities);
     const shown = endpoint === '' && resolved.target.id !== 'registry' ? publicResult(text, resolved.target) : text;
     const isLarge = message.method === 'tools/call' && results.isLarge(shown);
     return isLarge ? results.offload(shown, context, caller.version) : shown;
   }
 
-  async #isModernTarget(request: CallRequest, resolved: Resolved): Promise<boolean> {
+  /** State that is not ours is a modern target's own and passes; an older target gave none. */
+  async #checkState(request: CallRequest, resolved: Resolved): Promise<void> {
     const view = await this.#parts.catalogue.view(request.context.tenant, request.endpoint);
-    return view.listing(resolved.target)?.protocolVersion === MODERN_VERSION || resolved.target.kind === 'in-process';
+    const { target } = resolved;
+    if (view.listing(target)?.protocolVersion === MODERN_VERSION || target.kind === 'in-process') return;
+    throw new PlatformError(
+      'INVALID_REQUEST_STATE',
+      'requestState is not one that was given for this tool. Send the call again without it.',
+    );
   }
 
   #start(request: CallRequest, resolved: Resolved): RunningCall {
@@ -334,11 +333,6 @@ function targetCall(request: CallRequest, resolved: Resolved): TargetCall {
   };
 }
 
-function isSearchCall(message: Message): boolean {
-  const name = message.method === 'tools/call' ? message.parsed['name'] : undefined;
-  return name === SEARCH_TOOL || name === CALL_TOOL;
-}
-
 /** The caller may see the thing, but not call it like this. */
 function refusedBy(decision: Decision, message: Message): PlatformError {
   const rule = decision.rule ?? 'policy';
@@ -346,115 +340,4 @@ function refusedBy(decision: Decision, message: Message): PlatformError {
   return new PlatformError('FORBIDDEN', `The rule "${rule}" refused this call of ${requestedName(message)}${reason}.`, {
     rule,
   });
-}
-
-function toolError(text: string): string {
-  return JSON.stringify({ content: [{ type: 'text', text }], isError: true });
-}
-
-/** The call inside `call_tool`, its arguments as the original text. */
-function innerCall(message: Message, name: string): Message {
-  const outer = message.params.find((member) => member.key === 'arguments');
-  const scanned = outer === undefined ? undefined : scan(outer.text, 1);
-  const inner =
-    scanned?.object === undefined || outer === undefined
-      ? undefined
-      : rawMembers(outer.text, scanned.object).find((member) => member.key === 'arguments');
-  const others = message.params.filter((member) => member.key !== 'name' && member.key !== 'arguments');
-  const outerArguments = message.parsed['arguments'];
-  const args = isObject(outerArguments) ? (outerArguments['arguments'] ?? {}) : {};
-  return {
-    ...message,
-    params: [{ key: 'name', text: JSON.stringify(name) }, { key: 'arguments', text: inner?.text ?? '{}' }, ...others],
-    parsed: { ...message.parsed, name, arguments: args },
-  };
-}
-
-function outcomeOfResult(text: string): 'ok' | 'tool-error' | 'input-required' {
-  if (text.includes('"isError"') && (JSON.parse(text) as Record<string, unknown>)['isError'] === true)
-    return 'tool-error';
-  return isInputRequired(text) ? 'input-required' : 'ok';
-}
-
-function isInputRequired(text: string): boolean {
-  if (!text.includes('"input_required"')) return false;
-  const value: unknown = JSON.parse(text);
-  return isObject(value) && value['resultType'] === 'input_required';
-}
-
-function valuesOf(members: readonly RawMember[]): Record<string, unknown> {
-  return Object.fromEntries(members.map(({ key, text }) => [key, JSON.parse(text) as unknown]));
-}
-
-/** Members `inputResponses` and `requestState` for the next round. */
-async function answerRound(text: string, caller: Caller): Promise<{ key: string; text: string }[]> {
-  const { object, value } = scan(text, 3);
-  if (object === undefined || !isObject(value))
-    throw new PlatformError('TARGET_PROTOCOL_ERROR', 'The target asked in a form that is no object.');
-  const requests = isObject(value['inputRequests']) ? value['inputRequests'] : {};
-  const answers: { key: string; text: string }[] = [];
-  const texts = questionTexts(text, object);
-  for (const [key, question] of Object.entries(requests)) {
-    const method = isObject(question) ? String(question['method']) : '';
-    const params = isObject(question) && isObject(question['params']) ? question['params'] : {};
-    if (caller.ask === undefined || !mayAsk(caller.capabilities, method, params)) {
-      throw new PlatformError(
-        'CLIENT_CANNOT_ANSWER',
-        `The tool asks the user (${method}), and this client cannot be asked. Use a client that declares the capability and keeps a session.`,
-      );
-    }
-    answers.push({ key, text: await caller.ask(method, texts.get(key) ?? '{}') });
-  }
-  const members = [{ key: 'inputResponses', text: joinMembers(answers) }];
-  const state = rawMembers(text, object).find((member) => member.key === 'requestState');
-  return state === undefined ? members : [...members, state];
-}
-
-/** The `params` of each question as the target wrote them. */
-function questionTexts(text: string, result: RawObject): ReadonlyMap<string, string> {
-  const requests = result.members.find((entry) => entry.key === 'inputRequests')?.object?.members ?? [];
-  const found = new Map<string, string>();
-  for (const request of requests) {
-    const params = request.object?.members.find((entry) => entry.key === 'params');
-    if (params !== undefined) found.set(request.key, text.slice(params.start, params.end));
-  }
-  return found;
-}
-
-const AS_TOOL_RESULT = /^(?:TARGET_|FUNCTION_|PAYLOAD_TOO_LARGE|CLIENT_CANNOT_ANSWER|EGRESS_REFUSED|FORBIDDEN)/;
-
-/** A failure of the thing called is a result that a model can read and act on; other errors stay errors. */
-function asToolResult(
-  thrown: unknown,
-  { message, caller }: CallRequest,
-  at: { target: string; requestId: string },
-): string | undefined {
-  const error = caller.modern ? thrown : unanswerable(thrown);
-  const isOurs = error instanceof PlatformError && AS_TOOL_RESULT.test(error.code);
-  if (message.method !== 'tools/call' || !isOurs) return undefined;
-  return JSON.stringify({
-    content: [{ type: 'text', text: `${error.code}: ${error.message}` }],
-    isError: true,
-    _meta: { 'io.zeroplane/error': { code: error.code, retryable: error.retryable, ...at } },
-  });
-}
-
-/** Older revisions have no error for a capability that the client lacks: their clients are told in words. */
-function unanswerable(thrown: unknown): unknown {
-  if (!(thrown instanceof UpstreamRpcError) || thrown.rpcCode !== -32021) return thrown;
-  return new PlatformError(
-    'CLIENT_CANNOT_ANSWER',
-    `The tool needs a capability that this client did not declare (${thrown.message}). Use a client that declares it and keeps a session.`,
-  );
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof PlatformError) return error.code;
-  return error instanceof UpstreamRpcError ? String(error.rpcCode) : 'INTERNAL';
-}
-
-function outcomeOf(error: unknown): 'error' | 'cancelled' | 'denied' {
-  const code = codeOf(error);
-  if (code === 'FORBIDDEN') return 'denied';
-  return code === 'CALL_CANCELLED' ? 'cancelled' : 'error';
 }

@@ -36,7 +36,10 @@ export interface CatalogueChange {
 
 interface Slot {
   readonly target: Target;
+  /** Whom the listing serves; `''` for all tenants alike. */
   readonly tenant: string;
+  /** Under which tenant it is read: the first that asked, whose calls then share the server's process. */
+  readonly reader: string;
   listing: TargetListing | undefined;
   digests: ReadonlyMap<ListKind, string>;
   prefixed: PublishedSet | undefined;
@@ -148,6 +151,7 @@ export class Catalogue {
       slot = {
         target,
         tenant: key,
+        reader: tenant,
         listing: undefined,
         digests: new Map(),
         prefixed: undefined,
@@ -183,7 +187,7 @@ export class Catalogue {
   async #load(slot: Slot): Promise<void> {
     const { clock } = this.#parts;
     try {
-      const listing = await slot.target.list(this.#systemContext(slot.tenant));
+      const listing = await slot.target.list(this.#systemContext(slot.reader));
       slot.error = undefined;
       slot.failures = 0;
       slot.listedAtMs = clock.nowMs();
@@ -233,7 +237,7 @@ export class Catalogue {
   #systemContext(tenant: string): Context {
     const principal: Principal = {
       id: 'zeroplane',
-      tenant: tenant === '' ? '*' : tenant,
+      tenant,
       roles: ['admin'],
       scopes: ['zeroplane:use'],
     };

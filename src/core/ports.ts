@@ -276,8 +276,8 @@ export interface EgressRequest {
   readonly url: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
-  readonly signal?: AbortSignal;
+  readonly body?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** `operator`: the URL stands in the operator's configuration and may be private. `caller`: it came by HTTP. */
   readonly origin: 'operator' | 'caller';
   /** Milliseconds until the response headers must have arrived. `Infinity` leaves it to the caller. */
@@ -295,7 +295,7 @@ export interface EgressResponse {
 export interface EgressTextOptions {
   readonly maxBytes: number;
   /** Given a function that ends the request at once, at any time. Cheaper than a signal per request. */
-  readonly onStart?: (cancel: () => void) => void;
+  readonly onStart?: ((cancel: () => void) => void) | undefined;
 }
 
 /** A whole body as text, or the open stream when the answer is an event stream. */

@@ -16,12 +16,12 @@ export interface ConversationRequest {
   /** Members of `_meta` to send; the conversation adds its own (envelope, progress token, trace keys). */
   readonly meta: readonly RawMember[];
   /** The caller's side; absent for our own requests such as lists. */
-  readonly exchange?: Exchange;
+  readonly exchange?: Exchange | undefined;
   readonly context: RequestContext;
   /** Milliseconds for the whole request, progress or not. */
   readonly timeoutMs: number;
   /** The listed definition of what is called; HTTP mirrors arguments that its schema marks into headers. */
-  readonly definition?: Definition;
+  readonly definition?: Definition | undefined;
 }
 
 export interface Conversation {

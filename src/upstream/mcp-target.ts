@@ -143,24 +143,29 @@ export class McpTarget implements Target {
     return { ...listing, definitions };
   }
 
-  async #attempt(call: TargetCall, exchange: Exchange, context: RequestContext): Promise<string> {
+  #attempt(call: TargetCall, exchange: Exchange, context: RequestContext): Promise<string> {
     const store = this.#store;
     if (call.method === 'resources/subscribe' || call.method === 'resources/unsubscribe')
       return this.#follow(call, exchange, context);
-    const plain = store.isolated ? undefined : store.plain(context);
+    const send = (conversation: Conversation): Promise<string> => this.#send(conversation, call, exchange, context);
     const asks =
       call.definition?.declaringOnly === true || (exchange.canAsk && declaresQuestions(exchange.capabilities));
-    if (plain !== undefined && (!asks || (await this.#era(plain, context)) === 'modern')) {
-      return store.use(plain, context, (conversation) => this.#send(conversation, call, { exchange, context }));
-    }
-    if (plain === undefined)
-      return store.once(asks ? DECLARE_ALL : {}, context, (conversation) =>
-        this.#send(conversation, call, { exchange, context }),
-      );
+    if (store.isolated) return store.once(asks ? DECLARE_ALL : {}, context, send);
+    const plain = store.plain(context);
+    if (!asks || store.era === 'modern') return store.use(plain, context, send);
+    return this.#attemptAsking(call, exchange, context);
+  }
+
+  /** The caller can be asked: a legacy server gets a conversation that says so. */
+  async #attemptAsking(call: TargetCall, exchange: Exchange, context: RequestContext): Promise<string> {
+    const store = this.#store;
+    const plain = store.plain(context);
+    if ((await this.#era(plain, context)) === 'modern')
+      return store.use(plain, context, (conversation) => this.#send(conversation, call, exchange, context));
     return store
       .declaring(context)
       .run(exchange, context, (slot, watched) =>
-        store.use(slot, context, (conversation) => this.#send(conversation, call, { exchange: watched, context })),
+        store.use(slot, context, (conversation) => this.#send(conversation, call, watched, context)),
       );
   }
 
@@ -171,19 +176,14 @@ export class McpTarget implements Target {
   #follow(call: TargetCall, exchange: Exchange, context: RequestContext): Promise<string> {
     const slot = this.#store.plain(context);
     return this.#store.use(slot, context, async (conversation) => {
-      const text = await this.#send(conversation, call, { exchange, context });
+      const text = await this.#send(conversation, call, exchange, context);
       if (call.method === 'resources/subscribe') slot.followed.add(call.name);
       else slot.followed.delete(call.name);
       return text;
     });
   }
 
-  #send(
-    conversation: Conversation,
-    call: TargetCall,
-    caller: { exchange: Exchange; context: RequestContext },
-  ): Promise<string> {
-    const { exchange, context } = caller;
+  #send(conversation: Conversation, call: TargetCall, exchange: Exchange, context: RequestContext): Promise<string> {
     return conversation.request({
       method: call.method,
       params: call.params,
@@ -191,7 +191,7 @@ export class McpTarget implements Target {
       exchange,
       context,
       timeoutMs: this.#timeoutMs,
-      ...(call.definition === undefined ? {} : { definition: call.definition }),
+      definition: call.definition,
     });
   }
 }

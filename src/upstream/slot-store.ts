@@ -133,7 +133,12 @@ export class SlotStore {
     slot.users++;
     try {
       const conversation = slot.current ?? (await slot.get(context));
-      const result = await this.#observed(slot, conversation, run);
+      let result: Result;
+      try {
+        result = await run(conversation);
+      } catch (error) {
+        throw this.#observed(slot, conversation, error);
+      }
       if (this.gate.failures > 0) this.gate.succeeded();
       return result;
     } finally {
@@ -345,24 +350,17 @@ export class SlotStore {
     );
   }
 
-  async #observed<Result>(
-    slot: ConversationSlot,
-    conversation: Conversation,
-    run: (conversation: Conversation) => Promise<Result>,
-  ): Promise<Result> {
-    try {
-      return await run(conversation);
-    } catch (error) {
-      if (!isOurFailure(error)) {
-        // The server has answered, with an error of its own: it is well.
-        if (this.gate.failures > 0 && !conversation.ended && !(error instanceof PlatformError)) this.gate.succeeded();
-        throw error;
-      }
-      if (error.code === 'TARGET_TIMEOUT' && this.#options.connector.kind === 'stdio')
-        this.#checkAlive(slot, conversation);
-      if (!conversation.ended || error.code !== 'TARGET_UNAVAILABLE') throw error;
-      throw new PlatformError(error.code, error.message, { ...error.details, lost: true }, { cause: error });
+  /** Learns from an error of a request. @returns what its caller gets. */
+  #observed(slot: ConversationSlot, conversation: Conversation, error: unknown): unknown {
+    if (!isOurFailure(error)) {
+      // The server has answered, with an error of its own: it is well.
+      if (this.gate.failures > 0 && !conversation.ended && !(error instanceof PlatformError)) this.gate.succeeded();
+      return error;
     }
+    if (error.code === 'TARGET_TIMEOUT' && this.#options.connector.kind === 'stdio')
+      this.#checkAlive(slot, conversation);
+    if (!conversation.ended || error.code !== 'TARGET_UNAVAILABLE') return error;
+    return new PlatformError(error.code, error.message, { ...error.details, lost: true }, { cause: error });
   }
 
   #armSweep(): void {

@@ -25,7 +25,7 @@ import {
 } from './remote-endpoint.ts';
 import type { RemoteEndpoint } from './remote-endpoint.ts';
 import { Reachability } from './reachability.ts';
-import { modernHeaders } from './request-headers.ts';
+import { ModernHeaders } from './request-headers.ts';
 
 /** Milliseconds an answered stream may stay open before its connection is given up instead of kept. */
 const LINGER_MS = 1_000;
@@ -44,7 +44,7 @@ export class ModernHttpChannel implements Channel {
   /** Requests in flight at the peer; falls when a message was an answer. Set by who makes the link. */
   inFlight: () => number = () => 0;
   readonly #endpoint: RemoteEndpoint;
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #headers: ModernHeaders;
   readonly #open = new IdMap<Open>();
   #sink: ChannelSink | undefined;
   readonly #reachability = new Reachability();
@@ -52,12 +52,12 @@ export class ModernHttpChannel implements Channel {
 
   constructor(endpoint: RemoteEndpoint) {
     this.#endpoint = endpoint;
-    this.#headers = {
+    this.#headers = new ModernHeaders({
       'Content-Type': 'application/json',
       Accept: 'application/json, text/event-stream',
       'MCP-Protocol-Version': MODERN_VERSION,
       ...endpoint.headers,
-    };
+    });
   }
 
   connect(sink: ChannelSink): void {
@@ -155,17 +155,18 @@ export class ModernHttpChannel implements Channel {
       open.close = cancel;
       if (!open.wanted) cancel();
     };
-    const headers = modernHeaders(this.#headers, request);
-    const base = { method: 'POST', headers, body: text, onStart } as const;
-    if (
+    const peerKeepsTime =
       request.cancellable !== false &&
       this.#endpoint.egress.requestText !== undefined &&
-      request.timeoutMs < Number.POSITIVE_INFINITY
-    ) {
-      return exchange(this.#endpoint, { ...base, timeoutMs: Number.POSITIVE_INFINITY });
-    }
-    const timeoutMs = waitMs(this.#endpoint, context, request.timeoutMs);
-    return exchange(this.#endpoint, { ...base, signal: context.signal, timeoutMs });
+      request.timeoutMs < Number.POSITIVE_INFINITY;
+    return exchange(this.#endpoint, {
+      method: 'POST',
+      headers: this.#headers.of(request),
+      body: text,
+      onStart,
+      signal: peerKeepsTime ? undefined : context.signal,
+      timeoutMs: peerKeepsTime ? Number.POSITIVE_INFINITY : waitMs(this.#endpoint, context, request.timeoutMs),
+    });
   }
 
   #takeJson(outgoing: OutgoingRequest, answer: EgressTextResponse, text: string): void {

@@ -36,6 +36,11 @@ export function headerObjection(definition: Definition): string | undefined {
   return definition.kind === 'tool' ? readDefinition(definition).fault : undefined;
 }
 
+/** Whether calls of a tool may have `Mcp-Param-*` headers. */
+export function mirrorsParameters(definition: Definition): boolean {
+  return readDefinition(definition).parameters.length > 0;
+}
+
 /**
  * The `Mcp-Param-*` headers of one call; absent and null arguments have none.
  *

@@ -28,7 +28,7 @@ export interface Outbound {
   /** @default the endpoint's own URL */
   readonly url?: string;
   readonly body?: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
   /** Given a function that ends the request at once. */
   readonly onStart?: (cancel: () => void) => void;
@@ -49,13 +49,12 @@ export function exchange(endpoint: RemoteEndpoint, outbound: Outbound): Promise<
     headers: outbound.headers,
     origin: endpoint.origin,
     timeoutMs: outbound.timeoutMs,
-    ...(outbound.body === undefined ? {} : { body: outbound.body }),
-    ...(outbound.signal === undefined ? {} : { signal: outbound.signal }),
+    body: outbound.body,
+    signal: outbound.signal,
   };
   const { egress, maxResponseBytes } = endpoint;
-  const { onStart } = outbound;
   if (egress.requestText === undefined) return collectSlowly(endpoint, request);
-  return egress.requestText(request, { maxBytes: maxResponseBytes, ...(onStart === undefined ? {} : { onStart }) });
+  return egress.requestText(request, { maxBytes: maxResponseBytes, onStart: outbound.onStart });
 }
 
 /** For an egress without the short way; such a request ends by its signal or its time alone. */

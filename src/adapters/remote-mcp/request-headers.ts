@@ -1,9 +1,10 @@
 /** Headers that say in HTTP what the body says in JSON. */
 
 import type { RawMember } from '../../core/json.ts';
+import type { Definition } from '../../core/target.ts';
 import { IDEMPOTENCY_META_KEY } from '../../upstream/outgoing-meta.ts';
 import type { PeerRequest } from '../../upstream/peer.ts';
-import { encodeHeaderValue, parameterHeaders } from './param-headers.ts';
+import { encodeHeaderValue, mirrorsParameters, parameterHeaders } from './param-headers.ts';
 
 /** Which member of `params` the `Mcp-Name` header mirrors. */
 const NAME_MEMBER: ReadonlyMap<string, string> = new Map([
@@ -15,18 +16,56 @@ const NAME_MEMBER: ReadonlyMap<string, string> = new Map([
   ['tasks/cancel', 'taskId'],
 ]);
 
-/** What 2026-07-28 mirrors from the body, and what travels with every request. */
-export function modernHeaders(base: Readonly<Record<string, string>>, request: PeerRequest): Record<string, string> {
-  const { method } = request;
-  const headers: Record<string, string> = { ...base, 'Mcp-Method': method };
-  const nameMember = NAME_MEMBER.get(method);
-  if (nameMember !== undefined) {
-    const name = stringMember(request.params, nameMember);
-    if (name !== undefined) headers['Mcp-Name'] = encodeHeaderValue(name);
+/** Headers of one definition's calls that are the same from call to call, and what they were made for. */
+interface Fixed {
+  readonly method: string;
+  readonly nameText: string | undefined;
+  readonly hops: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The headers of every request to one server: what 2026-07-28 mirrors from the body, and what travels along. */
+export class ModernHeaders {
+  readonly #base: Readonly<Record<string, string>>;
+  readonly #fixed = new WeakMap<Definition, Fixed>();
+
+  /** @param base - Sent with every request. */
+  constructor(base: Readonly<Record<string, string>>) {
+    this.#base = base;
   }
-  if (method === 'tools/call') addParameters(headers, request);
-  addTravelHeaders(headers, request);
-  return headers;
+
+  /** Most calls bring neither trace nor key and mirror no argument, and share one object. */
+  of(request: PeerRequest): Readonly<Record<string, string>> {
+    const { definition, meta, context } = request;
+    if (definition === undefined || meta.length > 0 || context.trace.traceparent !== undefined)
+      return this.#make(request);
+    if (request.method === 'tools/call' && mirrorsParameters(definition)) return this.#make(request);
+    const { hops } = context;
+    const nameText = nameTextOf(request);
+    let fixed = this.#fixed.get(definition);
+    if (fixed?.nameText !== nameText || fixed?.method !== request.method || fixed.hops !== hops) {
+      fixed = { method: request.method, nameText, hops, headers: this.#make(request) };
+      this.#fixed.set(definition, fixed);
+    }
+    return fixed.headers;
+  }
+
+  #make(request: PeerRequest): Record<string, string> {
+    const headers: Record<string, string> = { ...this.#base, 'Mcp-Method': request.method };
+    const name: unknown = JSON.parse(nameTextOf(request) ?? 'null');
+    if (typeof name === 'string') headers['Mcp-Name'] = encodeHeaderValue(name);
+    if (request.method === 'tools/call') addParameters(headers, request);
+    addTravelHeaders(headers, request);
+    return headers;
+  }
+}
+
+/** JSON text of the member that `Mcp-Name` mirrors. */
+function nameTextOf({ method, params }: PeerRequest): string | undefined {
+  const key = NAME_MEMBER.get(method);
+  if (key === undefined) return undefined;
+  for (const member of params) if (member.key === key) return member.text;
+  return undefined;
 }
 
 function addParameters(headers: Record<string, string>, request: PeerRequest): void {

@@ -3,8 +3,6 @@
  * line on stdin and stdout, protocol revisions up to 2025-11-25.
  */
 
-import { createInterface } from 'node:readline';
-
 const VERSIONS = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'];
 
 const GREET = {
@@ -114,7 +112,15 @@ function takeOne(message) {
   return typeof message.method === 'string' && message.id !== undefined ? answer(message) : undefined;
 }
 
-for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
-  const reply = take(line);
-  if (reply !== undefined) process.stdout.write(`${JSON.stringify(reply)}\n`);
+// Messages end with a line feed and nothing else: newer versions of node:readline also end a line at U+2028, which
+// JSON may hold.
+let rest = '';
+process.stdin.setEncoding('utf8');
+for await (const chunk of process.stdin) {
+  const lines = (rest + chunk).split('\n');
+  rest = lines.pop() ?? '';
+  for (const line of lines) {
+    const reply = take(line);
+    if (reply !== undefined) process.stdout.write(`${JSON.stringify(reply)}\n`);
+  }
 }

@@ -112,7 +112,7 @@ export class ModernHandler {
     } catch (error) {
       logFault(error, context);
       const text = errorMessage(message.idText, toRpcError(error, { modern: true, requestId: context.requestId }));
-      responder.finish(statusBehindLadder(error, true), [text]);
+      responder.finish(statusBehindLadder(error, true), [text], retryHeaders(error));
     }
   }
 

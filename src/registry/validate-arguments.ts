@@ -80,12 +80,18 @@ function withSteps(schema: SchemaObject): SchemaObject {
   return copy;
 }
 
+/** Compiling holds the schema against its dialect, whose patterns spend too: it has a budget of its own. */
+function compileWith(ajv: Awaited<ReturnType<typeof newAjv>>, schema: SchemaObject): ValidateFunction {
+  budget = BUDGET;
+  return ajv.compile(withSteps(schema));
+}
+
 const compiled = new Map<string, Promise<ValidateFunction>>();
 
 function compile(digest: string, schema: SchemaObject): Promise<ValidateFunction> {
   const known = compiled.get(digest);
   if (known !== undefined) return known;
-  const made = newAjv(schema).then((ajv) => ajv.compile(withSteps(schema)));
+  const made = newAjv(schema).then((ajv) => compileWith(ajv, schema));
   compiled.set(digest, made);
   if (compiled.size > MAX_CACHED) compiled.delete(compiled.keys().next().value ?? '');
   return made;
@@ -94,7 +100,7 @@ function compile(digest: string, schema: SchemaObject): Promise<ValidateFunction
 /** What is wrong with a schema itself, or `undefined` when it compiles. */
 export async function schemaProblem(schema: SchemaObject): Promise<string | undefined> {
   try {
-    (await newAjv(schema)).compile(withSteps(schema));
+    compileWith(await newAjv(schema), schema);
     return undefined;
   } catch (error) {
     return `is not a valid JSON Schema: ${(error as Error).message.slice(0, 300)}`;

@@ -17,6 +17,8 @@ const ABSOLUTE_SECONDS = 24 * 3_600;
 /** State of a session that nobody uses leaves memory after this; the session itself lives on in its id. */
 const IDLE_MS = 30 * 60_000;
 const MAX_STATES_PER_PRINCIPAL = 2_000;
+/** Of all callers together; beyond it the oldest that nobody listens to go first. */
+const MAX_STATES = 20_000;
 const SESSIONS: TableSpec = { name: 'mcp-sessions', partitionKey: 'sessionId' };
 
 interface Sealed {
@@ -146,6 +148,11 @@ export class SessionTable {
     return session;
   }
 
+  #drop(id: string, session: Session): void {
+    this.#live.delete(id);
+    session.end(notFound());
+  }
+
   /** Drops the state of idle sessions, and the oldest of a principal that has too many. */
   #reap(principal: Principal): void {
     const now = this.#parts.clock.monotonicMs();
@@ -154,9 +161,11 @@ export class SessionTable {
       const isMine = session.principal.id === principal.id && session.principal.tenant === principal.tenant;
       const idle = now - session.lastSeenMs > IDLE_MS && !session.log.isAttached;
       if (isMine) mine++;
-      if (!idle && !(isMine && mine >= MAX_STATES_PER_PRINCIPAL)) continue;
-      this.#live.delete(id);
-      session.end(notFound());
+      if (idle || (isMine && mine >= MAX_STATES_PER_PRINCIPAL)) this.#drop(id, session);
+    }
+    for (const [id, session] of this.#live) {
+      if (this.#live.size < MAX_STATES) break;
+      if (!session.log.isAttached) this.#drop(id, session);
     }
   }
 

@@ -76,7 +76,8 @@ interface Memo {
 export class Catalogue {
   readonly #parts: CatalogueParts;
   readonly #slots = new Map<Target, Map<string, Slot>>();
-  readonly #views = new Map<string, Memo>();
+  /** By endpoint, then tenant: a lookup makes no new string. */
+  readonly #views = new Map<Endpoint, Map<string, Memo>>();
   readonly #listeners = new Set<(change: CatalogueChange) => void>();
   readonly #unsubscribe = new Map<Target, () => void>();
   /** Grows with every change of any listing. */
@@ -247,7 +248,7 @@ export class Catalogue {
 
   /** The view of a tenant when it is complete and fresh: the hot path, without a promise. */
   current(tenant: string, endpoint: Endpoint): View | undefined {
-    const memo = this.#views.get(`${tenant}\0${endpoint}`);
+    const memo = this.#views.get(endpoint)?.get(tenant);
     return memo !== undefined && memo.dueAtMs > this.#parts.clock.monotonicMs() ? memo.view : undefined;
   }
 
@@ -269,7 +270,8 @@ export class Catalogue {
     const now = this.#parts.clock.monotonicMs();
     // A slot that is being read, or is due and was left for later, is worth another look soon.
     const dueAtMs = Math.min(now + DEFAULT_TTL_MS, ...slots.map((slot) => Math.max(slot.dueAtMs, now + MIN_TTL_MS)));
-    this.#views.set(`${tenant}\0${endpoint}`, { view, dueAtMs });
+    const views = this.#views.get(endpoint) ?? new Map<string, Memo>();
+    this.#views.set(endpoint, views.set(tenant, { view, dueAtMs }));
     return view;
   }
 

@@ -98,7 +98,7 @@ async function readBody(message: IncomingMessage, response: ServerResponse, limi
 function toRequest(message: IncomingMessage, response: ServerResponse, limits: BodyLimits): HttpRequest {
   const url = message.url ?? '/';
   const mark = url.indexOf('?');
-  const { headers, duplicates } = readHeaders(message.rawHeaders);
+  const { headers, duplicates } = readHeaders(message);
   return {
     method: message.method ?? 'GET',
     path: mark < 0 ? url : url.slice(0, mark),

@@ -15,6 +15,8 @@ import { headerValue } from '../protocol/era-2026.ts';
 import { errorMessage, toRpcError } from '../protocol/json-rpc.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Guard } from './guard.ts';
+import { Places } from './places.ts';
+import type { PlaceLimits } from './places.ts';
 import { problemReply } from './problem.ts';
 
 export interface HttpRequest extends GatewayRequest {
@@ -33,31 +35,29 @@ export interface PipelineOptions {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly log: Logger;
-  readonly limits: { readonly inFlight: number; readonly inFlightPerPrincipal: number };
+  readonly limits: PlaceLimits;
   readonly health: { readonly version: string; readonly logStreamName: string; ready(): Promise<void> };
 }
 
 /** The longest that anybody waits for anything; targets have shorter deadlines of their own. */
 const REQUEST_TIMEOUT_MS = 900_000;
-const MAX_IDLE_PRINCIPALS = 1_024;
 
 export class Pipeline {
   readonly #options: PipelineOptions;
-  readonly #perPrincipal = new Map<string, number>();
-  #inFlight = 0;
-  #draining = false;
+  readonly #places: Places;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
+    this.#places = new Places(options.limits);
   }
 
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#places.inFlight;
   }
 
   /** From now on new requests are refused; those under way go on. */
   drain(): void {
-    this.#draining = true;
+    this.#places.drain();
   }
 
   async handle(request: HttpRequest): Promise<Reply> {
@@ -101,7 +101,7 @@ export class Pipeline {
       );
     if (request.path === '/healthz') return Promise.resolve(jsonReply(200, '{"status":"ok"}'));
     if (request.path !== '/readyz') return undefined;
-    if (this.#draining) return Promise.resolve(jsonReply(503, '{"status":"shutting down"}'));
+    if (this.#places.isDraining) return Promise.resolve(jsonReply(503, '{"status":"shutting down"}'));
     return health.ready().then(
       () => jsonReply(200, '{"status":"ready"}'),
       (error: unknown) =>
@@ -110,62 +110,37 @@ export class Pipeline {
   }
 
   async #admitted(request: HttpRequest, principal: Principal, requestId: string): Promise<Reply> {
-    const key = `${principal.tenant}\0${principal.id}`;
-    this.#admit(key);
-    let release = once(() => this.#release(key));
-    // A body that is still on its way holds no place: clients that send slowly would keep everybody else out.
-    const readBody = async (): Promise<Uint8Array> => {
-      release();
-      const body = await request.readBody();
-      this.#admit(key);
-      release = once(() => this.#release(key));
-      return body;
+    const place = this.#places.of(principal);
+    place.take();
+    const { method, path, query, headers } = request;
+    const placed: GatewayRequest = {
+      method,
+      path,
+      query,
+      headers,
+      // A body that is still on its way holds no place: clients that send slowly would keep everybody else out.
+      readBody: async () => {
+        place.leave();
+        const body = await request.readBody();
+        place.take();
+        return body;
+      },
+      onDisconnect: (run) => request.onDisconnect(run),
     };
     try {
-      const reply = await this.#dispatch({ ...request, readBody }, principal, requestId);
+      const reply = await this.#dispatch(placed, this.#context(request, principal, requestId));
       // Streams that listen hold no place once they are open: they have caps of their own.
-      if (reply.pending === undefined) release();
-      else void reply.pending.then(() => release());
+      if (reply.pending === undefined) place.leave();
+      else void reply.pending.then(() => place.leave());
       return reply;
     } catch (error) {
-      release();
+      place.leave();
       throw error;
     }
   }
 
-  #admit(key: string): void {
-    const { limits } = this.#options;
-    const mine = this.#perPrincipal.get(key) ?? 0;
-    if (this.#draining)
-      throw new PlatformError('SHUTTING_DOWN', 'The gateway is shutting down. Connect again in a moment.', {
-        retryAfterSeconds: 1,
-      });
-    if (mine >= limits.inFlightPerPrincipal)
-      throw new PlatformError(
-        'TOO_MANY_REQUESTS',
-        `You have ${mine} requests in flight, the most allowed. Wait for some to end.`,
-        { retryAfterSeconds: 1 },
-      );
-    if (this.#inFlight >= limits.inFlight)
-      throw new PlatformError(
-        'OVERLOADED',
-        'The gateway has as many requests in flight as it takes. Try again in a moment.',
-        { retryAfterSeconds: 1 },
-      );
-    this.#perPrincipal.set(key, mine + 1);
-    this.#inFlight++;
-  }
-
-  #release(key: string): void {
-    this.#inFlight--;
-    const mine = (this.#perPrincipal.get(key) ?? 1) - 1;
-    this.#perPrincipal.set(key, mine);
-    // A map whose keys come and go with every request keeps the requests alive: idle callers stay until there are many.
-    if (mine === 0 && this.#perPrincipal.size > MAX_IDLE_PRINCIPALS) this.#perPrincipal.delete(key);
-  }
-
-  #dispatch(request: HttpRequest, principal: Principal, requestId: string): Promise<Reply> {
-    const context = this.#context(request, principal, requestId);
+  #dispatch(request: GatewayRequest, context: Context): Promise<Reply> {
+    const { principal } = context;
     if (Gateway.owns(request.path)) {
       checkScope(principal);
       return this.#options.gateway.handle(request, context);
@@ -246,14 +221,5 @@ function traceOf(request: HttpRequest): Trace | undefined {
     traceparent,
     ...(tracestate === undefined ? {} : { tracestate }),
     ...(baggage === undefined ? {} : { baggage }),
-  };
-}
-
-function once(run: () => void): () => void {
-  let done = false;
-  return () => {
-    if (done) return;
-    done = true;
-    run();
   };
 }

@@ -1,8 +1,8 @@
 /**
- * Header names and values as the pipeline wants them. Node's own `headers` would build the same object more slowly and
- * would not say which names came twice.
+ * Header names and values as the pipeline wants them: whatever the names are called, and saying which came twice.
  */
 
+import type { IncomingMessage } from 'node:http';
 import type { HeaderMap } from '../protocol/era-2026.ts';
 
 export interface RequestHeaders {
@@ -13,27 +13,21 @@ export interface RequestHeaders {
 
 const NONE: readonly string[] = [];
 
-/** Spellings seen so far: clients send the same few with every request. */
-const LOWER = new Map<string, string>();
-const MAX_SPELLINGS = 256;
-
-function lower(name: string): string {
-  const known = LOWER.get(name);
-  if (known !== undefined) return known;
-  const lowered = name.toLowerCase();
-  if (LOWER.size < MAX_SPELLINGS) LOWER.set(name, lowered);
-  return lowered;
+export function readHeaders(message: Pick<IncomingMessage, 'headers' | 'rawHeaders'>): RequestHeaders {
+  const { headers, rawHeaders } = message;
+  // Node has read them for itself already. Where no name came twice and none was lost, its reading is as good as ours.
+  if (Object.keys(headers).length * 2 === rawHeaders.length) return { headers, duplicates: NONE };
+  return readSlowly(rawHeaders);
 }
 
-/** @param raw - Names and values in turn, as they arrived. */
-export function readHeaders(raw: readonly string[]): RequestHeaders {
+function readSlowly(raw: readonly string[]): RequestHeaders {
   // A null prototype: a header may be called anything.
   const headers: Record<string, string> = Object.create(null) as Record<string, string>;
-  let duplicates: string[] | undefined;
+  const duplicates: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = lower(raw[i] ?? '');
+    const name = (raw[i] ?? '').toLowerCase();
     if (headers[name] === undefined) headers[name] = raw[i + 1] ?? '';
-    else (duplicates ??= []).push(name);
+    else duplicates.push(name);
   }
-  return { headers, duplicates: duplicates ?? NONE };
+  return { headers, duplicates };
 }

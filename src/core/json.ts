@@ -43,6 +43,7 @@ const COMMA = 44;
 /** The text is not JSON; `JSON.parse` has the better words for where. */
 class Malformed extends Error {}
 
+/** Its inner methods are private by type only: a private name is checked at each call, and no code is hotter. */
 class Scanner {
   readonly text: string;
   readonly maxDepth: number;
@@ -54,7 +55,7 @@ class Scanner {
   }
 
   /** Moves to the next character that is not white space and returns its code. */
-  #next(): number {
+  private next(): number {
     const { text } = this;
     let code = text.charCodeAt(this.position);
     while (code === 32 || code === 10 || code === 13 || code === 9) code = text.charCodeAt(++this.position);
@@ -63,47 +64,47 @@ class Scanner {
 
   /** Skips one value. Objects whose nesting is at most `record` are returned with their members. */
   value(depth: number, record: number): RawObject | undefined {
-    const code = this.#next();
+    const code = this.next();
     if (code === QUOTE) {
-      this.#string();
+      this.string();
       return undefined;
     }
-    if (code === OPEN_BRACE) return this.#object(depth + 1, record);
+    if (code === OPEN_BRACE) return this.object(depth + 1, record);
     if (code === OPEN_BRACKET) {
-      this.#array(depth + 1);
+      this.array(depth + 1);
       return undefined;
     }
-    this.#primitive();
+    this.primitive();
     return undefined;
   }
 
   /** The positions of the elements of the array that is the whole text; `undefined` when it is no array. */
   elements(): { start: number; end: number }[] | undefined {
-    if (this.#next() !== OPEN_BRACKET) return undefined;
+    if (this.next() !== OPEN_BRACKET) return undefined;
     const found: { start: number; end: number }[] = [];
     this.position++;
-    if (this.#next() === CLOSE_BRACKET) return this.#last(found);
+    if (this.next() === CLOSE_BRACKET) return this.last(found);
     for (;;) {
-      this.#next();
+      this.next();
       const start = this.position;
       this.value(1, 0);
       found.push({ start, end: this.position });
-      const code = this.#next();
-      if (code === CLOSE_BRACKET) return this.#last(found);
+      const code = this.next();
+      if (code === CLOSE_BRACKET) return this.last(found);
       this.position++;
       if (code !== COMMA) throw new Malformed();
     }
   }
 
   /** What stands behind the closing bracket makes the text no JSON. */
-  #last<Found>(found: Found): Found {
+  private last<Found>(found: Found): Found {
     this.position++;
-    if (!Number.isNaN(this.#next())) throw new Malformed();
+    if (!Number.isNaN(this.next())) throw new Malformed();
     return found;
   }
 
   /** Leaves the position behind the closing quote. Runs at the speed of `indexOf`. */
-  #string(): void {
+  private string(): void {
     const { text } = this;
     let end = this.position;
     for (;;) {
@@ -116,7 +117,7 @@ class Scanner {
     this.position = end + 1;
   }
 
-  #primitive(): void {
+  private primitive(): void {
     const { text } = this;
     const start = this.position;
     for (;;) {
@@ -128,7 +129,7 @@ class Scanner {
     if (this.position === start) throw new Malformed();
   }
 
-  #enter(depth: number): void {
+  private enter(depth: number): void {
     if (depth > this.maxDepth) {
       throw new PlatformError(
         'INVALID_REQUEST',
@@ -138,50 +139,54 @@ class Scanner {
     this.position++;
   }
 
-  #array(depth: number): void {
-    this.#enter(depth);
-    if (this.#next() === CLOSE_BRACKET) {
+  private array(depth: number): void {
+    this.enter(depth);
+    if (this.next() === CLOSE_BRACKET) {
       this.position++;
       return;
     }
     for (;;) {
       this.value(depth, 0);
-      const code = this.#next();
+      const code = this.next();
       this.position++;
       if (code === CLOSE_BRACKET) return;
       if (code !== COMMA) throw new Malformed();
     }
   }
 
-  #object(depth: number, record: number): RawObject | undefined {
+  private object(depth: number, record: number): RawObject | undefined {
     const start = this.position;
     const members: RawEntry[] = [];
-    const seen = new SeenKeys();
-    this.#enter(depth);
-    if (this.#next() === CLOSE_BRACE) {
+    const keys: string[] = [];
+    let many: Set<string> | undefined;
+    this.enter(depth);
+    if (this.next() === CLOSE_BRACE) {
       this.position++;
       return record > 0 ? { start, end: this.position, members } : undefined;
     }
     for (;;) {
-      const key = this.#key();
-      seen.add(key);
-      if (this.#next() !== COLON) throw new Malformed();
+      const key = this.key();
+      if (keys.length < FEW) {
+        if (keys.includes(key)) throw duplicate(key);
+        keys.push(key);
+      } else many = addKey(many ?? new Set(keys), key);
+      if (this.next() !== COLON) throw new Malformed();
       this.position++;
-      this.#next();
+      this.next();
       const valueStart = this.position;
       const object = this.value(depth, record - 1);
       if (record > 0) members.push({ key, start: valueStart, end: this.position, object });
-      const code = this.#next();
+      const code = this.next();
       this.position++;
       if (code === CLOSE_BRACE) return record > 0 ? { start, end: this.position, members } : undefined;
       if (code !== COMMA) throw new Malformed();
     }
   }
 
-  #key(): string {
-    if (this.#next() !== QUOTE) throw new Malformed();
+  private key(): string {
+    if (this.next() !== QUOTE) throw new Malformed();
     const start = this.position;
-    this.#string();
+    this.string();
     const inner = this.text.slice(start + 1, this.position - 1);
     if (!inner.includes('\\')) return inner;
     try {
@@ -192,21 +197,12 @@ class Scanner {
   }
 }
 
-/** Few keys are compared one by one, many in a set: most objects are small, and a set costs more than they do. */
-class SeenKeys {
-  #few: string[] = [];
-  #many: Set<string> | undefined;
+/** Few keys are compared one by one: most objects are small, and a set costs more than they do. */
+const FEW = 8;
 
-  add(key: string): void {
-    if (this.#many === undefined && this.#few.length < 8) {
-      if (this.#few.includes(key)) throw duplicate(key);
-      this.#few.push(key);
-      return;
-    }
-    this.#many ??= new Set(this.#few);
-    if (this.#many.has(key)) throw duplicate(key);
-    this.#many.add(key);
-  }
+function addKey(keys: Set<string>, key: string): Set<string> {
+  if (keys.has(key)) throw duplicate(key);
+  return keys.add(key);
 }
 
 function duplicate(key: string): PlatformError {

@@ -266,6 +266,8 @@ export type PlatformEvent = CallEvent;
 
 /** One port for listeners; `emit` returns at once and a failing listener disturbs nobody. */
 export interface EventPort {
+  /** Whether anybody listens; without listeners an event need not be made. */
+  readonly isHeard: boolean;
   emit(event: PlatformEvent): void;
   subscribe(listener: (event: PlatformEvent) => void): () => void;
 }

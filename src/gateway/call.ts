@@ -89,7 +89,7 @@ export class CallRunner {
       );
     }
     this.#checkHeaders(resolved, request.message, request.caller);
-    return this.#observed(request, resolved);
+    return await this.#observed(request, resolved);
   }
 
   /** The gateway's own two tools, while they stand in for a long list. A registered tool of that name wins. */
@@ -173,9 +173,11 @@ export class CallRunner {
       traceparent: context.trace.traceparent,
       tags: ended.outcome === undefined ? undefined : resolved.published?.definition.tags,
     });
-    events.emit(event('call-started', NOT_ENDED));
-    const end = (outcome: CallEvent['outcome'], errorCode?: string): void =>
+    if (events.isHeard) events.emit(event('call-started', NOT_ENDED));
+    const end = (outcome: CallEvent['outcome'], errorCode?: string): void => {
+      if (!events.isHeard) return;
       events.emit(event('call-ended', { durationMs: clock.monotonicMs() - startedMs, outcome, errorCode }));
+    };
     try {
       if (refusal !== undefined) throw refusal;
       const text = await this.#ledgered(request, resolved);

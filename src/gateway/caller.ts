@@ -23,7 +23,10 @@ export interface Caller {
 /** Client capabilities that this gateway can relay to a target. Extensions only as far as we route them. */
 const RELAYED_EXTENSIONS: ReadonlySet<string> = new Set(['io.modelcontextprotocol/ui']);
 
+const NO_CAPABILITIES: Readonly<Record<string, unknown>> = Object.freeze({});
+
 function relayedCapabilities(caller: Caller): Readonly<Record<string, unknown>> {
+  if (Object.keys(caller.capabilities).length === 0) return NO_CAPABILITIES;
   const out: Record<string, unknown> = {};
   if (caller.modern || caller.ask !== undefined) {
     for (const key of ['elicitation', 'sampling', 'roots'])

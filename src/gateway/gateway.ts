@@ -165,7 +165,7 @@ export class Gateway {
     const elements = text.trimStart().startsWith('[') ? arrayElements(text) : undefined;
     if (elements !== undefined) return this.#legacy.batch(decodeBatch(elements), at);
     const message = decodeMessage(text);
-    if (isModern(message)) return this.#modern.handle(message, request, at);
+    if (isModern(message)) return await this.#modern.handle(message, request, at);
     if (headerValue(request.headers, 'mcp-protocol-version')?.trim() === MODERN_VERSION) {
       // The era by header: nothing is answered, and nothing in this revision is told this way.
       if (message.kind === 'notification') return emptyReply(202);

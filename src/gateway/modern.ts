@@ -44,7 +44,7 @@ export class ModernHandler {
     this.#parts = parts;
   }
 
-  async handle(
+  handle(
     message: Message,
     request: GatewayRequest,
     at: { readonly endpoint: Endpoint; readonly context: Context; readonly accepts: Accepts },
@@ -54,12 +54,10 @@ export class ModernHandler {
       checkEnvelope(message, request.headers);
     } catch (error) {
       const { status } = toPlatformError(error);
-      return jsonReply(
-        status,
-        errorMessage(message.idText, toRpcError(error, { modern: true, requestId: context.requestId })),
-      );
+      const text = errorMessage(message.idText, toRpcError(error, { modern: true, requestId: context.requestId }));
+      return Promise.resolve(jsonReply(status, text));
     }
-    if (message.kind === 'notification') return emptyReply(202);
+    if (message.kind === 'notification') return Promise.resolve(emptyReply(202));
     if (message.method === 'subscriptions/listen') return this.#listen(message, at);
     const responder = new Responder({
       clock: this.#parts.clock,

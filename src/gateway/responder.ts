@@ -26,14 +26,13 @@ export type Part = string | Uint8Array;
 export class Responder {
   readonly reply: Promise<Reply>;
   readonly #options: ResponderOptions;
-  #resolve: (reply: Reply) => void = () => {};
-  #ended: () => void = () => {};
+  #resolve: (reply: Reply) => void = NOTHING;
+  #ended: () => void = NOTHING;
   #stream: EventStream | undefined;
   #logged: LoggedStream | undefined;
-  readonly #done: { status: number; parts: readonly Part[]; headers: Readonly<Record<string, string>> | undefined }[] =
-    [];
+  /** Made with the first of several answers, or when a stream must repeat it. */
+  #done: Done[] | undefined;
   #count = 0;
-  #closeListeners: (() => void)[] = [];
 
   constructor(options: ResponderOptions) {
     this.#options = options;
@@ -47,12 +46,6 @@ export class Responder {
     return this.#options.acceptsSse;
   }
 
-  /** Calls back when the client closes a stream before its end. */
-  onStreamClose(run: () => void): void {
-    if (this.#stream === undefined) this.#closeListeners.push(run);
-    else this.#stream.onClose(run);
-  }
-
   #streaming(): EventStream {
     if (this.#stream !== undefined) return this.#stream;
     const stream = new EventStream(this.#options.clock);
@@ -63,8 +56,7 @@ export class Responder {
       if (log.primed) this.#logged.prime(stream);
       this.#logged.attach(stream);
     }
-    for (const run of this.#closeListeners) stream.onClose(run);
-    for (const done of this.#done) this.#write(join(done.parts));
+    for (const done of this.#done ?? []) this.#write(join(done.parts));
     const pending = new Promise<void>((resolve) => {
       this.#ended = resolve;
     });
@@ -92,14 +84,19 @@ export class Responder {
    */
   finish(status: number, parts: readonly Part[], headers?: Readonly<Record<string, string>>): void {
     this.#count++;
-    this.#done.push({ status, parts, headers });
     const last = this.#count === this.#options.expected;
     if (this.#stream !== undefined) {
       this.#write(join(parts));
       if (last) this.#end();
       return;
     }
-    if (last) this.#resolve(this.#json());
+    if (!this.#options.isBatch) {
+      const own = this.#options.headers;
+      this.#resolve(jsonReply(status, parts, headers === undefined ? own : { ...own, ...headers }));
+      return;
+    }
+    (this.#done ??= []).push({ parts });
+    if (last) this.#resolve(this.#array());
   }
 
   #end(): void {
@@ -108,20 +105,19 @@ export class Responder {
     this.#ended();
   }
 
-  #json(): Reply {
-    const { isBatch, headers } = this.#options;
-    const first = this.#done[0];
-    if (!isBatch && first !== undefined) {
-      return jsonReply(
-        first.status,
-        first.parts,
-        first.headers === undefined ? headers : { ...headers, ...first.headers },
-      );
-    }
+  #array(): Reply {
     const parts: Part[] = ['['];
-    for (const done of this.#done) parts.push(...(parts.length > 1 ? [','] : []), ...done.parts);
-    return jsonReply(200, [...parts, ']'], headers);
+    for (const done of this.#done ?? []) parts.push(...(parts.length > 1 ? [','] : []), ...done.parts);
+    return jsonReply(200, [...parts, ']'], this.#options.headers);
   }
+}
+
+interface Done {
+  readonly parts: readonly Part[];
+}
+
+function NOTHING(): void {
+  // Until the promise is there.
 }
 
 function join(parts: readonly Part[]): string {

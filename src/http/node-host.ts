@@ -67,15 +67,16 @@ function discard(message: IncomingMessage): void {
 }
 
 /** Reads a body. What is too large is refused as soon as that is known. */
-async function readBody(message: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<Uint8Array> {
+function readBody(message: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<Uint8Array> {
   const { maxBytes, budget } = limits;
   const tooLarge = (): PlatformError =>
     new PlatformError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes. Send less, or a reference.`);
-  // Without a length it may become as large as any.
-  const announced = Number(message.headers['content-length'] ?? maxBytes);
-  if (announced > maxBytes && message.headers['content-length'] !== undefined) throw tooLarge();
-  if (announced > SMALL_BODY_BYTES) budget.reserve(announced, response);
   return new Promise((resolve, reject) => {
+    const length = message.headers['content-length'];
+    // Without a length it may become as large as any.
+    const announced = length === undefined ? maxBytes : Number(length);
+    if (announced > maxBytes) throw tooLarge();
+    if (announced > SMALL_BODY_BYTES) budget.reserve(announced, response);
     let first: Buffer | undefined;
     let rest: Buffer[] | undefined;
     let size = 0;

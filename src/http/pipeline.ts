@@ -70,7 +70,8 @@ export class Pipeline {
       if (request.method === 'OPTIONS') return this.#preflight(cors);
       const health = this.#health(request);
       if (health !== undefined) return await health;
-      const principal = await authenticator.authenticate(request.headers);
+      const found = authenticator.authenticate(request.headers);
+      const principal = found instanceof Promise ? await found : found;
       const reply = await this.#admitted(request, principal, requestId);
       return cors['access-control-allow-origin'] === undefined
         ? reply
@@ -119,11 +120,12 @@ export class Pipeline {
       query,
       headers,
       // A body that is still on its way holds no place: clients that send slowly would keep everybody else out.
-      readBody: async () => {
+      readBody: () => {
         place.leave();
-        const body = await request.readBody();
-        place.take();
-        return body;
+        return request.readBody().then((body) => {
+          place.take();
+          return body;
+        });
       },
       onDisconnect: (run) => request.onDisconnect(run),
     };

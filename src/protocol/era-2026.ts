@@ -11,7 +11,6 @@ import type { Message } from './message.ts';
 import {
   META_CLIENT_CAPABILITIES,
   META_LOG_LEVEL,
-  META_PREFIX,
   META_SERVER_INFO,
   META_VERSION,
   MODERN_VERSION,
@@ -181,9 +180,11 @@ export function checkHeaderParameters(parameters: readonly HeaderParameter[], ar
   }
 }
 
-/** `_meta` members that may travel on: nothing of the protocol's own, no progress token. */
-export function travellingMeta(meta: readonly RawMember[]): RawMember[] {
-  return meta.filter((member) => !member.key.startsWith(META_PREFIX) && member.key !== 'progressToken');
+/** `_meta` members that may travel on: all but the progress token, which is minted anew for each hop. */
+export function travellingMeta(meta: readonly RawMember[]): readonly RawMember[] {
+  return meta.some((member) => member.key === 'progressToken')
+    ? meta.filter((member) => member.key !== 'progressToken')
+    : meta;
 }
 
 export function logLevelOf(message: Message): string | undefined {

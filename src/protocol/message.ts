@@ -2,7 +2,8 @@
 
 import { PlatformError } from '../core/errors.ts';
 import type { RawEntry, RawMember, RawObject, Scanned } from '../core/json.ts';
-import { isObject, rawMembers, scan, textOf } from '../core/json.ts';
+import { isObject, scan, textOf } from '../core/json.ts';
+import { META_PREFIX } from './versions.ts';
 
 const MAX_ID_BYTES = 1024;
 const NO_MEMBERS: readonly RawMember[] = [];
@@ -15,7 +16,7 @@ export interface Message {
   readonly method: string;
   /** Members of `params` but for `_meta`. */
   readonly params: readonly RawMember[];
-  /** Members of `params._meta`. */
+  /** Members of `params._meta` that are not the protocol's own. */
   readonly meta: readonly RawMember[];
   readonly parsed: Readonly<Record<string, unknown>>;
   readonly parsedMeta: Readonly<Record<string, unknown>>;
@@ -110,6 +111,15 @@ function decode(text: string, value: unknown, at: { object: RawObject | undefine
   };
 }
 
+/** Members of `_meta` as text. The protocol's own are read where they are parsed, and never travel on. */
+function travelling(text: string, meta: RawObject): readonly RawMember[] {
+  let found: RawMember[] | undefined;
+  for (const { key, start, end } of meta.members) {
+    if (!key.startsWith(META_PREFIX)) (found ??= []).push({ key, text: text.slice(start, end) });
+  }
+  return found ?? NO_MEMBERS;
+}
+
 function splitParams(
   text: string,
   object: RawObject,
@@ -126,7 +136,7 @@ function splitParams(
     const value = parsed['_meta'];
     if (entry.object === undefined || !isObject(value))
       throw new PlatformError('INVALID_PARAMS', '"params._meta" must be an object.');
-    meta = rawMembers(text, entry.object);
+    meta = travelling(text, entry.object);
     parsedMeta = value;
   }
   return { params, meta, parsed, parsedMeta };

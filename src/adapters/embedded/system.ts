@@ -19,6 +19,9 @@ export const systemIds: IdSource = { uuid: () => randomUUID() };
 export function createEventPort(log: Logger): EventPort {
   const listeners = new Set<(event: PlatformEvent) => void>();
   return {
+    get isHeard() {
+      return listeners.size > 0;
+    },
     emit: (event) => {
       for (const listener of listeners) {
         try {

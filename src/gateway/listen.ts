@@ -51,7 +51,8 @@ const LIST_CHANGED: Readonly<
 };
 
 export class Announcer {
-  readonly #listeners = new Set<Listener>();
+  /** With how many changes had been waiting to be told when each came: those are older than it. */
+  readonly #listeners = new Map<Listener, number>();
   readonly #streams = new Map<EventStream, { readonly principal: Principal; end(): void }>();
   readonly #clock: Clock;
   readonly #serverInfo: string;
@@ -78,9 +79,10 @@ export class Announcer {
   #announce(): void {
     const changes = this.#pending;
     this.#pending = [];
-    for (const listener of this.#listeners) {
+    for (const [listener, older] of this.#listeners) {
+      this.#listeners.set(listener, 0);
       const told = new Set<string>();
-      for (const notification of changes.flatMap((change) => notificationsFor(listener, change))) {
+      for (const notification of changes.slice(older).flatMap((change) => notificationsFor(listener, change))) {
         const key = 'uri' in notification ? `${notification.method} ${notification.uri}` : notification.method;
         if (told.has(key) || !listener.wants(notification)) continue;
         told.add(key);
@@ -90,7 +92,7 @@ export class Announcer {
   }
 
   add(listener: Listener): () => void {
-    this.#listeners.add(listener);
+    this.#listeners.set(listener, this.#pending.length);
     return () => this.#listeners.delete(listener);
   }
 

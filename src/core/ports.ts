@@ -222,6 +222,8 @@ export interface Invocation {
   readonly payload: string;
   /** `clientContext.custom` of the Lambda context; values are strings. */
   readonly clientContext?: Readonly<Record<string, string>>;
+  /** The whole client context as JSON text, as an AWS client sent it; wins over `clientContext`. */
+  readonly rawClientContext?: string;
 }
 
 export interface InvocationResult {
@@ -229,15 +231,40 @@ export interface InvocationResult {
   readonly payload: string;
   /** Present when the function failed; `Unhandled` or `Handled`, as in `X-Amz-Function-Error`. */
   readonly functionError?: string;
+  /** `$LATEST` or a version's number: what an alias led to. */
   readonly executedVersion: string;
   readonly durationMs: number;
   readonly coldStart: boolean;
+  /** The last 4 KB of what the invocation wrote. */
+  readonly logTail?: string;
+}
+
+/** How a streamed invocation ended. */
+export interface StreamEnding {
+  /** As in {@link InvocationResult}; a function may fail in the middle of its stream. */
+  readonly functionError?: string;
+  /** JSON text of the error, when there is one. */
+  readonly errorPayload?: string;
+  readonly logTail?: string;
+}
+
+/** An invocation whose answer arrives piece by piece, at most 200 MB. */
+export interface StreamedInvocation {
+  /** `application/vnd.awslambda.http-integration-response` for an HTTP answer with its prelude. */
+  readonly contentType: string;
+  readonly executedVersion: string;
+  /** Ends early when the function fails; ending the iteration early lets the rest go. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Settles once the body has ended; never rejects. */
+  readonly ending: Promise<StreamEnding>;
 }
 
 export interface FunctionInvoker {
   readonly label: BackendLabel;
   /** @throws PlatformError `FUNCTION_NOT_FOUND`, `FUNCTION_THROTTLED`, `FUNCTION_TIMEOUT`, `PAYLOAD_TOO_LARGE`. */
   invoke(invocation: Invocation, context: RequestContext): Promise<InvocationResult>;
+  /** The same, handing on each piece as the function writes it. @throws PlatformError as {@link invoke}. */
+  invokeStream?(invocation: Invocation, context: RequestContext): Promise<StreamedInvocation>;
   list(): readonly FunctionInfo[];
 }
 

@@ -6,20 +6,22 @@
 import type { Context } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import { isObject, textOf } from '../core/json.ts';
-import type { CallEvent, Clock, EventPort } from '../core/ports.ts';
+import type { Clock, EventPort } from '../core/ports.ts';
 import type { TargetCall } from '../core/target.ts';
 import type { Decision, Policy } from '../policy/decide.ts';
-import type { HeaderMap } from '../protocol/era-2026.ts';
+import type { HeaderParameter } from '../protocol/era-2026.ts';
 import { checkHeaderParameters, travellingMeta } from '../protocol/era-2026.ts';
 import type { Message } from '../protocol/message.ts';
 import { MODERN_VERSION } from '../protocol/versions.ts';
+import { CallExchange, canBeAsked, relayedCapabilities } from './caller.ts';
 import type { Caller } from './caller.ts';
 import { asToolResult, codeOf, isInputRequired, outcomeOf, outcomeOfResult } from './call-outcome.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { HoldTable, Turn } from './hold.ts';
+import type { HoldTable } from './hold.ts';
 import { RunningCall, requestDigest } from './hold.ts';
 import { answerRound, checkQuestions, valuesOf } from './input-rounds.ts';
 import type { Ledger } from './ledger.ts';
+import { Observation } from './observation.ts';
 import { actionOf, publicResult, requestedName, resolve } from './resolve.ts';
 import type { Resolved } from './resolve.ts';
 import { RESULT_URI } from './results.ts';
@@ -33,6 +35,7 @@ import type { Endpoint, View } from './view.ts';
 /** Rounds of questions that a modern target may put to a legacy client within one call; the SDKs' own cap. */
 const MAX_ROUNDS = 8;
 const MAX_HOPS = 4;
+const NO_PARAMETERS: readonly HeaderParameter[] = [];
 /** The only requests that 2026-07-28 lets answer with `input_required`. */
 const MAY_BE_ASKED: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read']);
 
@@ -78,18 +81,26 @@ export class CallRunner {
       if (searched !== undefined) return searched;
     }
     const resolved = resolve(view, endpoint, message);
-    const decision = resolved && (await this.#decide(request, resolved));
+    const decided = resolved && this.#decide(request, resolved);
+    const decision = decided instanceof Promise ? await decided : decided;
     if (resolved === undefined || decision === undefined || !(decision.allowed || decision.visible))
       throw await this.#unknown(request);
-    if (!decision.allowed) return this.#observed(request, resolved, refusedBy(decision, message));
-    if (context.hops >= MAX_HOPS) {
-      throw new PlatformError(
-        'GATEWAY_LOOP',
-        `The call has passed ${context.hops} gateways. Look for a gateway that lists itself as a target.`,
-      );
+    if (decision.allowed) checkCall(request, resolved);
+    const observation = this.#observe(request, resolved);
+    try {
+      refuseUnlessAllowed(decision, message);
+      const text = await this.#ledgered(request, resolved);
+      observation?.end(outcomeOfResult(text));
+      return text;
+    } catch (error) {
+      return toldAsResult(error, { request, resolved, observation });
     }
-    this.#checkHeaders(resolved, request.message, request.caller);
-    return await this.#observed(request, resolved);
+  }
+
+  /** Listeners hear of the call from here to its end; `undefined` when nobody listens. */
+  #observe(request: CallRequest, resolved: Resolved): Observation | undefined {
+    const { events, clock } = this.#parts;
+    return events.isHeard ? new Observation({ events, clock, request, resolved }) : undefined;
   }
 
   /** The gateway's own two tools, while they stand in for a long list. A registered tool of that name wins. */
@@ -114,7 +125,7 @@ export class CallRunner {
     return this.run({ ...request, message: innerCall(message, args['name']) });
   }
 
-  #decide(request: CallRequest, resolved: Resolved): Promise<Decision> {
+  #decide(request: CallRequest, resolved: Resolved): Promise<Decision> | Decision {
     const { context, message } = request;
     const args = message.parsed['arguments'];
     return this.#parts.policy.decide({
@@ -146,52 +157,6 @@ export class CallRunner {
     );
   }
 
-  /** Row 13 of the ladder; the headers name arguments, so the tool must be known first. */
-  #checkHeaders(resolved: Resolved, message: Message, caller: Caller): void {
-    const headers: HeaderMap = caller.headers;
-    const parameters = resolved.published?.headers ?? [];
-    if (caller.modern && parameters.length > 0) checkHeaderParameters(parameters, message.parsed['arguments'], headers);
-  }
-
-  /** @param refusal - Why the call may not be made; it is told as a call that was denied. */
-  async #observed(request: CallRequest, resolved: Resolved, refusal?: PlatformError): Promise<string> {
-    const { events, clock } = this.#parts;
-    const { context, message } = request;
-    const startedMs = clock.monotonicMs();
-    const event = (type: CallEvent['type'], ended: Ended): CallEvent => ({
-      type,
-      requestId: context.requestId,
-      tenant: context.tenant,
-      principal: context.principal.id,
-      method: message.method,
-      target: resolved.target.id,
-      name: resolved.name,
-      atMs: clock.nowMs(),
-      durationMs: ended.durationMs,
-      outcome: ended.outcome,
-      errorCode: ended.errorCode,
-      traceparent: context.trace.traceparent,
-      tags: ended.outcome === undefined ? undefined : resolved.published?.definition.tags,
-    });
-    if (events.isHeard) events.emit(event('call-started', NOT_ENDED));
-    const end = (outcome: CallEvent['outcome'], errorCode?: string): void => {
-      if (!events.isHeard) return;
-      events.emit(event('call-ended', { durationMs: clock.monotonicMs() - startedMs, outcome, errorCode }));
-    };
-    try {
-      if (refusal !== undefined) throw refusal;
-      const text = await this.#ledgered(request, resolved);
-      end(outcomeOfResult(text));
-      return text;
-    } catch (error) {
-      const failure = asToolResult(error, request, { target: resolved.target.id, requestId: context.requestId });
-      const outcome = outcomeOf(error);
-      end(failure === undefined || outcome === 'denied' ? outcome : 'tool-error', codeOf(error));
-      if (failure === undefined) throw error;
-      return failure;
-    }
-  }
-
   #ledgered(request: CallRequest, resolved: Resolved): Promise<string> {
     const { caller, context, message } = request;
     if (caller.idempotencyKey === undefined || message.method !== 'tools/call') return this.#once(request, resolved);
@@ -207,22 +172,41 @@ export class CallRunner {
   }
 
   async #once(request: CallRequest, resolved: Resolved): Promise<string> {
-    const { holds, results } = this.#parts;
     const { message, caller, context, endpoint } = request;
-    const ours = caller.modern && holds.isOurs(message, context.principal);
-    if (caller.modern && !ours && message.parsed['requestState'] !== undefined)
-      await this.#checkState(request, resolved);
-    const running = ours
-      ? holds.resume(message, resolved.target.id, { caller, principal: context.principal })
-      : this.#start(request, resolved);
-    if (ours) context.onAbort((reason) => running.context.abort(reason));
-    const turn = await running.next();
-    const isPlain = turn.kind === 'result' && (caller.modern || !isInputRequired(turn.text));
-    const text = isPlain ? turn.text : await this.#bridged(turn, { request, resolved, running });
-    if (isPlain && isInputRequired(text)) checkQuestions(text, running.exchange.capabilities);
+    const held = message.parsed['requestState'] === undefined ? undefined : await this.#held(request, resolved);
+    const running = held ?? (canBeAsked(caller) ? this.#start(request, resolved) : undefined);
+    let text: string;
+    if (running === undefined) {
+      try {
+        // Without questions a call has one turn, and nobody who waits for it needs waking.
+        ({ text } = await resolved.target.call(
+          targetCall(request, resolved),
+          new CallExchange(caller, labelOf(request, resolved), nobodyAnswers),
+          context,
+        ));
+      } catch (error) {
+        text = await this.#afterFailure(error, request, resolved);
+      }
+    } else text = await this.#nextTurn(running, request, resolved);
+    if (isInputRequired(text)) text = await this.#asked(text, request, resolved);
     const shown = endpoint === '' && resolved.target.id !== 'registry' ? publicResult(text, resolved.target) : text;
+    const { results } = this.#parts;
     const isLarge = message.method === 'tools/call' && results.isLarge(shown);
     return isLarge ? results.offload(shown, context, caller.version) : shown;
+  }
+
+  /** The call that waits for this request's answers, when its state is ours. */
+  async #held(request: CallRequest, resolved: Resolved): Promise<RunningCall | undefined> {
+    const { message, caller, context } = request;
+    const { holds } = this.#parts;
+    if (!caller.modern) return undefined;
+    if (!holds.isOurs(message, context.principal)) {
+      await this.#checkState(request, resolved);
+      return undefined;
+    }
+    const running = holds.resume(message, resolved.target.id, { caller, principal: context.principal });
+    context.onAbort((reason) => running.context.abort(reason));
+    return running;
   }
 
   /** State that is not ours is a modern target's own and passes; an older target gave none. */
@@ -237,9 +221,9 @@ export class CallRunner {
   }
 
   #start(request: CallRequest, resolved: Resolved): RunningCall {
-    const { caller, context, endpoint } = request;
+    const { caller, context } = request;
     const running = new RunningCall(caller, {
-      label: endpoint === '' ? resolved.target.id : undefined,
+      label: labelOf(request, resolved),
       context,
       clock: this.#parts.clock,
     });
@@ -247,22 +231,28 @@ export class CallRunner {
     return running;
   }
 
-  /** A turn that is no plain result: a failure, questions to park, or questions that a legacy client is asked now. */
-  async #bridged(turn: Turn, at: { request: CallRequest; resolved: Resolved; running: RunningCall }): Promise<string> {
-    const { request, resolved, running } = at;
-    const { context, message } = request;
+  /** Up to the result of a call or its next questions, which are parked. */
+  async #nextTurn(running: RunningCall, request: CallRequest, resolved: Resolved): Promise<string> {
+    const turn = await running.next();
+    if (turn.kind === 'result') return turn.text;
     if (turn.kind === 'failed') return this.#afterFailure(turn.error, request, resolved);
-    if (turn.kind === 'questions' && !MAY_BE_ASKED.has(message.method)) {
+    const { context, message } = request;
+    if (!MAY_BE_ASKED.has(message.method)) {
       const error = new PlatformError('CLIENT_CANNOT_ANSWER', `Nobody can be asked during ${message.method}.`);
       running.abandon(error);
       throw error;
     }
-    if (turn.kind === 'questions')
-      return this.#parts.holds.park(running, resolved.target.id, {
-        principal: context.principal,
-        digest: requestDigest(message),
-      });
-    return this.#askLegacy(request, resolved, turn.text);
+    return this.#parts.holds.park(running, resolved.target.id, {
+      principal: context.principal,
+      digest: requestDigest(message),
+    });
+  }
+
+  /** A result that asks: a modern caller gets it when it can answer, a legacy one is asked now. */
+  #asked(text: string, request: CallRequest, resolved: Resolved): Promise<string> | string {
+    if (!request.caller.modern) return this.#askLegacy(request, resolved, text);
+    checkQuestions(text, relayedCapabilities(request.caller));
+    return text;
   }
 
   /**
@@ -277,10 +267,7 @@ export class CallRunner {
     const view = await catalogue.view(request.context.tenant, request.endpoint);
     const again = resolve(view, request.endpoint, request.message);
     if (again === undefined || again.published?.definition.text === resolved.published.definition.text) throw error;
-    const running = this.#start(request, again);
-    const turn = await running.next();
-    if (turn.kind === 'failed') throw turn.error;
-    return turn.kind === 'result' ? turn.text : this.#bridged(turn, { request, resolved: again, running });
+    return this.#nextTurn(this.#start(request, again), request, again);
   }
 
   /** A modern target asked: put its questions to the legacy client and call again with the answers. */
@@ -313,9 +300,40 @@ export class CallRunner {
   }
 }
 
-type Ended = Pick<CallEvent, 'durationMs' | 'outcome' | 'errorCode'>;
+/** The result that tells of a failure. @throws the failure, where it is no result. */
+function toldAsResult(
+  error: unknown,
+  at: { request: CallRequest; resolved: Resolved; observation: Observation | undefined },
+): string {
+  const { request, resolved, observation } = at;
+  const told = asToolResult(error, request, { target: resolved.target.id, requestId: request.context.requestId });
+  const outcome = outcomeOf(error);
+  observation?.end(told === undefined || outcome === 'denied' ? outcome : 'tool-error', codeOf(error));
+  if (told === undefined) throw error;
+  return told;
+}
 
-const NOT_ENDED: Ended = { durationMs: undefined, outcome: undefined, errorCode: undefined };
+/** Name to put in front of what a user reads, where an endpoint has more than one target. */
+function labelOf({ endpoint }: CallRequest, { target }: Resolved): string | undefined {
+  return endpoint === '' ? target.id : undefined;
+}
+
+function nobodyAnswers(): Promise<string> {
+  return Promise.reject(new PlatformError('CLIENT_CANNOT_ANSWER', 'The client did not say that it can be asked.'));
+}
+
+/** @throws PlatformError `GATEWAY_LOOP`, and `HEADER_MISMATCH` of row 13: the headers name arguments, so the tool must be known first. */
+function checkCall({ caller, context, message }: CallRequest, resolved: Resolved): void {
+  if (context.hops >= MAX_HOPS) {
+    throw new PlatformError(
+      'GATEWAY_LOOP',
+      `The call has passed ${context.hops} gateways. Look for a gateway that lists itself as a target.`,
+    );
+  }
+  const parameters = resolved.published?.headers ?? NO_PARAMETERS;
+  if (caller.modern && parameters.length > 0)
+    checkHeaderParameters(parameters, message.parsed['arguments'], caller.headers);
+}
 
 function targetCall(request: CallRequest, resolved: Resolved): TargetCall {
   const { message, caller } = request;
@@ -335,11 +353,11 @@ function targetCall(request: CallRequest, resolved: Resolved): TargetCall {
   };
 }
 
-/** The caller may see the thing, but not call it like this. */
-function refusedBy(decision: Decision, message: Message): PlatformError {
+/** @throws PlatformError `FORBIDDEN`: the caller may see the thing, but not call it like this. */
+function refuseUnlessAllowed(decision: Decision, message: Message): void {
+  if (decision.allowed) return;
   const rule = decision.rule ?? 'policy';
   const reason = decision.reason === undefined ? '' : `: ${decision.reason}`;
-  return new PlatformError('FORBIDDEN', `The rule "${rule}" refused this call of ${requestedName(message)}${reason}.`, {
-    rule,
-  });
+  const what = `The rule "${rule}" refused this call of ${requestedName(message)}${reason}.`;
+  throw new PlatformError('FORBIDDEN', what, { rule });
 }

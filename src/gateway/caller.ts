@@ -25,7 +25,14 @@ const RELAYED_EXTENSIONS: ReadonlySet<string> = new Set(['io.modelcontextprotoco
 
 const NO_CAPABILITIES: Readonly<Record<string, unknown>> = Object.freeze({});
 
-function relayedCapabilities(caller: Caller): Readonly<Record<string, unknown>> {
+/** Whether a target can put questions to the caller at all. */
+export function canBeAsked({ modern, ask, capabilities }: Caller): boolean {
+  if (!modern && ask === undefined) return false;
+  const { elicitation, sampling, roots } = capabilities;
+  return elicitation !== undefined || sampling !== undefined || roots !== undefined;
+}
+
+export function relayedCapabilities(caller: Caller): Readonly<Record<string, unknown>> {
   if (Object.keys(caller.capabilities).length === 0) return NO_CAPABILITIES;
   const out: Record<string, unknown> = {};
   if (caller.modern || caller.ask !== undefined) {

@@ -27,8 +27,7 @@ import { Ledger } from './ledger.ts';
 import { Announcer } from './listen.ts';
 import { Lists } from './lists.ts';
 import { ModernHandler } from './modern.ts';
-import type { Accepts } from './modern.ts';
-import type { GatewayRequest, Reply } from './reply.ts';
+import type { Accepts, GatewayRequest, Received, Reply } from './reply.ts';
 import { emptyReply, jsonReply, retryHeaders } from './reply.ts';
 import { ResultStore } from './results.ts';
 import type { ResultLimits } from './results.ts';
@@ -38,6 +37,7 @@ import type { SearchOptions } from './search.ts';
 import { SessionTable } from './sessions.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type { TargetSet } from './target-set.ts';
+import type { Endpoint } from './view.ts';
 
 const MAX_BATCH = 100;
 
@@ -132,14 +132,9 @@ export class Gateway {
   }
 
   /** Answers one request. Whatever goes wrong is a reply, never an exception. */
-  async handle(request: GatewayRequest, context: Context): Promise<Reply> {
+  handle(request: GatewayRequest, context: Context): Promise<Reply> {
     const isMcp = request.path === '/mcp' || request.path.startsWith('/mcp/');
-    try {
-      if (!this.#prepared.has(context.tenant)) await this.#prepare(context.tenant);
-      return await (isMcp ? this.#mcp(request, context) : this.#sseRoutes(request, context));
-    } catch (error) {
-      return isMcp ? failure(error, context) : sseFailure(error, context);
-    }
+    return isMcp ? this.#mcp(request, context) : this.#sseRoutes(request, context);
   }
 
   async #prepare(tenant: string): Promise<void> {
@@ -148,25 +143,36 @@ export class Gateway {
   }
 
   async #mcp(request: GatewayRequest, context: Context): Promise<Reply> {
-    const endpoint = request.path === '/mcp' ? '' : request.path.slice('/mcp/'.length);
-    // A target that does not exist and one that the caller may not see answer alike.
-    if (endpoint !== '' && (!isTargetId(endpoint) || this.#targets.get(context.tenant, endpoint) === undefined)) {
-      throw new PlatformError('NOT_FOUND', `Unknown target or not allowed: ${endpoint.slice(0, 80)}`);
+    try {
+      if (!this.#prepared.has(context.tenant)) await this.#prepare(context.tenant);
+      const at = { endpoint: this.#endpointOf(request, context), context, request, accepts: acceptsOf(request) };
+      if (request.method === 'GET') return await this.#legacy.get(at);
+      if (request.method === 'DELETE') return await this.#legacy.delete(at);
+      if (request.method !== 'POST') return methodNotAllowed('GET, POST, DELETE');
+      checkJson(request.headers);
+      if (!at.accepts.json && !at.accepts.sse)
+        throw new PlatformError('NOT_ACCEPTABLE', 'Accept must admit application/json or text/event-stream.');
+      return await this.#post(decodeUtf8(await request.readBody()), at);
+    } catch (error) {
+      return failure(error, context);
     }
-    const accepts = acceptsOf(request);
-    const at = { endpoint, context, request, accepts };
-    if (request.method === 'GET') return this.#legacy.get(at);
-    if (request.method === 'DELETE') return this.#legacy.delete(at);
-    if (request.method !== 'POST') return methodNotAllowed('GET, POST, DELETE');
-    checkJson(request.headers);
-    if (!accepts.json && !accepts.sse)
-      throw new PlatformError('NOT_ACCEPTABLE', 'Accept must admit application/json or text/event-stream.');
-    const text = decodeUtf8(await request.readBody());
+  }
+
+  /** A target that does not exist and one that the caller may not see answer alike. */
+  #endpointOf(request: GatewayRequest, context: Context): Endpoint {
+    if (request.path === '/mcp') return '';
+    const endpoint = request.path.slice('/mcp/'.length);
+    if (endpoint === '' || (isTargetId(endpoint) && this.#targets.get(context.tenant, endpoint) !== undefined))
+      return endpoint;
+    throw new PlatformError('NOT_FOUND', `Unknown target or not allowed: ${endpoint.slice(0, 80)}`);
+  }
+
+  #post(text: string, at: Received): Promise<Reply> | Reply {
     const elements = text.trimStart().startsWith('[') ? arrayElements(text) : undefined;
     if (elements !== undefined) return this.#legacy.batch(decodeBatch(elements), at);
     const message = decodeMessage(text);
-    if (isModern(message)) return await this.#modern.handle(message, request, at);
-    if (headerValue(request.headers, 'mcp-protocol-version')?.trim() === MODERN_VERSION) {
+    if (isModern(message)) return this.#modern.handle(message, at);
+    if (headerValue(at.request.headers, 'mcp-protocol-version')?.trim() === MODERN_VERSION) {
       // The era by header: nothing is answered, and nothing in this revision is told this way.
       if (message.kind === 'notification') return emptyReply(202);
       throw unclaimed(message);
@@ -175,13 +181,17 @@ export class Gateway {
   }
 
   async #sseRoutes(request: GatewayRequest, context: Context): Promise<Reply> {
-    if (request.path.endsWith('/sse')) {
-      return request.method === 'GET' ? this.#sse.connect(request, context) : methodNotAllowed('GET');
+    try {
+      if (!this.#prepared.has(context.tenant)) await this.#prepare(context.tenant);
+      if (request.path.endsWith('/sse'))
+        return request.method === 'GET' ? await this.#sse.connect(request, context) : methodNotAllowed('GET');
+      if (request.method !== 'POST') return methodNotAllowed('POST');
+      // Clients of the older server send JSON under any type or none.
+      checkEncoding(request.headers);
+      return await this.#sse.message(request, context, decodeUtf8(await request.readBody()));
+    } catch (error) {
+      return sseFailure(error, context);
     }
-    if (request.method !== 'POST') return methodNotAllowed('POST');
-    // Clients of the older server send JSON under any type or none.
-    checkEncoding(request.headers);
-    return this.#sse.message(request, context, decodeUtf8(await request.readBody()));
   }
 
   /** Says goodbye on every stream; calls under way go on, and their answers still go out. */

@@ -13,12 +13,10 @@ import { clientOf } from './legacy.ts';
 import type { LegacyDispatcher } from './legacy.ts';
 import type { Announcer, Notification } from './listen.ts';
 import type { Lists } from './lists.ts';
-import type { Accepts } from './modern.ts';
-import type { GatewayRequest, Reply } from './reply.ts';
+import type { GatewayRequest, Received, Reply } from './reply.ts';
 import { emptyReply, jsonReply, retryHeaders } from './reply.ts';
 import { Responder } from './responder.ts';
 import type { Session, SessionTable } from './sessions.ts';
-import type { Endpoint } from './view.ts';
 
 export interface LegacyHttpParts {
   readonly dispatcher: LegacyDispatcher;
@@ -28,13 +26,6 @@ export interface LegacyHttpParts {
   readonly clock: Clock;
   /** `off`: no session ids, GET and DELETE answer 405. */
   readonly sessionsOn: boolean;
-}
-
-export interface PostAt {
-  readonly endpoint: Endpoint;
-  readonly context: Context;
-  readonly request: GatewayRequest;
-  readonly accepts: Accepts;
 }
 
 function refuse(error: unknown, at: { idText: string; context: Context }, status?: number): Reply {
@@ -55,7 +46,7 @@ export class LegacyHttp {
     this.#parts = parts;
   }
 
-  async post(message: Message, at: PostAt): Promise<Reply> {
+  async post(message: Message, at: Received): Promise<Reply> {
     try {
       // A new handshake ignores the session id of an old one.
       if (message.method === 'initialize' && message.kind === 'request') return await this.#initialize(message, at);
@@ -68,7 +59,7 @@ export class LegacyHttp {
   }
 
   /** An array of messages, where an element that is no message gets an error of its own. */
-  async batch(messages: readonly (Message | MessageError)[], at: PostAt): Promise<Reply> {
+  async batch(messages: readonly (Message | MessageError)[], at: Received): Promise<Reply> {
     try {
       const session = await this.#session(at);
       const version = this.#version(at.request, session);
@@ -80,7 +71,7 @@ export class LegacyHttp {
     }
   }
 
-  async #session(at: PostAt): Promise<Session | undefined> {
+  async #session(at: Received): Promise<Session | undefined> {
     const token = headerValue(at.request.headers, 'mcp-session-id');
     if (token === undefined || !this.#parts.sessionsOn) return undefined;
     const session = await this.#parts.sessions.resume(token, at.context.principal, at.endpoint);
@@ -102,7 +93,7 @@ export class LegacyHttp {
     return session?.version ?? header;
   }
 
-  async #initialize(message: Message, at: PostAt): Promise<Reply> {
+  async #initialize(message: Message, at: Received): Promise<Reply> {
     const client = clientOf(message);
     const result = await this.#parts.lists.introduce(at.context, at.endpoint, client.version);
     if (!this.#parts.sessionsOn) return this.#one(at, resultMessage(message.idText, result), {});
@@ -111,7 +102,7 @@ export class LegacyHttp {
     return this.#one(at, resultMessage(message.idText, result), { 'mcp-session-id': token });
   }
 
-  #one(at: PostAt, text: string, headers: Readonly<Record<string, string>>): Reply {
+  #one(at: Received, text: string, headers: Readonly<Record<string, string>>): Reply {
     if (at.accepts.json) return jsonReply(200, text, headers);
     const stream = new EventStream(this.#parts.clock);
     stream.send(text);
@@ -122,7 +113,7 @@ export class LegacyHttp {
   async #dispatch(
     received: readonly (Message | MessageError)[],
     isBatch: boolean,
-    at: PostAt & { session: Session | undefined; version: string },
+    at: Received & { session: Session | undefined; version: string },
   ): Promise<Reply> {
     const { dispatcher, clock } = this.#parts;
     const { session, version, context } = at;
@@ -170,7 +161,7 @@ export class LegacyHttp {
   }
 
   /** `GET`: the stream for what the server says on its own account. */
-  async get(at: PostAt): Promise<Reply> {
+  async get(at: Received): Promise<Reply> {
     if (!this.#parts.sessionsOn) return methodNotAllowed('POST');
     if (!at.accepts.sse)
       return refuse(new PlatformError('NOT_ACCEPTABLE', 'GET opens an event stream: send Accept: text/event-stream.'), {
@@ -230,7 +221,7 @@ export class LegacyHttp {
   }
 
   /** `DELETE` ends the session. */
-  async delete(at: PostAt): Promise<Reply> {
+  async delete(at: Received): Promise<Reply> {
     if (!this.#parts.sessionsOn) return methodNotAllowed('POST');
     try {
       if (headerValue(at.request.headers, 'mcp-session-id') === undefined)

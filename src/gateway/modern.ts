@@ -17,12 +17,11 @@ import type { Caller } from './caller.ts';
 import { LIST_METHODS } from './lists.ts';
 import type { Lists } from './lists.ts';
 import type { Announcer } from './listen.ts';
-import type { GatewayRequest, Reply } from './reply.ts';
+import type { GatewayRequest, Received, Reply } from './reply.ts';
 import { emptyReply, jsonReply, retryHeaders } from './reply.ts';
 import { Responder } from './responder.ts';
 import type { Part } from './responder.ts';
 import type { Clock } from '../core/ports.ts';
-import type { Endpoint } from './view.ts';
 
 export interface ModernParts {
   readonly runner: CallRunner;
@@ -32,11 +31,6 @@ export interface ModernParts {
   readonly serverInfo: string;
 }
 
-export interface Accepts {
-  readonly json: boolean;
-  readonly sse: boolean;
-}
-
 export class ModernHandler {
   readonly #parts: ModernParts;
 
@@ -44,37 +38,28 @@ export class ModernHandler {
     this.#parts = parts;
   }
 
-  handle(
-    message: Message,
-    request: GatewayRequest,
-    at: { readonly endpoint: Endpoint; readonly context: Context; readonly accepts: Accepts },
-  ): Promise<Reply> {
-    const { context } = at;
+  handle(message: Message, at: Received): Promise<Reply> | Reply {
+    const { context, request, accepts } = at;
     try {
       checkEnvelope(message, request.headers);
     } catch (error) {
-      const { status } = toPlatformError(error);
-      const text = errorMessage(message.idText, toRpcError(error, { modern: true, requestId: context.requestId }));
-      return Promise.resolve(jsonReply(status, text));
+      return jsonReply(toPlatformError(error).status, errorText(error, message, context));
     }
-    if (message.kind === 'notification') return Promise.resolve(emptyReply(202));
+    if (message.kind === 'notification') return emptyReply(202);
     if (message.method === 'subscriptions/listen') return this.#listen(message, at);
     const responder = new Responder({
       clock: this.#parts.clock,
-      acceptsJson: at.accepts.json,
-      acceptsSse: at.accepts.sse,
+      acceptsJson: accepts.json,
+      acceptsSse: accepts.sse,
       expected: 1,
       isBatch: false,
     });
     request.onDisconnect(() => context.abort(new Error('the client closed the connection')));
-    void this.#answer(message, { ...at, request, responder });
+    void this.#answer(message, at, responder);
     return responder.reply;
   }
 
-  async #listen(
-    message: Message,
-    at: { readonly endpoint: Endpoint; readonly context: Context; readonly accepts: Accepts },
-  ): Promise<Reply> {
+  async #listen(message: Message, at: Received): Promise<Reply> {
     try {
       if (!at.accepts.sse)
         throw new PlatformError(
@@ -83,19 +68,12 @@ export class ModernHandler {
         );
       return await this.#parts.announcer.listen(message, at.endpoint, at.context);
     } catch (error) {
-      return jsonReply(
-        statusBehindLadder(error, true),
-        errorMessage(message.idText, toRpcError(error, { modern: true, requestId: at.context.requestId })),
-        retryHeaders(error),
-      );
+      return jsonReply(statusBehindLadder(error, true), errorText(error, message, at.context), retryHeaders(error));
     }
   }
 
-  async #answer(
-    message: Message,
-    at: { endpoint: Endpoint; context: Context; request: GatewayRequest; responder: Responder },
-  ): Promise<void> {
-    const { responder, context, endpoint, request } = at;
+  async #answer(message: Message, at: Received, responder: Responder): Promise<void> {
+    const { context, endpoint, request } = at;
     try {
       const own = this.#own(message, at);
       if (own !== undefined) {
@@ -106,16 +84,15 @@ export class ModernHandler {
       const text = await this.#parts.runner.run({ endpoint, message, caller, context });
       const cacheable = message.method === 'resources/read';
       const result = encodeModernResult(text, { serverInfo: this.#parts.serverInfo, cacheable });
-      responder.finish(200, [resultMessage(message.idText, result)]);
+      responder.finish(200, resultMessage(message.idText, result));
     } catch (error) {
       logFault(error, context);
-      const text = errorMessage(message.idText, toRpcError(error, { modern: true, requestId: context.requestId }));
-      responder.finish(statusBehindLadder(error, true), [text], retryHeaders(error));
+      responder.finish(statusBehindLadder(error, true), errorText(error, message, context), retryHeaders(error));
     }
   }
 
   /** What the gateway answers itself: lists and its introduction. */
-  #own(message: Message, at: { endpoint: Endpoint; context: Context }): Promise<readonly Part[]> | undefined {
+  #own(message: Message, at: Received): Promise<string | readonly Part[]> | undefined {
     const { endpoint, context } = at;
     const { lists } = this.#parts;
     const { method, idText } = message;
@@ -125,8 +102,12 @@ export class ModernHandler {
       return listed.then((parts) => [`{"jsonrpc":"2.0","id":${idText},"result":`, ...parts, '}']);
     }
     if (method !== 'server/discover') return undefined;
-    return lists.discover(context, endpoint).then((result) => [resultMessage(idText, result)]);
+    return lists.discover(context, endpoint).then((result) => resultMessage(idText, result));
   }
+}
+
+function errorText(error: unknown, message: Message, context: Context): string {
+  return errorMessage(message.idText, toRpcError(error, { modern: true, requestId: context.requestId }));
 }
 
 function modernCaller(message: Message, request: GatewayRequest, responder: Responder): Caller {

@@ -1,7 +1,9 @@
 /** What the gateway takes from a host and gives back: plain values, and streams as a callback on a sink. */
 
+import type { Context } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import type { HeaderMap } from '../protocol/era-2026.ts';
+import type { Endpoint } from './view.ts';
 
 export interface GatewayRequest {
   readonly method: string;
@@ -15,6 +17,20 @@ export interface GatewayRequest {
   readBody(): Promise<Uint8Array>;
   /** Calls back when the client has gone before the reply was complete. */
   onDisconnect(run: () => void): void;
+}
+
+/** What a client takes as an answer. */
+export interface Accepts {
+  readonly json: boolean;
+  readonly sse: boolean;
+}
+
+/** A request to `/mcp` or `/mcp/{target}` on its way to one of the eras. */
+export interface Received {
+  readonly endpoint: Endpoint;
+  readonly context: Context;
+  readonly request: GatewayRequest;
+  readonly accepts: Accepts;
 }
 
 /** Where a stream writes. A host applies backpressure by growing `buffered`. */

@@ -82,7 +82,7 @@ export class Responder {
    *
    * @param headers - For a reply that is one JSON document; a stream has sent its headers already.
    */
-  finish(status: number, parts: readonly Part[], headers?: Readonly<Record<string, string>>): void {
+  finish(status: number, parts: string | readonly Part[], headers?: Readonly<Record<string, string>>): void {
     this.#count++;
     const last = this.#count === this.#options.expected;
     if (this.#stream !== undefined) {
@@ -107,19 +107,21 @@ export class Responder {
 
   #array(): Reply {
     const parts: Part[] = ['['];
-    for (const done of this.#done ?? []) parts.push(...(parts.length > 1 ? [','] : []), ...done.parts);
+    for (const done of this.#done ?? [])
+      parts.push(...(parts.length > 1 ? [','] : []), ...(typeof done.parts === 'string' ? [done.parts] : done.parts));
     return jsonReply(200, [...parts, ']'], this.#options.headers);
   }
 }
 
 interface Done {
-  readonly parts: readonly Part[];
+  readonly parts: string | readonly Part[];
 }
 
 function NOTHING(): void {
   // Until the promise is there.
 }
 
-function join(parts: readonly Part[]): string {
+function join(parts: string | readonly Part[]): string {
+  if (typeof parts === 'string') return parts;
   return parts.map((part) => (typeof part === 'string' ? part : Buffer.from(part).toString('utf8'))).join('');
 }

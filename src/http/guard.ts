@@ -67,12 +67,12 @@ export class Guard {
   }
 
   /** Whether a page of this origin may read answers: only those that the operator named. */
-  corsHeaders(origin: string | undefined): Readonly<Record<string, string>> {
-    if (origin === undefined) return {};
+  corsHeaders(origin: string | undefined): Readonly<Record<string, string>> | undefined {
+    if (origin === undefined) return undefined;
     if (this.#origins.has('*')) return { 'access-control-allow-origin': '*', 'access-control-expose-headers': EXPOSED };
     return this.#origins.has(origin)
       ? { 'access-control-allow-origin': origin, vary: 'Origin', 'access-control-expose-headers': EXPOSED }
-      : {};
+      : undefined;
   }
 }
 

@@ -10,6 +10,7 @@ import type { Reply, Sink } from '../gateway/reply.ts';
 import { errorMessage } from '../protocol/json-rpc.ts';
 import { BodyBudget, SMALL_BODY_BYTES } from './body-budget.ts';
 import type { HttpRequest, Pipeline } from './pipeline.ts';
+import type { Place } from './places.ts';
 import { readHeaders } from './request-headers.ts';
 
 /** How long a client may take to send; how often that is looked at. */
@@ -66,17 +67,61 @@ function discard(message: IncomingMessage): void {
   });
 }
 
-/** Reads a body. What is too large is refused as soon as that is known. */
-function readBody(message: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<Uint8Array> {
-  const { maxBytes, budget } = limits;
-  const tooLarge = (): PlatformError =>
-    new PlatformError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes. Send less, or a reference.`);
-  return new Promise((resolve, reject) => {
-    const length = message.headers['content-length'];
+/** A request as node:http gives it. A class, because it is made for every request and closures would be made with it. */
+class NodeRequest implements HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly headers: HttpRequest['headers'];
+  readonly duplicates: readonly string[];
+  readonly #message: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #limits: BodyLimits;
+
+  constructor(message: IncomingMessage, response: ServerResponse, limits: BodyLimits) {
+    const url = message.url ?? '/';
+    const mark = url.indexOf('?');
+    const { headers, duplicates } = readHeaders(message);
+    this.method = message.method ?? 'GET';
+    this.path = mark < 0 ? url : url.slice(0, mark);
+    this.query = mark < 0 ? '' : url.slice(mark + 1);
+    this.headers = headers;
+    this.duplicates = duplicates;
+    this.#message = message;
+    this.#response = response;
+    this.#limits = limits;
+  }
+
+  onDisconnect(run: () => void): void {
+    const response = this.#response;
+    response.on('close', () => {
+      if (!response.writableFinished) run();
+    });
+  }
+
+  readBody(place?: Place): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      this.#reserve();
+      this.#collect((body) => {
+        place?.take();
+        resolve(body);
+      }, reject);
+    });
+  }
+
+  /** What is too large is refused as soon as that is known. */
+  #reserve(): void {
+    const { maxBytes, budget } = this.#limits;
+    const length = this.#message.headers['content-length'];
     // Without a length it may become as large as any.
     const announced = length === undefined ? maxBytes : Number(length);
-    if (announced > maxBytes) throw tooLarge();
-    if (announced > SMALL_BODY_BYTES) budget.reserve(announced, response);
+    if (announced > maxBytes) throw tooLarge(maxBytes);
+    if (announced > SMALL_BODY_BYTES) budget.reserve(announced, this.#response);
+  }
+
+  #collect(done: (body: Uint8Array) => void, failed: (error: unknown) => void): void {
+    const message = this.#message;
+    const { maxBytes } = this.#limits;
     let first: Buffer | undefined;
     let rest: Buffer[] | undefined;
     let size = 0;
@@ -84,35 +129,30 @@ function readBody(message: IncomingMessage, response: ServerResponse, limits: Bo
       size += chunk.length;
       if (size > maxBytes) {
         discard(message);
-        reject(tooLarge());
+        failed(tooLarge(maxBytes));
       } else if (first === undefined) first = chunk;
       else (rest ??= [first]).push(chunk);
     });
-    message.on('end', () => resolve(rest === undefined ? (first ?? NO_BYTES) : Buffer.concat(rest, size)));
-    message.on('error', reject);
-    message.on('aborted', () =>
-      reject(new PlatformError('CALL_CANCELLED', 'The client closed the connection while sending.')),
+    message.on('end', () => {
+      try {
+        done(rest === undefined ? (first ?? NO_BYTES) : Buffer.concat(rest, size));
+      } catch (error) {
+        failed(error);
+      }
+    });
+    // Also when the client is gone.
+    message.on('error', (error) =>
+      failed(
+        message.aborted
+          ? new PlatformError('CALL_CANCELLED', 'The client closed the connection while sending.')
+          : error,
+      ),
     );
-  });
+  }
 }
 
-function toRequest(message: IncomingMessage, response: ServerResponse, limits: BodyLimits): HttpRequest {
-  const url = message.url ?? '/';
-  const mark = url.indexOf('?');
-  const { headers, duplicates } = readHeaders(message);
-  return {
-    method: message.method ?? 'GET',
-    path: mark < 0 ? url : url.slice(0, mark),
-    query: mark < 0 ? '' : url.slice(mark + 1),
-    headers,
-    duplicates,
-    readBody: () => readBody(message, response, limits),
-    onDisconnect: (run) => {
-      response.on('close', () => {
-        if (!response.writableFinished) run();
-      });
-    },
-  };
+function tooLarge(maxBytes: number): PlatformError {
+  return new PlatformError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes. Send less, or a reference.`);
 }
 
 /** Writes a complete body in one piece where it is small, in order where it is not. */
@@ -120,19 +160,26 @@ function writeBody(response: ServerResponse, reply: Reply, redactor: Redactor): 
   const body = reply.body as string | readonly (string | Uint8Array)[];
   if (typeof body === 'string' || body.every((part) => typeof part === 'string')) {
     const text = redactor.text(typeof body === 'string' ? body : body.join(''));
-    response.writeHead(reply.status, { ...reply.headers, 'content-length': Buffer.byteLength(text) });
+    response.writeHead(reply.status, headerList(reply, Buffer.byteLength(text)));
     response.end(text);
     if (text.length > LARGE_ANSWER_CHARACTERS) cutWhenStalled(response);
     return;
   }
   const parts = body.map((part) => (typeof part === 'string' ? redactor.text(part) : redactor.bytes(part)));
   const size = parts.reduce((sum, part) => sum + (typeof part === 'string' ? Buffer.byteLength(part) : part.length), 0);
-  response.writeHead(reply.status, { ...reply.headers, 'content-length': size });
+  response.writeHead(reply.status, headerList(reply, size));
   response.cork();
   for (const part of parts) response.write(part);
   response.uncork();
   response.end();
   if (size > LARGE_ANSWER_CHARACTERS) cutWhenStalled(response);
+}
+
+/** Names and values in turn, which node:http takes as they are. */
+function headerList(reply: Reply, size: number): string[] {
+  const list = ['content-length', String(size)];
+  for (const name in reply.headers) list.push(name, reply.headers[name] ?? '');
+  return list;
 }
 
 /** A client that does not read would keep its answer in memory for as long as it likes. */
@@ -199,11 +246,13 @@ export function createNodeHost(options: NodeHostOptions): NodeHost {
     // A request that is not understood at all, or an answer that cannot be written, costs its own connection only.
     const cut = (): void => void message.socket.destroy();
     try {
-      const request = toRequest(message, response, limits);
-      pipeline
-        .handle(request)
-        .then((reply) => send(response, reply, redactor))
-        .catch(cut);
+      pipeline.handle(new NodeRequest(message, response, limits)).then((reply) => {
+        try {
+          send(response, reply, redactor);
+        } catch {
+          cut();
+        }
+      }, cut);
     } catch {
       cut();
     }

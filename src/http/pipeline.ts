@@ -16,12 +16,43 @@ import { errorMessage, toRpcError } from '../protocol/json-rpc.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Guard } from './guard.ts';
 import { Places } from './places.ts';
-import type { PlaceLimits } from './places.ts';
+import type { Place, PlaceLimits } from './places.ts';
 import { problemReply } from './problem.ts';
 
 export interface HttpRequest extends GatewayRequest {
   /** Names of headers that came more than once. */
   readonly duplicates: readonly string[];
+  /** @param place - Taken before the body is handed over. */
+  readBody(place?: Place): Promise<Uint8Array>;
+}
+
+/** A request of somebody who has a place. */
+class PlacedRequest implements GatewayRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly headers: GatewayRequest['headers'];
+  readonly #request: HttpRequest;
+  readonly #place: Place;
+
+  constructor(request: HttpRequest, place: Place) {
+    this.method = request.method;
+    this.path = request.path;
+    this.query = request.query;
+    this.headers = request.headers;
+    this.#request = request;
+    this.#place = place;
+  }
+
+  /** A body that is still on its way holds no place: clients that send slowly would keep everybody else out. */
+  readBody(): Promise<Uint8Array> {
+    this.#place.leave();
+    return this.#request.readBody(this.#place);
+  }
+
+  onDisconnect(run: () => void): void {
+    this.#request.onDisconnect(run);
+  }
 }
 
 /** A REST route; `undefined` when the path is not its own. */
@@ -38,6 +69,8 @@ export interface PipelineOptions {
   readonly limits: PlaceLimits;
   readonly health: { readonly version: string; readonly logStreamName: string; ready(): Promise<void> };
 }
+
+type CorsHeaders = Readonly<Record<string, string>> | undefined;
 
 /** The longest that anybody waits for anything; targets have shorter deadlines of their own. */
 const REQUEST_TIMEOUT_MS = 900_000;
@@ -63,7 +96,8 @@ export class Pipeline {
   async handle(request: HttpRequest): Promise<Reply> {
     const { guard, ids, authenticator } = this.#options;
     const requestId = ids.uuid();
-    let cors: Readonly<Record<string, string>> = {};
+    let cors: CorsHeaders;
+    let place: Place | undefined;
     try {
       guard.check(request.headers, request.duplicates);
       cors = guard.corsHeaders(headerValue(request.headers, 'origin'));
@@ -72,17 +106,20 @@ export class Pipeline {
       if (health !== undefined) return await health;
       const found = authenticator.authenticate(request.headers);
       const principal = found instanceof Promise ? await found : found;
-      const reply = await this.#admitted(request, principal, requestId);
-      return cors['access-control-allow-origin'] === undefined
-        ? reply
-        : { ...reply, headers: { ...reply.headers, ...cors } };
+      place = this.#places.of(principal);
+      place.take();
+      const placed = new PlacedRequest(request, place);
+      const reply = await this.#dispatch(placed, this.#context(request, principal, requestId));
+      leaveAfter(reply, place);
+      return cors === undefined ? reply : { ...reply, headers: { ...reply.headers, ...cors } };
     } catch (error) {
+      place?.leave();
       return this.#refusal(error, request, { requestId, cors });
     }
   }
 
-  #preflight(cors: Readonly<Record<string, string>>): Reply {
-    if (cors['access-control-allow-origin'] === undefined)
+  #preflight(cors: CorsHeaders): Reply {
+    if (cors === undefined)
       throw new PlatformError('METHOD_NOT_ALLOWED', 'OPTIONS is answered only to the origins of cors.origins.');
     return emptyReply(204, {
       ...cors,
@@ -108,37 +145,6 @@ export class Pipeline {
       (error: unknown) =>
         jsonReply(503, JSON.stringify({ status: 'not ready', reason: toPlatformError(error).message })),
     );
-  }
-
-  async #admitted(request: HttpRequest, principal: Principal, requestId: string): Promise<Reply> {
-    const place = this.#places.of(principal);
-    place.take();
-    const { method, path, query, headers } = request;
-    const placed: GatewayRequest = {
-      method,
-      path,
-      query,
-      headers,
-      // A body that is still on its way holds no place: clients that send slowly would keep everybody else out.
-      readBody: () => {
-        place.leave();
-        return request.readBody().then((body) => {
-          place.take();
-          return body;
-        });
-      },
-      onDisconnect: (run) => request.onDisconnect(run),
-    };
-    try {
-      const reply = await this.#dispatch(placed, this.#context(request, principal, requestId));
-      // Streams that listen hold no place once they are open: they have caps of their own.
-      if (reply.pending === undefined) place.leave();
-      else void reply.pending.then(() => place.leave());
-      return reply;
-    } catch (error) {
-      place.leave();
-      throw error;
-    }
   }
 
   #dispatch(request: GatewayRequest, context: Context): Promise<Reply> {
@@ -168,11 +174,7 @@ export class Pipeline {
     });
   }
 
-  #refusal(
-    thrown: unknown,
-    request: HttpRequest,
-    at: { requestId: string; cors: Readonly<Record<string, string>> },
-  ): Reply {
+  #refusal(thrown: unknown, request: HttpRequest, at: { requestId: string; cors: CorsHeaders }): Reply {
     const error = toPlatformError(thrown);
     if (error.code === 'INTERNAL')
       this.#options.log.log('error', 'request-failed', {
@@ -186,6 +188,12 @@ export class Pipeline {
       : problemReply(error, at.requestId, { error: seedWords(error) });
     return { ...reply, headers: { ...reply.headers, ...challenge, ...at.cors } };
   }
+}
+
+/** Streams that listen hold no place once they are open: they have caps of their own. */
+function leaveAfter(reply: Reply, place: Place): void {
+  if (reply.pending === undefined) place.leave();
+  else void reply.pending.then(() => place.leave());
 }
 
 /** Before any name of the request is read. @throws PlatformError `INSUFFICIENT_SCOPE`. */

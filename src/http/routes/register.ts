@@ -193,7 +193,7 @@ function ask(
   exchange: Pick<Exchange, 'context' | 'dependencies'>,
   action: Action,
   resource: Resource,
-): Promise<Decision> {
+): Promise<Decision> | Decision {
   const { context, dependencies } = exchange;
   return dependencies.policy.decide({
     principal: context.principal,

@@ -128,18 +128,28 @@ export interface ProductPlan {
 
 export const product = (plan: ProductPlan): Promise<Server> => startPart(0, part('product.mjs'), JSON.stringify(plan));
 
+/**
+ * One process for each kind of target, as each floor has one; the last serves all three, one after the other, so that
+ * what they cost each other is seen.
+ */
 export async function productCalls(): Promise<Row[]> {
   const upstream = await startPart(1, part('echo.mjs'));
   const [command, ...args] = stdioChild();
-  const gateway = await product({
-    sets: [{ targets: 1, tools: 1 }],
-    mcpServers: { child: { command, args, cwd: tmpdir() }, upstream: { url: upstream.ready.url } },
-  });
-  return [
-    ...(await callRows(gateway, { id: 'product', title: 'zeroplane, in-process target', tool: 'bench___echo' })),
-    ...(await callRows(gateway, { id: 'product-stdio', title: 'zeroplane, stdio target', tool: 'child___echo' })),
-    ...(await callRows(gateway, { id: 'product-http', title: 'zeroplane, HTTP target', tool: 'upstream___echo' })),
+  const sets = [{ targets: 1, tools: 1 }];
+  const child = { command, args, cwd: tmpdir() };
+  const remote = { url: upstream.ready.url };
+  const inProcess = { id: 'product', title: 'zeroplane, in-process target', tool: 'bench___echo' };
+  const stdio = { id: 'product-stdio', title: 'zeroplane, stdio target', tool: 'child___echo' };
+  const http = { id: 'product-http', title: 'zeroplane, HTTP target', tool: 'upstream___echo' };
+  const rows = [
+    ...(await callRows(await product({ sets }), inProcess)),
+    ...(await callRows(await product({ mcpServers: { child } }), stdio)),
+    ...(await callRows(await product({ mcpServers: { upstream: remote } }), http)),
   ];
+  const all = await product({ sets, mcpServers: { child, upstream: remote } });
+  for (const { id, title, tool } of [inProcess, stdio, http])
+    rows.push(...(await callRows(all, { id: `mixed/${id}`, title: `${title} of three`, tool, sizes: [SMALL] })));
+  return rows;
 }
 
 interface Page {

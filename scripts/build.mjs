@@ -19,7 +19,7 @@ const src = join(root, 'src');
 const dist = join(root, 'dist');
 
 /** What people import or start. */
-const ENTRY_POINTS = ['cli/main.ts', 'index.ts', 'testing.ts'];
+const ENTRY_POINTS = ['cli/main.ts', 'index.ts', 'testing.ts', 'wrapper.ts'];
 /** TypeScript that is started as a process or a worker, found by name. */
 const PROCESS_NAME = /^(bootstrap|supervisor)([.-].*)?\.ts$/;
 /** Files that are used as they are. */

@@ -14,7 +14,7 @@ const source = fileURLToPath(new URL('../src/', import.meta.url));
  * core ← protocol, policy ← upstream, registry, functions ← gateway, wrapper ← http ← entry, cli.
  *
  * A folder may import itself and what stands here, and stays as narrow as its code is today. `index.ts` and
- * `testing.ts` are the package's two doors and see what `entry` sees.
+ * `testing.ts` are doors of the package and see what `entry` sees; `wrapper.ts` is the door to handlers and sees them alone.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
@@ -24,7 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   functions: ['core'],
   upstream: ['core'],
   registry: ['core', 'protocol'],
-  wrapper: ['core', 'upstream'],
+  // A handler speaks MCP to its caller, so it needs the codecs.
+  wrapper: ['core', 'protocol', 'upstream'],
   gateway: ['core', 'policy', 'protocol'],
   http: ['core', 'policy', 'protocol', 'registry', 'gateway'],
   // An adapter sees `core` and the port it implements: `upstream/channel.ts` and what a channel is built of.
@@ -35,6 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['core', 'policy', 'config', 'gateway', 'http', 'entry', 'adapters/embedded'],
   'index.ts': ['core', 'config', 'entry'],
   'testing.ts': ['core', 'config', 'entry'],
+  'wrapper.ts': ['wrapper'],
 };
 
 /** Folders without input and output, and the two modules of Node that they may use because neither does any. */
@@ -64,6 +66,7 @@ const READS_ENVIRONMENT: Readonly<Record<string, string>> = {
   'cli/main.ts': 'hands it to the verbs',
   'testing.ts': 'stands in for the command line',
   'functions/bootstrap.mjs': "runs in the function's own process, where the Runtime API is named by variables",
+  'wrapper/lambda/handler-core.ts': 'a handler is its own entry: Lambda configures it by variables',
 };
 
 /** Files that open connections or listen, and why. Whatever leaves for the world goes through `egress.ts`. */
@@ -86,6 +89,7 @@ const KEEPS_TIME: Readonly<Record<string, string>> = {
   'entry/instance.ts': "a start that waits must hold the process, and the clock's timers do not",
   'functions/bootstrap.mjs': "runs in the function's own process and counts down to the deadline it was given",
   'cli/write-client.ts': 'names the copy that it sets aside after the day',
+  'wrapper/lambda/lambda-clock.ts': 'is the clock of a process that Lambda freezes',
 };
 
 interface Import {

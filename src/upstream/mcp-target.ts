@@ -42,6 +42,14 @@ export interface McpTargetOptions extends SlotStoreOptions {
   readonly objection?: (definition: Definition) => string | undefined;
 }
 
+/** What a server says of itself before it is asked for anything. */
+export interface Introduction {
+  readonly protocolVersion: string;
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly serverInfo?: Readonly<Record<string, unknown>>;
+  readonly instructions?: string;
+}
+
 /** Stands in for a caller when lists are read: it shows what clients can do at most, and is never asked. */
 const NOBODY: Exchange = Object.freeze({
   capabilities: DECLARE_ALL,
@@ -76,6 +84,19 @@ export class McpTarget implements Target {
     const listing = await this.#read(context);
     this.#listed = true;
     return listing;
+  }
+
+  /** Who the server is, without reading its lists. Starts it when need be. @throws PlatformError as `Connector.open`. */
+  introduce(context: RequestContext): Promise<Introduction> {
+    const store = this.#store;
+    const introduction = ({ protocolVersion, capabilities, serverInfo, instructions }: Conversation): Introduction => ({
+      protocolVersion,
+      capabilities,
+      ...(serverInfo === undefined ? {} : { serverInfo }),
+      ...(instructions === undefined ? {} : { instructions }),
+    });
+    const read = (conversation: Conversation): Promise<Introduction> => Promise.resolve(introduction(conversation));
+    return store.isolated ? store.once({}, context, read) : store.use(store.plain(context), context, read);
   }
 
   async call(call: TargetCall, exchange: Exchange, context: RequestContext): Promise<TargetResult> {

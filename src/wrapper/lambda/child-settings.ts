@@ -1,0 +1,119 @@
+/**
+ * What a server in a function may know of it, and where it may write. Lambda's disk is read-only but for its
+ * temporary folder, so the homes and caches of the usual package runners point there; the function's credentials
+ * stay with the function unless the handler's options say otherwise.
+ */
+
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PlatformError } from '../../core/errors.ts';
+
+/** `none`: the server gets no credentials; `env`: as variables; `file`: in a file named by a variable, kept up to date. */
+export type CredentialMode = 'none' | 'env' | 'file';
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** What finds programs, modules and the region; nothing that proves who the function is. */
+const PASSED_ON: readonly string[] = [
+  'PATH',
+  'LANG',
+  'TZ',
+  'LD_LIBRARY_PATH',
+  'NODE_PATH',
+  'PYTHONPATH',
+  'SSL_CERT_FILE',
+  'NODE_EXTRA_CA_CERTS',
+  'LAMBDA_TASK_ROOT',
+  'LAMBDA_RUNTIME_DIR',
+  'AWS_REGION',
+  'AWS_DEFAULT_REGION',
+];
+
+const CREDENTIALS: readonly string[] = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
+
+/** Where a layer for Python puts its packages; a server started by a Node function would not look there. */
+const PYTHON_LAYER = '/opt/python';
+
+/** Folders below the server's own, by the variable that names each. */
+const WRITABLE: Readonly<Record<string, string>> = {
+  HOME: 'home',
+  TMPDIR: 'tmp',
+  XDG_CACHE_HOME: 'cache',
+  XDG_CONFIG_HOME: 'config',
+  XDG_DATA_HOME: 'data',
+  XDG_STATE_HOME: 'state',
+  npm_config_cache: 'npm',
+  UV_CACHE_DIR: 'uv',
+  UV_TOOL_DIR: 'uv-tools',
+  PIP_CACHE_DIR: 'pip',
+  PYTHONPYCACHEPREFIX: 'pycache',
+};
+
+/** A folder of its own for each tenant of each server of this process, below the temporary folder. */
+export function settingsFolder(server: string, tenant: string): string {
+  const name = createHash('sha256').update(`${server}\0${tenant}`).digest('hex').slice(0, 16);
+  return join(tmpdir(), `zeroplane-${process.pid}`, name);
+}
+
+export interface ChildSettings {
+  readonly host: Variables;
+  readonly configured: Readonly<Record<string, string>>;
+  readonly credentials: CredentialMode;
+  readonly folder: string;
+}
+
+/**
+ * The whole environment of a server. Variables of the handler's options win over everything.
+ *
+ * @throws PlatformError `TARGET_UNAVAILABLE` when the temporary folder cannot be written.
+ */
+export function childVariables(settings: ChildSettings): Record<string, string> {
+  const { host, configured, credentials, folder } = settings;
+  const variables = Object.create(null) as Record<string, string>;
+  const pass = credentials === 'env' ? [...PASSED_ON, ...CREDENTIALS] : PASSED_ON;
+  for (const name of pass) {
+    const value = host[name];
+    if (value !== undefined) variables[name] = value;
+  }
+  if (variables['PYTHONPATH'] === undefined && existsSync(PYTHON_LAYER)) variables['PYTHONPATH'] = PYTHON_LAYER;
+  for (const [name, part] of Object.entries(WRITABLE)) variables[name] = writableFolder(join(folder, part));
+  if (credentials === 'file') variables['AWS_SHARED_CREDENTIALS_FILE'] = credentialsFile(folder);
+  return Object.assign(variables, configured);
+}
+
+function writableFolder(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    return path;
+  } catch (error) {
+    throw new PlatformError(
+      'TARGET_UNAVAILABLE',
+      `The server's folder ${path} cannot be made: ${(error as Error).message}. Raise the function's ephemeral storage, or remove what fills it.`,
+      {},
+      { cause: error },
+    );
+  }
+}
+
+function credentialsFile(folder: string): string {
+  return join(folder, 'credentials');
+}
+
+/** Writes the function's credentials where the server reads them; a reader sees the old file or the new one. */
+export function writeCredentials(folder: string, host: Variables): void {
+  const [id, secret, token] = CREDENTIALS.map((name) => host[name]);
+  if (id === undefined || secret === undefined) return;
+  const lines = ['[default]', `aws_access_key_id=${id}`, `aws_secret_access_key=${secret}`];
+  if (token !== undefined) lines.push(`aws_session_token=${token}`);
+  writableFolder(folder);
+  const path = credentialsFile(folder);
+  writeFileSync(`${path}.new`, `${lines.join('\n')}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** Nothing of one tenant stays on the disk for the next. */
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+}

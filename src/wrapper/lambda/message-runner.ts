@@ -1,0 +1,92 @@
+/** Runs single messages of one invocation against the tenant's server, within the time there is. */
+
+import type { Context } from '../../core/context.ts';
+import type { Message } from '../../protocol/message.ts';
+import type { LambdaClock } from './lambda-clock.ts';
+import type { ServerEndpoint } from './server-endpoint.ts';
+import type { ServerPool } from './server-pool.ts';
+import { checkEnvelope, isModern } from '../../protocol/era-2026.ts';
+import type { HeaderMap } from '../../protocol/era-2026.ts';
+import { META_VERSION } from '../../protocol/versions.ts';
+import { checkSize, timeoutResult } from './answers.ts';
+
+export interface MessageRunnerParts {
+  readonly pool: ServerPool;
+  readonly endpoint: ServerEndpoint;
+  readonly context: Context;
+  readonly clock: LambdaClock;
+  readonly compat: boolean;
+}
+
+export interface RunOptions {
+  /** Headers of the HTTP request; absent when the function was invoked directly, which has none. */
+  readonly headers?: HeaderMap;
+  /** Sends one JSON-RPC message before the answer; absent where the answer is all there is. */
+  readonly tell?: ((messageText: string) => void) | undefined;
+  /** How often the answer stands inside a JSON string on its way out; `undefined` when it is streamed. */
+  readonly wraps: 0 | 1 | undefined;
+}
+
+/** Without a header a direct caller reads the newest of the older revisions. */
+const DIRECT_VERSION = '2025-11-25';
+/** What the specification assumes of an HTTP request without the header. */
+const HTTP_VERSION = '2025-03-26';
+
+export class MessageRunner {
+  readonly #parts: MessageRunnerParts;
+
+  constructor(parts: MessageRunnerParts) {
+    this.#parts = parts;
+  }
+
+  get requestId(): string {
+    return this.#parts.context.requestId;
+  }
+
+  get failureParts(): { readonly requestId: string; readonly compat: boolean } {
+    return { requestId: this.requestId, compat: this.#parts.compat };
+  }
+
+  /**
+   * @returns the text of `result`.
+   * @throws UpstreamRpcError, PlatformError: {@link rpcFailure} words them.
+   */
+  async resultOf(message: Message, options: RunOptions): Promise<string> {
+    const { pool, endpoint, context, clock } = this.#parts;
+    if (isModern(message)) checkEnvelope(message, options.headers ?? directHeaders(message));
+    const timeoutMs = context.deadlineMs - clock.monotonicMs();
+    const server = await pool.acquire(context);
+    try {
+      const version = versionOf(options.headers);
+      const text = await endpoint.answer({ message, server, context, version, tell: options.tell });
+      return options.wraps === undefined ? text : checkSize(text, options.wraps);
+    } catch (error) {
+      const told = timeoutResult(error, message, timeoutMs);
+      if (told === undefined) throw error;
+      return told;
+    } finally {
+      pool.release(server);
+    }
+  }
+}
+
+/** A direct invocation has no headers that could contradict the message. */
+function directHeaders(message: Message): HeaderMap {
+  const version = message.parsedMeta[META_VERSION];
+  const name = message.parsed['name'] ?? message.parsed['uri'];
+  return {
+    'mcp-method': message.method,
+    ...(typeof version === 'string' ? { 'mcp-protocol-version': version } : {}),
+    ...(typeof name === 'string' ? { 'mcp-name': encoded(name) } : {}),
+  };
+}
+
+function encoded(name: string): string {
+  return `=?base64?${Buffer.from(name).toString('base64')}?=`;
+}
+
+function versionOf(headers: HeaderMap | undefined): string {
+  if (headers === undefined) return DIRECT_VERSION;
+  const version = headers['mcp-protocol-version'];
+  return typeof version === 'string' ? version.trim() : HTTP_VERSION;
+}

@@ -31,7 +31,7 @@ import type { Accepts, GatewayRequest, Received, Reply } from './reply.ts';
 import { emptyReply, jsonReply, retryHeaders } from './reply.ts';
 import { ResultStore } from './results.ts';
 import type { ResultLimits } from './results.ts';
-import { Sealer } from './seal.ts';
+import { Sealer } from '../core/seal.ts';
 import { SearchTools } from './search.ts';
 import type { SearchOptions } from './search.ts';
 import { SessionTable } from './sessions.ts';

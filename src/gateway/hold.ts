@@ -15,7 +15,7 @@ import type { TargetResult } from '../core/target.ts';
 import type { Message } from '../protocol/message.ts';
 import { CallExchange } from './caller.ts';
 import type { Caller, Question } from './caller.ts';
-import type { Sealer } from './seal.ts';
+import type { Sealer } from '../core/seal.ts';
 
 /** How long a client may take to answer. */
 const HOLD_MS = 300_000;

@@ -8,7 +8,7 @@ import { META_SERVER_INFO, SUPPORTED_VERSIONS } from '../protocol/versions.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { ListKind, Published } from './publish.ts';
 import type { Part } from './responder.ts';
-import type { Sealer } from './seal.ts';
+import type { Sealer } from '../core/seal.ts';
 import type { SearchTools } from './search.ts';
 import type { Endpoint, Page, View } from './view.ts';
 

@@ -9,7 +9,7 @@ import { isObject } from '../core/json.ts';
 import type { Clock, IdSource, StoreRoot, TableSpec } from '../core/ports.ts';
 import type { Message } from '../protocol/message.ts';
 import { EventLog } from './event-log.ts';
-import type { Sealer } from './seal.ts';
+import type { Sealer } from '../core/seal.ts';
 import type { Endpoint } from './view.ts';
 
 /** A session ends this long after it began, whatever happens. */

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Principal } from '../core/context.ts';
+import type { Principal } from './context.ts';
 import { Sealer } from './seal.ts';
 
 const person = (id: string, tenant: string): Principal => ({ id, tenant, roles: [], scopes: [] });

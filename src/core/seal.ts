@@ -4,7 +4,7 @@
  */
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import type { Principal } from '../core/context.ts';
+import type { Principal } from './context.ts';
 
 export type SealPurpose = 'session' | 'cursor' | 'request-state';
 
@@ -31,9 +31,9 @@ export class Sealer {
     return sealed.toString('base64url');
   }
 
-  /** @returns `undefined` for anything forged, foreign or made for another purpose. */
-  open(purpose: SealPurpose, principal: Principal, token: string): unknown {
-    if (token.length > 8192 || !/^[A-Za-z0-9_-]+$/.test(token)) return undefined;
+  /** @returns `undefined` for anything forged, foreign, made for another purpose, or longer than `maxLength` characters. */
+  open(purpose: SealPurpose, principal: Principal, token: string, maxLength = 8192): unknown {
+    if (token.length > maxLength || !/^[A-Za-z0-9_-]+$/.test(token)) return undefined;
     const bytes = Buffer.from(token, 'base64url');
     if (bytes.length < 28) return undefined;
     try {

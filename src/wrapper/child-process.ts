@@ -90,13 +90,14 @@ export class Child {
 
   /**
    * End of input, SIGTERM to the group after `termAfterMs`, SIGKILL `killAfterMs` later; resolves when nothing of
-   * the group is left.
+   * the group is left. With both at 0 the group is killed before it can notice anything.
    */
   async close(): Promise<void> {
     if (!this.#closing) {
       this.#closing = true;
-      this.#process.stdin.end();
       const { clock, termAfterMs = 1_000, killAfterMs = 3_000 } = this.#options;
+      if (termAfterMs + killAfterMs === 0) this.signal('SIGKILL');
+      this.#process.stdin.end();
       const timers = [
         clock.after(termAfterMs, () => this.signal('SIGTERM')),
         clock.after(termAfterMs + killAfterMs, () => this.signal('SIGKILL')),

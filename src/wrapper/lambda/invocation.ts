@@ -63,8 +63,10 @@ export function invocationContext(parts: InvocationParts): Context {
   const { identity, lambda, clock, log, marginMs } = parts;
   const leftMs = lambda.getRemainingTimeInMillis?.() ?? DEFAULT_TIMEOUT_MS;
   const requestId = lambda.awsRequestId ?? '';
+  const id = JSON.stringify([identity.tenant, identity.principal]);
   return new Context({
-    principal: { id: identity.principal, tenant: identity.tenant, roles: [], scopes: [] },
+    // A server serves one tenant only, see `ServerPool`; inside it callers are all that differs.
+    principal: { id, tenant: '', roles: [], scopes: [] },
     requestId,
     clock,
     // Of a very short timeout at least half is the server's.

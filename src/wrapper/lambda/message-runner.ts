@@ -14,6 +14,8 @@ export interface MessageRunnerParts {
   readonly pool: ServerPool;
   readonly endpoint: ServerEndpoint;
   readonly context: Context;
+  /** Whose server answers. */
+  readonly tenant: string;
   readonly clock: LambdaClock;
   readonly compat: boolean;
 }
@@ -47,15 +49,25 @@ export class MessageRunner {
     return { requestId: this.requestId, compat: this.#parts.compat };
   }
 
+  /** Calls back after `delayMs` of this invocation; the returned function cancels. */
+  after(delayMs: number, run: () => void): () => void {
+    return this.#parts.clock.after(delayMs, run);
+  }
+
+  /** Nobody waits for the answer any more. */
+  abort(reason: Error): void {
+    this.#parts.context.abort(reason);
+  }
+
   /**
    * @returns the text of `result`.
    * @throws UpstreamRpcError, PlatformError: {@link rpcFailure} words them.
    */
   async resultOf(message: Message, options: RunOptions): Promise<string> {
-    const { pool, endpoint, context, clock } = this.#parts;
+    const { pool, endpoint, context, tenant, clock } = this.#parts;
     if (isModern(message)) checkEnvelope(message, options.headers ?? directHeaders(message));
     const timeoutMs = context.deadlineMs - clock.monotonicMs();
-    const server = await pool.acquire(context);
+    const server = await pool.acquire(tenant, context);
     try {
       const version = versionOf(options.headers);
       const text = await endpoint.answer({ message, server, context, version, tell: options.tell });

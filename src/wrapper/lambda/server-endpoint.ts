@@ -14,7 +14,10 @@ import { isObject, textOf } from '../../core/json.ts';
 import { encodeLegacyResult } from '../../protocol/era-2025.ts';
 import { encodeModernResult, isModern, travellingMeta } from '../../protocol/era-2026.ts';
 import { SUPPORTED_VERSIONS, negotiateLegacy } from '../../protocol/versions.ts';
-import { CallExchange } from './exchange.ts';
+import { declaresQuestions } from '../../upstream/revisions.ts';
+import { CallExchange, askable } from './exchange.ts';
+import type { QuestionMode } from './question-mode.ts';
+import { MAY_BE_ASKED, cannotAnswer, stateError } from './question-mode.ts';
 
 /** A message with everything that its answer depends on. */
 export interface Incoming {
@@ -27,9 +30,6 @@ export interface Incoming {
   readonly tell?: ((messageText: string) => void) | undefined;
 }
 
-/** Runs a call whose server may put questions to its caller. */
-export type CallRunner = (call: TargetCall, incoming: Incoming) => Promise<string>;
-
 /** Which parameter names what is called. */
 const NAMED: Readonly<Record<string, string>> = {
   'tools/call': 'name',
@@ -41,13 +41,13 @@ const NEEDS_LISTENERS: ReadonlySet<string> = new Set(['resources/subscribe', 're
 
 /** Answers messages with the texts of results. */
 export class ServerEndpoint {
-  readonly #run: CallRunner | undefined;
+  readonly #questions: QuestionMode | undefined;
   /** What legacy callers set, by principal; lost with the process, as functions lose everything. */
   readonly #levels = new Map<string, string>();
 
-  /** @param run - How calls of callers who can be asked are run; absent: nobody is asked. */
-  constructor(run?: CallRunner) {
-    this.#run = run;
+  /** @param questions - What becomes of questions in the middle of a call; absent: nobody is asked. */
+  constructor(questions?: QuestionMode) {
+    this.#questions = questions;
   }
 
   /**
@@ -91,7 +91,7 @@ export class ServerEndpoint {
     return '{}';
   }
 
-  #call(incoming: Incoming): Promise<string> {
+  async #call(incoming: Incoming): Promise<string> {
     const { message, server, context, tell } = incoming;
     if (NEEDS_LISTENERS.has(message.method))
       throw new PlatformError(
@@ -99,15 +99,38 @@ export class ServerEndpoint {
         `Method not found: ${message.method} (a function keeps no listeners)`,
       );
     const call = targetCall(message);
-    if (this.#run !== undefined) return this.#run(call, incoming);
-    const exchange = new CallExchange({ message, tell, logLevel: this.levelOf(context) });
+    const asked = await this.#asked(call, incoming);
+    if (asked !== undefined) return asked;
+    const lists = declaresQuestions(askable(message));
+    const exchange = new CallExchange({
+      message,
+      tell,
+      logLevel: this.#levels.get(context.principal.id),
+      // What a server lists may depend on what its caller can be asked; it asks nothing meanwhile.
+      ...(lists ? { ask: nobodyAnswers } : {}),
+    });
     return server.call(call, exchange, context);
   }
 
-  /** The level that a legacy caller has set, if this process has heard of it. */
-  levelOf(context: Context): string | undefined {
-    return this.#levels.get(context.principal.id);
+  /** The result of a call whose server may ask; `undefined` for all others. */
+  async #asked(call: TargetCall, incoming: Incoming): Promise<string | undefined> {
+    const { message, server, context } = incoming;
+    const mode = this.#questions;
+    if (mode === undefined || !isModern(message) || !MAY_BE_ASKED.has(message.method)) return undefined;
+    const { requestState } = message.parsed;
+    const isOurs = typeof requestState === 'string' && requestState.startsWith(mode.prefix);
+    if (!isOurs && !declaresQuestions(askable(message))) return undefined;
+    // A modern server asks by results, and its states are its own.
+    if (server.isModern === undefined) await server.introduce(context);
+    if (server.isModern === true) return undefined;
+    if (requestState !== undefined && !isOurs)
+      throw stateError('requestState is not one that was given for this tool.');
+    return mode.run(call, incoming, isOurs ? requestState.slice(mode.prefix.length) : undefined);
   }
+}
+
+function nobodyAnswers(method: string): Promise<string> {
+  return Promise.reject(cannotAnswer(method));
 }
 
 /** @throws PlatformError `INVALID_PARAMS` for a call that does not say what it calls. */

@@ -7,9 +7,14 @@ import type { Context } from '../../core/context.ts';
 import type { WarmServerOptions } from './warm-server.ts';
 import { WarmServer } from './warm-server.ts';
 
+/** No tenant has this name, so that a folder of this name is nobody's. */
+const SPARE = '\0';
+
 export class ServerPool {
   readonly #options: WarmServerOptions;
   readonly #servers = new Map<string, WarmServer>();
+  /** Started before anybody came; the first tenant's. */
+  #spare: WarmServer | undefined;
   /** Servers that are on their way out. */
   readonly #closing = new Set<Promise<void>>();
 
@@ -17,13 +22,23 @@ export class ServerPool {
     this.#options = options;
   }
 
+  /** Starts a server for the first tenant that comes. Nothing is awaited; a failure is tried again then. */
+  startSpare(context: Context): void {
+    if (this.#servers.size > 0 || this.#spare !== undefined) return;
+    const spare = new WarmServer(this.#options, SPARE);
+    this.#spare = spare;
+    spare.introduce(context).catch((error: unknown) => {
+      context.log.log('warn', 'server did not start', { server: this.#options.name, reason: (error as Error).message });
+    });
+  }
+
   /** The tenant's own server, well and ready to be called. {@link release} must follow. */
-  async acquire(context: Context): Promise<WarmServer> {
-    const { tenant } = context;
+  async acquire(tenant: string, context: Context): Promise<WarmServer> {
     this.#endOthers(tenant);
     let server = this.#servers.get(tenant);
     if (server === undefined) {
-      server = new WarmServer(this.#options, tenant);
+      server = this.#spare ?? new WarmServer(this.#options, tenant);
+      this.#spare = undefined;
       this.#servers.set(tenant, server);
     }
     server.users++;
@@ -42,7 +57,9 @@ export class ServerPool {
 
   /** Process ids of all live children. */
   pids(): readonly number[] {
-    return [...this.#servers.values()].flatMap((server) => server.pids());
+    return [...this.#servers.values(), ...(this.#spare === undefined ? [] : [this.#spare])].flatMap((server) =>
+      server.pids(),
+    );
   }
 
   get restarts(): number {
@@ -53,6 +70,8 @@ export class ServerPool {
 
   /** Ends every process of every tenant; resolves when none is left. A later call starts anew. */
   async close(): Promise<void> {
+    if (this.#spare !== undefined) this.#end(SPARE, this.#spare);
+    this.#spare = undefined;
     for (const [tenant, server] of this.#servers) this.#end(tenant, server);
     await Promise.all(this.#closing);
   }

@@ -9,6 +9,8 @@ import type { Exchange, TargetCall } from '../../core/target.ts';
 import type { Introduction } from '../../upstream/mcp-target.ts';
 import type { LambdaClock } from './lambda-clock.ts';
 import type { ServerParameters } from './lambda-event.ts';
+import type { Conversation } from '../../upstream/conversation.ts';
+import type { AskingRun } from './asking-children.ts';
 import type { CredentialMode } from './child-settings.ts';
 import { PlatformError } from '../../core/errors.ts';
 import { McpTarget } from '../../upstream/mcp-target.ts';
@@ -16,6 +18,7 @@ import { MODERN_VERSION } from '../../upstream/revisions.ts';
 import { EraVerdicts } from '../../upstream/negotiate.ts';
 import { StartGate } from '../../upstream/start-gate.ts';
 import { StdioConnector } from '../stdio-connector.ts';
+import { AskingChildren } from './asking-children.ts';
 import { childVariables, removeFolder, settingsFolder, writeCredentials } from './child-settings.ts';
 
 export interface WarmServerOptions extends ServerParameters {
@@ -60,6 +63,8 @@ export class WarmServer {
   readonly #verdicts: EraVerdicts;
   #target: McpTarget;
   #connector: StdioConnector;
+  /** Only where calls that ask are run again. */
+  #asking: { readonly children: AskingChildren; readonly connector: StdioConnector } | undefined;
   #introduction: Introduction | undefined;
   #suspect = false;
   #usedMs: number;
@@ -76,7 +81,11 @@ export class WarmServer {
 
   /** Process ids of its live children. */
   pids(): readonly number[] {
-    return this.#connector.pids();
+    return [...this.#connector.pids(), ...(this.#asking?.connector.pids() ?? [])];
+  }
+
+  get name(): string {
+    return this.#options.name;
   }
 
   /** Starts that replaced a lost or hanging server. */
@@ -120,16 +129,27 @@ export class WarmServer {
     try {
       return (await this.#target.call(call, exchange, context)).text;
     } catch (error) {
-      if (error instanceof PlatformError && error.code === 'TARGET_TIMEOUT') this.#suspect = true;
+      if (error instanceof PlatformError && error.code === 'TARGET_TIMEOUT') this.doubt();
       throw error;
     } finally {
       this.#usedMs = this.#options.clock.nowMs();
     }
   }
 
+  /** Runs a call on a process that may ask and is ended by its first question without an answer. */
+  ask(run: AskingRun, send: (conversation: Conversation, exchange: Exchange) => Promise<string>): Promise<string> {
+    this.#asking ??= this.#makeAsking();
+    return this.#asking.children.run(run, send);
+  }
+
+  /** A call has not ended in time: whether the server is still well is found out before the next one. */
+  doubt(): void {
+    this.#suspect = true;
+  }
+
   /** Ends every process; resolves when none is left. Its folder goes with them. */
   async close(): Promise<void> {
-    await this.#target.close();
+    await Promise.all([this.#target.close(), this.#asking?.children.close()]);
     removeFolder(this.#folder);
   }
 
@@ -157,7 +177,24 @@ export class WarmServer {
     void before.close();
   }
 
-  #makeConnector(): StdioConnector {
+  #makeAsking(): { readonly children: AskingChildren; readonly connector: StdioConnector } {
+    const { name, isolation, startTimeoutMs, idleMs, clock, log } = this.#options;
+    const connector = this.#makeConnector(0);
+    const children = new AskingChildren({
+      id: name,
+      connector,
+      clock,
+      log,
+      openTimeoutMs: startTimeoutMs,
+      idleMs,
+      isolation: isolation === 'call' ? 'per-call' : 'shared',
+      gate: new StartGate({ target: name, clock, breaksAfter: MANY }),
+    });
+    return { children, connector };
+  }
+
+  /** @param patience - 0 ends processes at once. */
+  #makeConnector(patience = 1): StdioConnector {
     const { name, command, args, cwd, env, host, credentials, clock, log } = this.#options;
     return new StdioConnector({
       target: name,
@@ -169,8 +206,8 @@ export class WarmServer {
       log,
       clientInfo: { name: 'zeroplane-wrapper', version: '1' },
       verdicts: this.#verdicts,
-      termAfterMs: TERM_AFTER_MS,
-      killAfterMs: KILL_AFTER_MS,
+      termAfterMs: TERM_AFTER_MS * patience,
+      killAfterMs: KILL_AFTER_MS * patience,
     });
   }
 

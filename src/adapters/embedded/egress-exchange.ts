@@ -146,7 +146,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
+/** Undici gives one text for a header, or a list where it came more than once. Nearly no answer has a list. */
 function flatHeaders(headers: RawHeaders): Headers {
+  let lists = false;
+  for (const name in headers) if (typeof headers[name] !== 'string') lists = true;
+  if (!lists) return headers as Headers;
   // No prototype, because the names come from outside.
   const out = Object.create(null) as Record<string, string>;
   for (const name of Object.keys(headers)) {

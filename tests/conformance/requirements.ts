@@ -9,6 +9,8 @@ export interface Requirement {
 }
 
 const seed004 = 'serverless MCP orchestrator';
+const seed003 = 'wrapping MCP servers as Lambda functions';
+const faults = 'faults of functions';
 const ladder = '2026-07-28, basic/transports/streamable-http and basic/index';
 
 const of = (source: string, entries: Readonly<Record<string, string>>): [string, Requirement][] =>
@@ -31,6 +33,27 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
     L13: 'Each x-mcp-header argument equals its Mcp-Param header: else 400 and -32020.',
     L14: 'An unknown tool, prompt, resource or cursor is 200 and -32602.',
     L15: 'Arguments that do not fit the schema are a result with isError, not a protocol error.',
+  }),
+  ...of(seed003, {
+    '3.1': 'A handler takes {method, params} and returns {statusCode: 200, body: "<json of result>"}.',
+    '3.2': 'Any MCP server, the full protocol: every method, progress, logging, elicitation, both eras.',
+    '3.9':
+      'A raw JSON-RPC event answers result or error, a notification {}, anything else id 0 and -32600; failures are -32603.',
+    '3.10': 'Connections: Lambda Invoke, Function URL, API Gateway v1 and v2, AgentCore target.',
+    '3.11': 'HTTP: OPTIONS, 405, 406, 415, 400, 202 and batches as the original library answers them.',
+    '3.12': 'Base64 bodies and header names in any case are read.',
+    '3.13': 'AgentCore: the tool name is in the client context, the event is the arguments, the bare result returns.',
+    '3.14': 'The exports of the original library exist by name, and so do its client transports.',
+    '3.15': 'LOG_LEVEL; command, args, env, cwd; the child gets credentials only when asked to; secrets by reference.',
+    '3.16': 'Writable caches are pointed at ephemeral storage, layers are found.',
+    '3.18':
+      'The child is reused, checked, restarted with a new handshake, ended with its group; nothing is left behind.',
+    '3.21': 'An unknown method is -32601, a call without name or arguments -32602.',
+  }),
+  ...of(faults, {
+    'F-40': "A warm environment never shows one tenant another tenant's state.",
+    'F-41': "A call that outlives the function's time is a result that says so and that it may have run.",
+    'F-43': 'A cold start, a crash at start, a full disk and a frozen stream end within the deadline, with an error.',
   }),
   ...of(seed004, {
     '4.1': 'Two planes: administration and runtime.',

@@ -48,6 +48,7 @@ const PURE_MODULES: Readonly<Record<string, string>> = {
 
 /** Each package of `dependencies` is imported by these folders and nowhere else. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  '@aws-sdk/credential-provider-node': ['wrapper'],
   'add-mcp': ['cli'],
   ajv: ['registry'],
   commander: ['cli'],
@@ -67,6 +68,8 @@ const READS_ENVIRONMENT: Readonly<Record<string, string>> = {
   'testing.ts': 'stands in for the command line',
   'functions/bootstrap.mjs': "runs in the function's own process, where the Runtime API is named by variables",
   'wrapper/lambda/handler-core.ts': 'a handler is its own entry: Lambda configures it by variables',
+  'wrapper/lambda/client.ts': "runs in a client's program, where AWS is named by variables",
+  'wrapper/lambda/signed-fetch.ts': "runs in a client's program, whose credentials are in variables",
 };
 
 /** Files that open connections or listen, and why. Whatever leaves for the world goes through `egress.ts`. */
@@ -77,6 +80,7 @@ const TOUCHES_NETWORK: Readonly<Record<string, string>> = {
   'functions/runtime-api.ts': 'listens on loopback for the processes of functions',
   'functions/bootstrap.mjs': "a function's process asks the Runtime API on loopback",
   'cli/exchange.ts': 'the command line asks the running instance',
+  'wrapper/lambda/client.ts': "runs in a client's program, which has no egress",
   'cli/doctor-checks.ts': 'tries whether a port is free',
 };
 const NETWORK = /^node:(?:http|https|http2|net|tls|dns|dgram)(?:\/|$)|^undici(?:\/|$)/;
@@ -90,6 +94,7 @@ const KEEPS_TIME: Readonly<Record<string, string>> = {
   'functions/bootstrap.mjs': "runs in the function's own process and counts down to the deadline it was given",
   'cli/write-client.ts': 'names the copy that it sets aside after the day',
   'wrapper/lambda/lambda-clock.ts': 'is the clock of a process that Lambda freezes',
+  'wrapper/lambda/signed-fetch.ts': 'dates signatures, in a program that has no clock of ours',
 };
 
 interface Import {

@@ -20,7 +20,7 @@ const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${n
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
-  for (const each of open.splice(0).reverse()) await each.close();
+  for (const each of open.splice(0).toReversed()) await each.close();
 });
 
 async function serve(script: string, options: Partial<HandlerOptions> = {}, args: string[] = []): Promise<string> {

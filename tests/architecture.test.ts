@@ -69,7 +69,7 @@ const READS_ENVIRONMENT: Readonly<Record<string, string>> = {
   'functions/bootstrap.mjs': "runs in the function's own process, where the Runtime API is named by variables",
   'wrapper/lambda/handler-core.ts': 'a handler is its own entry: Lambda configures it by variables',
   'wrapper/lambda/client.ts': "runs in a client's program, where AWS is named by variables",
-  'wrapper/lambda/signed-fetch.ts': "runs in a client's program, whose credentials are in variables",
+  'wrapper/lambda/client-credentials.ts': "runs in a client's program, whose credentials are in variables",
 };
 
 /** Files that open connections or listen, and why. Whatever leaves for the world goes through `egress.ts`. */

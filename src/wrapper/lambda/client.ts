@@ -5,11 +5,12 @@
  * Runs in the client's process, not in a handler; a handler's bundle has nothing of it.
  */
 
-import type { AwsCredentials, CredentialSource, FetchLike, SigV4FetchOptions } from './signed-fetch.ts';
+import type { CredentialSource, SigV4FetchOptions } from './client-credentials.ts';
+import type { AwsCredentials, FetchLike } from './signed-fetch.ts';
 import { PlatformError } from '../../core/errors.ts';
 import { isObject } from '../../core/json.ts';
 import { ClientTransport } from './client-transport.ts';
-import { createSigV4Fetch } from './signed-fetch.ts';
+import { createSigV4Fetch } from './client-credentials.ts';
 import { eventMessages } from './event-messages.ts';
 
 export { createSigV4Fetch };

@@ -16,6 +16,7 @@ import type { Identity } from './invocation.ts';
 import { LambdaClock } from './lambda-clock.ts';
 import { MessageRunner } from './message-runner.ts';
 import { ReplayMode } from './replay-mode.ts';
+import { hasSecrets, withSecrets } from './secret-values.ts';
 import { ServerEndpoint } from './server-endpoint.ts';
 import { ServerPool } from './server-pool.ts';
 import { endWithProcess } from './shutdown.ts';
@@ -34,7 +35,7 @@ export interface HandlerOptions extends ServerParameters {
   readonly holdMs?: number | undefined;
   /**
    * Secret from which the key of request states is made: the same in every instance, so that any of them can go on
-   * with a replayed call. @default the variable `ZEROPLANE_STATE_KEY`, else a random one for each instance
+   * with a replayed call; may be a reference as in `env`. @default the variable `ZEROPLANE_STATE_KEY`, else a random one for each instance
    */
   readonly stateKey?: string | undefined;
   /** Whether the server gets the function's credentials, and how. @default 'none' */
@@ -64,15 +65,17 @@ export class HandlerCore {
   readonly clock = new LambdaClock();
   readonly log: Logger;
   readonly options: HandlerOptions;
-  readonly #questions: QuestionMode | undefined;
-  readonly #endpoint: ServerEndpoint;
+  /** The server's variables, once their secrets are known. */
+  #environment: Readonly<Record<string, string>>;
+  #questions: QuestionMode | undefined;
+  #endpoint: ServerEndpoint | undefined;
+  #preparing: Promise<ServerEndpoint> | undefined;
 
   constructor(options: HandlerOptions) {
     this.options = options;
     this.log = handlerLog(process.env['LOG_LEVEL'], (line) => void process.stderr.write(line));
+    this.#environment = options.env ?? {};
     this.pool = this.#makePool();
-    this.#questions = this.#makeQuestions();
-    this.#endpoint = new ServerEndpoint(this.#questions);
     endWithProcess(this);
     const isRuntime = process.env['AWS_LAMBDA_RUNTIME_API'] !== undefined;
     if ((options.start ?? (isRuntime ? 'init' : 'first-call')) === 'init') this.#startSpare();
@@ -91,7 +94,7 @@ export class HandlerCore {
       const identity = identify(event, lambda);
       const context = invocationContext({ identity, lambda, clock, log, marginMs });
       const { tenant } = identity;
-      const endpoint = this.#endpoint;
+      const endpoint = (): Promise<ServerEndpoint> | ServerEndpoint => this.#endpoint ?? this.#prepare();
       return await run(new MessageRunner({ pool, endpoint, context, tenant, clock, compat: compat.includes('003') }));
     } finally {
       clock.leave();
@@ -105,11 +108,11 @@ export class HandlerCore {
   }
 
   #makePool(): ServerPool {
-    const { command, args, env, cwd, name, isolation, credentials, startTimeoutMs } = this.options;
+    const { command, args, cwd, name, isolation, credentials, startTimeoutMs } = this.options;
     return new ServerPool({
       command,
       args,
-      env,
+      env: () => this.#environment,
       cwd,
       name: name ?? process.env['AWS_LAMBDA_FUNCTION_NAME'] ?? command,
       isolation: isolation ?? 'shared',
@@ -122,9 +125,27 @@ export class HandlerCore {
     });
   }
 
-  #makeQuestions(): QuestionMode | undefined {
+  /** Fetches secrets where there are any. Several invocations share one attempt; a failed one is not remembered. */
+  #prepare(): Promise<ServerEndpoint> {
+    this.#preparing ??= this.#fetchAndMake().finally(() => {
+      this.#preparing = undefined;
+    });
+    return this.#preparing;
+  }
+
+  async #fetchAndMake(): Promise<ServerEndpoint> {
+    const { env = {}, stateKey = process.env['ZEROPLANE_STATE_KEY'] } = this.options;
+    const key = stateKey === undefined ? {} : { stateKey };
+    const [environment, secrets] = await Promise.all([resolved(env), resolved(key)]);
+    this.#environment = environment;
+    this.#questions = this.#makeQuestions(secrets['stateKey']);
+    this.#endpoint = new ServerEndpoint(this.#questions);
+    return this.#endpoint;
+  }
+
+  #makeQuestions(stateKey: string | undefined): QuestionMode | undefined {
     const { clock, log } = this;
-    const { questions = 'hold', holdMs = HOLD_MS, stateKey = process.env['ZEROPLANE_STATE_KEY'] } = this.options;
+    const { questions = 'hold', holdMs = HOLD_MS } = this.options;
     if (questions === 'decline') return undefined;
     const key = stateKey === undefined ? randomBytes(32) : createHash('sha256').update(stateKey).digest();
     const sealer = new Sealer(key);
@@ -139,6 +160,15 @@ export class HandlerCore {
   #startSpare(): void {
     const { clock, log } = this;
     const identity = { tenant: '', principal: '' };
-    this.pool.startSpare(invocationContext({ identity, lambda: {}, clock, log, marginMs: 0 }));
+    const context = invocationContext({ identity, lambda: {}, clock, log, marginMs: 0 });
+    this.#prepare().then(
+      () => this.pool.startSpare(context),
+      // The first call tries again, and tells its caller.
+      (error: unknown) => log.log('warn', 'server did not start', { reason: (error as Error).message }),
+    );
   }
+}
+
+async function resolved(values: Readonly<Record<string, string>>): Promise<Readonly<Record<string, string>>> {
+  return hasSecrets(values) ? withSecrets(values, process.env) : values;
 }

@@ -17,7 +17,10 @@ export interface ServerParameters {
   /** Program to run, found on `PATH`; never a shell line. */
   readonly command: string;
   readonly args?: readonly string[] | undefined;
-  /** The server's own variables; nothing else of the function's environment but what finds programs reaches it. */
+  /**
+   * The server's own variables; nothing else of the function's environment but what finds programs reaches it. Values
+   * may name secrets: `${secretsmanager:ID}`, `${secretsmanager:ID#KEY}`, `${ssm:NAME}`.
+   */
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly cwd?: string | undefined;
 }

@@ -12,7 +12,8 @@ import { checkSize, timeoutResult } from './answers.ts';
 
 export interface MessageRunnerParts {
   readonly pool: ServerPool;
-  readonly endpoint: ServerEndpoint;
+  /** What answers, once it is ready. */
+  readonly endpoint: () => Promise<ServerEndpoint> | ServerEndpoint;
   readonly context: Context;
   /** Whose server answers. */
   readonly tenant: string;
@@ -64,9 +65,10 @@ export class MessageRunner {
    * @throws UpstreamRpcError, PlatformError: {@link rpcFailure} words them.
    */
   async resultOf(message: Message, options: RunOptions): Promise<string> {
-    const { pool, endpoint, context, tenant, clock } = this.#parts;
+    const { pool, context, tenant, clock } = this.#parts;
     if (isModern(message)) checkEnvelope(message, options.headers ?? directHeaders(message));
     const timeoutMs = context.deadlineMs - clock.monotonicMs();
+    const endpoint = await this.#parts.endpoint();
     const server = await pool.acquire(tenant, context);
     try {
       const version = versionOf(options.headers);

@@ -1,4 +1,4 @@
-/** A `fetch` that signs each request for AWS, and where its credentials come from. */
+/** A `fetch` that signs each request for AWS. */
 
 import { PlatformError } from '../../core/errors.ts';
 import { sign } from './request-signature.ts';
@@ -12,15 +12,12 @@ export interface AwsCredentials {
   readonly sessionToken?: string | undefined;
 }
 
-/** Credentials, or what gets them; asked before each request, so that it may renew them. */
-export type CredentialSource = AwsCredentials | (() => Promise<AwsCredentials>);
-
-export interface SigV4FetchOptions {
+export interface SigningFetchOptions {
   readonly region: string;
   /** `lambda`, `execute-api`, … */
   readonly service: string;
-  /** @default the variables AWS_ACCESS_KEY_ID and so on, else the AWS SDK's default chain where it is installed */
-  readonly credentials?: CredentialSource | undefined;
+  /** Asked before each request. */
+  readonly source: () => Promise<AwsCredentials>;
   /** @default the global fetch */
   readonly baseFetch?: FetchLike | undefined;
 }
@@ -28,17 +25,12 @@ export interface SigV4FetchOptions {
 /** Headers that a proxy may change on the way, and those that `fetch` writes itself. */
 const UNSIGNED: ReadonlySet<string> = new Set(['connection', 'content-length', 'expect', 'te', 'user-agent', 'via']);
 
-/**
- * @returns a `fetch` for any transport that takes one.
- * @throws PlatformError `UNAUTHENTICATED` at the request, when there are no credentials.
- */
-export function createSigV4Fetch(options: SigV4FetchOptions): FetchLike {
+export function signingFetch(options: SigningFetchOptions): FetchLike {
   // Runs in the client's program, which has no egress of ours to go through.
   const base = options.baseFetch ?? globalThis.fetch;
-  const source = sourceOf(options.credentials);
   return async (url, init = {}) => {
     const body = bodyOf(init.body);
-    const { accessKeyId, secretAccessKey, sessionToken } = await source();
+    const { accessKeyId, secretAccessKey, sessionToken } = await options.source();
     const plain = new Headers(init.headers);
     const headers: Record<string, string> = {};
     for (const [name, value] of plain) if (!UNSIGNED.has(name)) headers[name] = value;
@@ -68,26 +60,9 @@ function bodyOf(body: RequestInit['body']): string | Uint8Array {
   throw new PlatformError('USAGE', 'A signed request needs a body of text or bytes; a stream cannot be signed here.');
 }
 
-function sourceOf(credentials: CredentialSource | undefined): () => Promise<AwsCredentials> {
-  if (typeof credentials === 'function') return credentials;
-  if (credentials !== undefined) return () => Promise.resolve(credentials);
-  let chain: (() => Promise<AwsCredentials>) | undefined;
-  return async () => {
-    const own = ofVariables(process.env);
-    if (own !== undefined) return own;
-    chain ??= await defaultChain();
-    return chain();
-  };
-}
-
-function ofVariables(env: Readonly<Record<string, string | undefined>>): AwsCredentials | undefined {
+/** The credentials in variables, as Lambda gives them to a function. */
+export function variableCredentials(env: Readonly<Record<string, string | undefined>>): AwsCredentials | undefined {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: token } = env;
   if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
   return { accessKeyId, secretAccessKey, sessionToken: token };
-}
-
-/** Profiles, single sign-on, containers and instances: what only the SDK knows. */
-async function defaultChain(): Promise<() => Promise<AwsCredentials>> {
-  const { defaultProvider } = await import('@aws-sdk/credential-provider-node');
-  return defaultProvider();
 }

@@ -21,7 +21,9 @@ import { StdioConnector } from '../stdio-connector.ts';
 import { AskingChildren } from './asking-children.ts';
 import { childVariables, removeFolder, settingsFolder, writeCredentials } from './child-settings.ts';
 
-export interface WarmServerOptions extends ServerParameters {
+export interface WarmServerOptions extends Omit<ServerParameters, 'env'> {
+  /** The server's own variables. */
+  readonly env: () => Readonly<Record<string, string>>;
   /** Name in messages. */
   readonly name: string;
   /** `shared`: processes stay for the next call; `call`: each call gets a process of its own. */
@@ -201,7 +203,7 @@ export class WarmServer {
       command,
       args: args ?? [],
       ...(cwd === undefined ? {} : { cwd }),
-      environment: childVariables({ host: host(), configured: env ?? {}, credentials, folder: this.#folder }),
+      environment: childVariables({ host: host(), configured: env(), credentials, folder: this.#folder }),
       clock,
       log,
       clientInfo: { name: 'zeroplane-wrapper', version: '1' },

@@ -46,6 +46,8 @@ export interface InstanceOptions {
   /** Absent: everybody who reaches the port is let in. */
   readonly token: string | undefined;
   readonly sealingKey: Uint8Array;
+  /** Where published code is kept. Absent: in a temporary folder, removed by {@link Instance.close}. */
+  readonly dataDir?: string | undefined;
   /** Targets made by the caller, for tests and benches. */
   readonly targets?: readonly Target[];
   /** @default the token, or everybody where there is none */
@@ -83,7 +85,17 @@ export class Instance {
     this.#closers.push(() => egress.close());
     this.events = createEventPort(log);
     this.#factory = new TargetFactory({ clock, log, egress, identity, env: options.env });
-    this.#functions = createFunctionRuntime({ functions: functionSpecs(config), baseDir, clock, log, ids });
+    this.#functions = createFunctionRuntime({
+      functions: functionSpecs(config),
+      baseDir,
+      clock,
+      log,
+      ids,
+      store: store.store(DEVELOPER.tenant),
+      dataDir: options.dataDir,
+      searchPath: options.env['PATH'],
+      configFile: this.#loaded.path,
+    });
     this.#registrations = new RegistrationStore({ store, clock, ids });
     this.#registry = new FunctionTarget({
       invoker: this.#functions,
@@ -188,6 +200,7 @@ export class Instance {
   async ready(url: string): Promise<void> {
     this.#url = url;
     const { tenant } = DEVELOPER;
+    await this.#functions.ready();
     await this.#prepareTenant(tenant);
     const listed = Promise.all(
       this.#targets.of(tenant).map((target) => this.gateway.catalogue.refresh(target, tenant)),

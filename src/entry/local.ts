@@ -80,6 +80,7 @@ export async function startLocal(options: StartOptions): Promise<LocalInstance> 
     const shared = {
       loaded,
       store,
+      dataDir,
       clock: systemClock,
       ids: systemIds,
       log,

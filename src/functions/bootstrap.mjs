@@ -17,9 +17,9 @@ import { Worker } from 'node:worker_threads';
 const env = process.env;
 const declaredMajor = Number(process.argv[2]);
 const moduleFile = process.argv[3];
-const [authority, secret] = env.AWS_LAMBDA_RUNTIME_API.split('/');
+const authority = env.AWS_LAMBDA_RUNTIME_API;
 const [host, port] = authority.split(':');
-const base = `/${secret}/2018-06-01/runtime`;
+const base = '/2018-06-01/runtime';
 const MAX_STACK_LINES = 50;
 const MAX_TEXT = 256 * 1024;
 

@@ -1,9 +1,14 @@
-/** The processes of one function: one per concurrent invocation, reused while warm, ended after five idle minutes. */
+/**
+ * The processes of one version of a function: one per concurrent invocation, reused while warm, ended after five
+ * idle minutes. A process serves one tenant for as long as it lives, so that nothing a handler keeps between
+ * invocations reaches another tenant.
+ */
 
 import { PlatformError } from '../core/errors.ts';
 import type { IdSource } from '../core/ports.ts';
-import { FunctionProcess, type Job, type ProcessListener, type ProcessParts } from './function-process.ts';
+import { FunctionProcess, type ProcessListener, type ProcessParts } from './function-process.ts';
 import type { ResolvedFunction } from './function-spec.ts';
+import type { Job } from './job.ts';
 
 const IDLE_MS = 5 * 60_000;
 
@@ -20,6 +25,8 @@ export class FunctionPool implements ProcessListener {
   readonly spec: ResolvedFunction;
   readonly #parts: PoolParts;
   readonly #all = new Set<FunctionProcess>();
+  /** Making room for others, and as good as gone. */
+  readonly #leaving = new Set<FunctionProcess>();
   /** The most recently used stands last and is taken first, so that the others can go. */
   readonly #idle: Idle[] = [];
   #retired = false;
@@ -32,7 +39,12 @@ export class FunctionPool implements ProcessListener {
   }
 
   get size(): number {
-    return this.#all.size;
+    return this.#all.size + this.#leaving.size;
+  }
+
+  /** Invocations under way. */
+  get busy(): number {
+    return this.#all.size - this.#idle.length;
   }
 
   /**
@@ -42,14 +54,15 @@ export class FunctionPool implements ProcessListener {
    * @throws PlatformError `FUNCTION_THROTTLED` when every allowed process is busy.
    */
   submit(job: Job): boolean {
-    const idle = this.#idle.pop();
+    const idle = this.#takeIdle(job.tenant);
     if (idle !== undefined) {
       idle.cancel();
       idle.process.assign(job);
       return false;
     }
-    if (this.#all.size >= this.spec.concurrency) throw this.#throttled();
-    this.#start().assign(job);
+    if (this.busy >= this.spec.concurrency) throw throttled(this.spec);
+    if (this.#all.size >= this.spec.concurrency) this.#evict();
+    this.#start(job.tenant).assign(job);
     return true;
   }
 
@@ -65,7 +78,7 @@ export class FunctionPool implements ProcessListener {
   onEnded(process: FunctionProcess, undelivered: Job | undefined): void {
     this.#forget(process);
     if (undelivered !== undefined) this.#resubmit(undelivered);
-    if (this.#all.size === 0) this.#whenEmpty?.();
+    if (this.size === 0) this.#whenEmpty?.();
   }
 
   /** Takes no more work, ends idle processes now and busy ones after their invocation. Resolves when all are gone. */
@@ -74,7 +87,7 @@ export class FunctionPool implements ProcessListener {
     const idle = this.#idle.splice(0);
     for (const { cancel } of idle) cancel();
     await Promise.all(idle.map(({ process }) => process.kill()));
-    if (this.#all.size === 0) return;
+    if (this.size === 0) return;
     await new Promise<void>((done) => {
       this.#whenEmpty = done;
     });
@@ -85,18 +98,37 @@ export class FunctionPool implements ProcessListener {
     this.#retired = true;
     this.#closed = true;
     for (const { cancel } of this.#idle.splice(0)) cancel();
-    await Promise.all([...this.#all].map((process) => process.kill()));
+    await Promise.all([...this.#all, ...this.#leaving].map((process) => process.kill()));
   }
 
-  #start(): FunctionProcess {
-    const logStream = `${new Date(this.#parts.clock.nowMs()).toISOString().slice(0, 10).replaceAll('-', '/')}/[$LATEST]${this.#parts.ids.uuid().replaceAll('-', '')}`;
-    const process = new FunctionProcess({ ...this.#parts, logStream }, this);
+  #takeIdle(tenant: string): Idle | undefined {
+    if (this.#idle.at(-1)?.process.tenant === tenant) return this.#idle.pop();
+    const at = this.#idle.findLastIndex(({ process }) => process.tenant === tenant);
+    return at < 0 ? undefined : this.#idle.splice(at, 1)[0];
+  }
+
+  /** Another tenant's process that has waited longest makes room. */
+  #evict(): void {
+    const oldest = this.#idle.shift();
+    if (oldest === undefined) return;
+    oldest.cancel();
+    this.#all.delete(oldest.process);
+    this.#leaving.add(oldest.process);
+    void oldest.process.kill();
+  }
+
+  #start(tenant: string): FunctionProcess {
+    const { clock, ids } = this.#parts;
+    const day = new Date(clock.nowMs()).toISOString().slice(0, 10).replaceAll('-', '/');
+    const logStream = `${day}/[${this.spec.version}]${ids.uuid().replaceAll('-', '')}`;
+    const process = new FunctionProcess({ ...this.#parts, logStream }, this, tenant);
     this.#all.add(process);
     return process;
   }
 
   #forget(process: FunctionProcess): void {
     this.#all.delete(process);
+    this.#leaving.delete(process);
     const at = this.#idle.findIndex((idle) => idle.process === process);
     if (at >= 0) this.#idle.splice(at, 1)[0]?.cancel();
   }
@@ -112,16 +144,15 @@ export class FunctionPool implements ProcessListener {
     try {
       this.submit(job);
     } catch (error) {
-      job.fail(error instanceof PlatformError ? error : this.#throttled());
+      job.fail(error instanceof PlatformError ? error : throttled(this.spec));
     }
   }
+}
 
-  #throttled(): PlatformError {
-    const { name, concurrency } = this.spec;
-    const what = `Function "${name}" is already running ${concurrency} times, its limit.`;
-    return new PlatformError('FUNCTION_THROTTLED', `${what} Try again, or raise functions.${name}.concurrency.`, {
-      function: name,
-      concurrency,
-    });
-  }
+export function throttled({ name, concurrency }: ResolvedFunction): PlatformError {
+  const what = `Function "${name}" is already running ${concurrency} times, its limit.`;
+  return new PlatformError('FUNCTION_THROTTLED', `${what} Try again, or raise functions.${name}.concurrency.`, {
+    function: name,
+    concurrency,
+  });
 }

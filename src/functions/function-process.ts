@@ -2,46 +2,41 @@
  * One process of one function: started, given one invocation at a time, killed with its whole process group.
  *
  * Its life: `starting` until it first asks for work, then `idle` or `busy` in turn, at last `ended`. It never
- * outlives the gateway (see `bootstrap.mjs`) and never an invocation that ran out of time.
+ * outlives the gateway (see `bootstrap.mjs` and `guard.mjs`) and never an invocation that ran out of time.
  */
-
-import { spawn, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 
 import { PlatformError } from '../core/errors.ts';
 import type { Clock, Logger } from '../core/ports.ts';
+import { FunctionChild } from './function-child.ts';
 import type { ResolvedFunction } from './function-spec.ts';
+import type { GroupGuard } from './group-guard.ts';
+import { logTailOf } from './invocation-log.ts';
+import { endingOf, responseTooLarge, unhandled, type Ending, type Job } from './job.ts';
+import type { Launch, Launcher } from './launch.ts';
 import { OutputCapture } from './output-capture.ts';
 import { processEnvironment } from './process-environment.ts';
-import { MAX_PAYLOAD_BYTES, type Deliver, type Outcome, type RuntimeApi, type RuntimeSlot } from './runtime-api.ts';
+import { MemoryGauge } from './process-memory.ts';
+import type { BodyEnd, ResponseBody } from './response-body.ts';
+import {
+  openRuntimeApi,
+  type Deliver,
+  type Outcome,
+  type RuntimeApi,
+  type RuntimeSlot,
+  type Verdict,
+} from './runtime-api.ts';
 
 /** As on Lambda. */
 const INIT_TIMEOUT_MS = 10_000;
 
-const BOOTSTRAP = fileURLToPath(new URL('bootstrap.mjs', import.meta.url));
-
-/** What an invocation ended with. */
-export interface Ending {
-  readonly payload: string;
-  readonly functionError?: string;
-}
-
-/** One invocation, from the pool's side. */
-export interface Job {
-  readonly requestId: string;
-  readonly payload: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly log: Logger;
-  settle(ending: Ending): void;
-  fail(error: PlatformError): void;
-}
-
 export interface ProcessParts {
   readonly spec: ResolvedFunction;
-  readonly api: RuntimeApi;
   readonly clock: Clock;
   readonly log: Logger;
   readonly logStream: string;
+  readonly launcher: Launcher;
+  readonly guard: GroupGuard;
+  readonly searchPath: string;
 }
 
 /** What the pool hears of its process. */
@@ -53,50 +48,47 @@ export interface ProcessListener {
 }
 
 export class FunctionProcess implements RuntimeSlot {
+  readonly tenant: string;
   readonly #parts: ProcessParts;
   readonly #listener: ProcessListener;
   readonly #output: OutputCapture;
-  readonly #slot: { readonly address: string; close(): void };
-  readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
+  readonly #startedAt: number;
+  #onEnd: () => void = () => undefined;
+  #api: RuntimeApi | undefined;
+  #child: FunctionChild | undefined;
+  #memory: MemoryGauge | undefined;
   #job: Job | undefined;
+  #log: Logger;
   #delivered = false;
+  #deliveredAt = 0;
+  #initMs: number | undefined;
   #answered: string | undefined;
   #poll: Deliver | undefined;
   #cancelTimer: (() => void) | undefined;
   #asked = false;
+  #doomed = false;
   #over = false;
 
-  constructor(parts: ProcessParts, listener: ProcessListener) {
+  constructor(parts: ProcessParts, listener: ProcessListener, tenant: string) {
     this.#parts = parts;
     this.#listener = listener;
-    this.#output = new OutputCapture((line) =>
-      (this.#job?.log ?? parts.log).log('info', line, { function: parts.spec.name }),
-    );
-    this.#slot = parts.api.open(this);
-    this.#child = this.#start();
-    this.#ended = new Promise((done) => this.#watch(done));
-  }
-
-  /** The last 4 KB of output of the invocation in hand. */
-  get logTail(): string {
-    return this.#output.tail;
-  }
-
-  get pid(): number | undefined {
-    return this.#child.pid;
-  }
-
-  /** Whether it never asked for work yet. */
-  get isStarting(): boolean {
-    return !this.#asked;
+    this.tenant = tenant;
+    this.#log = parts.log;
+    this.#startedAt = parts.clock.monotonicMs();
+    this.#output = new OutputCapture((line) => this.#log.log('info', line, { function: parts.spec.name }));
+    this.#ended = new Promise((done) => (this.#onEnd = done));
+    void this.#start();
   }
 
   /** Gives it its next invocation; it must be free. */
   assign(job: Job): void {
     this.#job = job;
+    this.#log = job.log;
     this.#delivered = false;
-    this.#output.reset();
+    // What it wrote while it started belongs to its first invocation.
+    if (this.#asked) this.#output.reset();
+    this.#child?.thaw();
     if (this.#asked) this.#limit(this.#parts.spec.timeoutSeconds * 1000, () => this.#timeOut());
     else this.#limit(INIT_TIMEOUT_MS, () => this.#timeOutInit());
     this.#deliver();
@@ -104,52 +96,114 @@ export class FunctionProcess implements RuntimeSlot {
 
   /** Kills the process group and waits until the process is gone. */
   kill(): Promise<void> {
-    this.#signalGroup();
+    this.#doomed = true;
+    this.#child?.kill();
     return this.#ended;
   }
 
   // -- what the process says ------------------------------------------------------------------------------
 
   onNext(deliver: Deliver): void {
+    if (!this.#asked) this.#initMs = this.#parts.clock.monotonicMs() - this.#startedAt;
     this.#asked = true;
     this.#poll = deliver;
     this.#deliver();
+    this.#rest();
   }
 
-  onOutcome(requestId: string, outcome: Outcome): 'accepted' | 'repeated' | 'unknown' {
+  onOutcome(requestId: string, outcome: Outcome): Verdict {
+    const verdict = this.#judge(requestId);
+    if (verdict === 'accepted') this.#complete(endingOf(outcome));
+    return verdict;
+  }
+
+  onStream(requestId: string, body: ResponseBody): Verdict {
+    const verdict = this.#judge(requestId);
     const job = this.#job;
-    if (job === undefined || !this.#delivered || job.requestId !== requestId) {
-      return this.#answered === requestId ? 'repeated' : 'unknown';
-    }
+    if (verdict !== 'accepted' || job === undefined) return verdict;
     this.#answered = requestId;
-    this.#release();
-    job.settle(endingOf(outcome));
-    this.#listener.onFree(this);
-    return 'accepted';
+    job.stream(body);
+    void body.ended.then((end) => {
+      if (this.#job === job) this.#endStream(end, body.maxBytes);
+    });
+    return verdict;
   }
 
   onInitError(body: string): void {
     if (!this.#asked) this.#finish(unhandled(body));
-    this.#signalGroup();
+    void this.kill();
   }
 
   onGone(): void {
-    this.#signalGroup();
+    void this.kill();
   }
 
   // -- the invocation in hand ------------------------------------------------------------------------------
+
+  #judge(requestId: string): Verdict {
+    if (this.#answered === requestId) return 'repeated';
+    return this.#delivered && this.#job?.requestId === requestId ? 'accepted' : 'unknown';
+  }
 
   #deliver(): void {
     const job = this.#job;
     const poll = this.#poll;
     if (job === undefined || poll === undefined || this.#delivered) return;
     this.#poll = undefined;
-    const timeoutMs = this.#parts.spec.timeoutSeconds * 1000;
-    const headers = { ...job.headers, 'lambda-runtime-deadline-ms': String(this.#parts.clock.nowMs() + timeoutMs) };
+    const { clock, spec } = this.#parts;
+    const timeoutMs = spec.timeoutSeconds * 1000;
+    const headers = { ...job.headers, 'lambda-runtime-deadline-ms': String(clock.nowMs() + timeoutMs) };
     // A process that vanished this instant ends by itself; the pool then runs the invocation elsewhere.
     if (!poll({ headers, payload: job.payload })) return;
     this.#delivered = true;
+    this.#deliveredAt = clock.monotonicMs();
+    this.#memory?.begin();
     this.#limit(timeoutMs, () => this.#timeOut());
+  }
+
+  /** Frozen once it has answered and asked again; until then it has something left to do. */
+  #rest(): void {
+    if (this.#parts.spec.freeze && this.#job === undefined && this.#poll !== undefined) this.#child?.freeze();
+  }
+
+  #endStream(end: BodyEnd, maxBytes: number): void {
+    // The process is going; what becomes of the invocation is told when it has gone.
+    if (end.kind === 'broken') void this.kill();
+    else if (end.kind === 'too-large') {
+      this.#finish(responseTooLarge(maxBytes));
+      void this.kill();
+    } else this.#complete(end.kind === 'error' ? unhandled(end.body) : { payload: '' });
+  }
+
+  /** The process did its work: what it wrote before its answer is in the pipe, and read before this turn ends. */
+  #complete(ending: Ending): void {
+    const job = this.#release();
+    if (job === undefined) return;
+    this.#answered = job.requestId;
+    const durationMs = this.#parts.clock.monotonicMs() - this.#deliveredAt;
+    this.#memory?.end();
+    setImmediate(() => {
+      job.settle(this.#withLog(ending, job, { durationMs }));
+      if (this.#over || this.#doomed) return;
+      this.#rest();
+      this.#listener.onFree(this);
+    });
+  }
+
+  /** Ends the invocation in hand, whose process will take no other. */
+  #finish(ending: Ending, status = 'error'): void {
+    const durationMs = this.#delivered ? this.#parts.clock.monotonicMs() - this.#deliveredAt : 0;
+    const job = this.#release();
+    job?.settle(this.#withLog(ending, job, { durationMs, status }));
+  }
+
+  #withLog(ending: Ending, job: Job, facts: { readonly durationMs: number; readonly status?: string }): Ending {
+    const { version, memoryMb } = this.#parts.spec;
+    const peakMb = this.#memory?.peakMb ?? 0;
+    const initMs = this.#initMs;
+    this.#initMs = undefined;
+    const all = { ...facts, requestId: job.requestId, version, memoryMb, peakMb, initMs };
+    return { ...ending, logTail: logTailOf(this.#output.tail, all) };
   }
 
   /** Forgets the invocation in hand and stops its timer. */
@@ -159,10 +213,6 @@ export class FunctionProcess implements RuntimeSlot {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     return job;
-  }
-
-  #finish(ending: Ending): void {
-    this.#release()?.settle(ending);
   }
 
   #limit(ms: number, run: () => void): void {
@@ -175,7 +225,7 @@ export class FunctionProcess implements RuntimeSlot {
     const what = `Function "${name}" timed out after ${timeoutSeconds} seconds; it may have run.`;
     const next = `Raise functions.${name}.timeoutSeconds, or look at its log for what it waited for.`;
     this.#release()?.fail(new PlatformError('FUNCTION_TIMEOUT', `${what} ${next}`, { function: name, timeoutSeconds }));
-    this.#signalGroup();
+    void this.kill();
   }
 
   #timeOutInit(): void {
@@ -187,96 +237,72 @@ export class FunctionProcess implements RuntimeSlot {
         function: name,
       }),
     );
-    this.#signalGroup();
+    void this.kill();
+  }
+
+  #outOfMemory(usedMb: number): void {
+    const { name, memoryMb } = this.#parts.spec;
+    const what = `The process was ended: it used ${usedMb} MB of the ${memoryMb} MB that it has.`;
+    const errorMessage = `${what} Raise functions.${name}.memoryMb, or use less.`;
+    this.#finish(unhandled(JSON.stringify({ errorType: 'Runtime.OutOfMemory', errorMessage })));
+    void this.kill();
   }
 
   // -- the process -----------------------------------------------------------------------------------------
 
-  /** @throws PlatformError `FUNCTION_FAILED` when the system takes none of it, such as a NUL in a variable. */
-  #start(): ChildProcess {
+  async #start(): Promise<void> {
     try {
-      return this.#spawn();
-    } catch (cause) {
-      this.#slot.close();
-      const { name } = this.#parts.spec;
-      const what = `Function "${name}" cannot be started: ${(cause as Error).message}.`;
-      throw new PlatformError('FUNCTION_FAILED', `${what} Check functions.${name}.`, { function: name }, { cause });
+      const { launcher, spec } = this.#parts;
+      const launch = await launcher.launch(spec);
+      this.#api = await openRuntimeApi(this);
+      if (this.#doomed) this.#end('signal SIGKILL');
+      else this.#spawn(launch, this.#api.address);
+    } catch (error) {
+      this.#refuse(error);
     }
   }
 
-  #spawn(): ChildProcess {
-    const { spec, logStream } = this.#parts;
-    const environment = processEnvironment(spec, { runtimeApi: this.#slot.address, logStream });
-    const heapMb = Math.floor(spec.memoryMb * 0.9);
-    const file = spec.moduleFile === undefined ? [] : [spec.moduleFile];
-    const child = spawn(
-      process.execPath,
-      [`--max-old-space-size=${heapMb}`, BOOTSTRAP, String(spec.nodeMajor), ...file],
-      {
-        cwd: spec.taskRoot,
-        env: environment,
-        // A group of its own, so that whatever the handler starts ends with it.
-        detached: true,
-        // Descriptor 3 is never written to: it closes when the gateway is gone.
-        stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-      },
-    );
-    if ((child as Partial<ChildProcess>).stdio === undefined) {
-      // Out of descriptors, Node gives back a process without streams and tells the reason in an event.
-      child.on('error', () => undefined);
-      throw new Error('EMFILE: too many files are open');
-    }
-    return child;
+  #spawn(launch: Launch, runtimeApi: string): void {
+    const { spec, logStream, searchPath, clock, guard } = this.#parts;
+    const child = new FunctionChild({
+      launch,
+      cwd: spec.taskRoot,
+      env: processEnvironment(spec, { runtimeApi, logStream, searchPath }),
+      output: this.#output,
+      guard: spec.freeze || spec.kind === 'provided' ? guard : undefined,
+      onEnd: (how) => this.#end(how),
+    });
+    this.#child = child;
+    if (child.pid === undefined) return;
+    // The heap of Node has its own limit, which says more when it is reached.
+    const onExceeded = spec.kind === 'node' ? undefined : (usedMb: number) => this.#outOfMemory(usedMb);
+    this.#memory = new MemoryGauge({ clock, pid: child.pid, limitMb: spec.memoryMb, onExceeded });
   }
 
-  #watch(done: () => void): void {
-    const child = this.#child;
-    if (child.stdout !== null) this.#output.attach(child.stdout);
-    if (child.stderr !== null) this.#output.attach(child.stderr);
-    child.stdio[3]?.on('error', () => undefined);
-    const end = (how: string): void => {
-      if (this.#over) return;
-      this.#over = true;
-      this.#signalGroup();
-      this.#slot.close();
-      this.#end(how);
-      done();
-    };
-    child.once('error', (error) => end(error.message));
-    child.once('exit', (code, signal) => end(signal === null ? `exit status ${code}` : `signal ${signal}`));
+  /** It could not be started at all. */
+  #refuse(cause: unknown): void {
+    const { name } = this.#parts.spec;
+    const what = `Function "${name}" cannot be started: ${(cause as Error).message}.`;
+    const error =
+      cause instanceof PlatformError
+        ? cause
+        : new PlatformError('FUNCTION_FAILED', `${what} Check functions.${name}.`, { function: name }, { cause });
+    this.#release()?.fail(error);
+    this.#end('no start');
   }
 
   #end(how: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#api?.close();
+    this.#memory?.stop();
     const undelivered = this.#asked && !this.#delivered ? this.#release() : undefined;
     const job = this.#job;
     if (job !== undefined) {
-      const text = {
-        errorType: 'Runtime.ExitError',
-        errorMessage: `RequestId: ${job.requestId} Error: the process ended with ${how}`,
-      };
-      this.#finish(unhandled(JSON.stringify(text)));
+      const errorMessage = `RequestId: ${job.requestId} Error: the process ended with ${how}`;
+      this.#finish(unhandled(JSON.stringify({ errorType: 'Runtime.ExitError', errorMessage })));
     }
     this.#listener.onEnded(this, undelivered);
+    this.#onEnd();
   }
-
-  #signalGroup(): void {
-    const { pid } = this.#child;
-    if (pid === undefined) return;
-    try {
-      process.kill(-pid, 'SIGKILL');
-    } catch {
-      // Nobody of the group is left.
-    }
-  }
-}
-
-function unhandled(payload: string): Ending {
-  return { payload, functionError: 'Unhandled' };
-}
-
-function endingOf(outcome: Outcome): Ending {
-  if (outcome.kind === 'response') return { payload: outcome.body };
-  if (outcome.kind === 'error') return unhandled(outcome.body);
-  const errorMessage = `The function's result is larger than the ${MAX_PAYLOAD_BYTES} bytes that Lambda allows.`;
-  return unhandled(JSON.stringify({ errorType: 'Function.ResponseSizeTooLarge', errorMessage }));
 }

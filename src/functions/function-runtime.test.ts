@@ -13,7 +13,9 @@ import { createFunctionRuntime, type FunctionRuntime } from './function-runtime.
 import { FunctionPool } from './function-pool.ts';
 import type { FunctionProcess } from './function-process.ts';
 import { resolveFunction, type FunctionSpec } from './function-spec.ts';
-import { startRuntimeApi } from './runtime-api.ts';
+import { GroupGuard } from './group-guard.ts';
+import { Launcher } from './launch.ts';
+import { openRuntimeApi } from './runtime-api.ts';
 
 /** Real time, but every timer fires only when the test says so. */
 class HeldClock implements Clock {
@@ -246,7 +248,7 @@ test('the context and the environment are those of Lambda, and nothing of the ho
   expect(value.context.remaining).toBeGreaterThan(2000);
   expect(value.context.remaining).toBeLessThanOrEqual(3000);
   const { AWS_LAMBDA_RUNTIME_API, ...rest } = value.env;
-  expect(AWS_LAMBDA_RUNTIME_API).toMatch(/^127\.0\.0\.1:\d+\/[0-9a-f]{48}$/);
+  expect(AWS_LAMBDA_RUNTIME_API).toMatch(/^127\.0\.0\.1:\d+$/);
   expect(rest['COLOUR']).toBe('blue');
   expect(rest['_X_AMZN_TRACE_ID']).toBe('Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=b7ad6b7169203331;Sampled=1');
   expect(Object.keys(rest).filter((name) => !/^(_|AWS_|LAMBDA_|LANG$|TZ$|PATH$|COLOUR$|__CF)/.test(name))).toEqual([]);
@@ -381,22 +383,25 @@ test('a warm process that died is replaced', async () => {
 
 test('an invocation that an ending process never saw runs on another one', async () => {
   await write({ 'index.mjs': 'export const handler = async () => "ran";' });
-  const api = await startRuntimeApi();
-  const resolved = resolveFunction(spec(), folder);
-  const pool = new FunctionPool({ spec: resolved, api, clock, log, ids: { uuid: () => crypto.randomUUID() } });
+  const searchPath = '/usr/bin:/bin';
+  const parts = { clock, log, ids: { uuid: () => crypto.randomUUID() }, searchPath, guard: new GroupGuard() };
+  const pool = new FunctionPool({
+    ...parts,
+    spec: resolveFunction(spec(), folder),
+    launcher: new Launcher(searchPath),
+  });
+  const job = { payload: '{}', log, tenant: 'team-x', stream: () => undefined };
   const ending = await new Promise((settle, fail) => {
     const headers = { 'lambda-runtime-aws-request-id': 'one' };
-    pool.onEnded({} as FunctionProcess, { requestId: 'one', payload: '{}', headers, log, settle, fail });
+    pool.onEnded({} as FunctionProcess, { ...job, requestId: 'one', headers, settle, fail });
   });
-  expect(ending).toEqual({ payload: '"ran"' });
+  expect(ending).toMatchObject({ payload: '"ran"' });
   await pool.close();
-  const refused = await new Promise((settle, fail) => {
-    pool.onEnded({} as FunctionProcess, { requestId: 'two', payload: '{}', headers: {}, log, settle, fail: settle });
-    void fail;
+  const refused = await new Promise((settle) => {
+    pool.onEnded({} as FunctionProcess, { ...job, requestId: 'two', headers: {}, settle, fail: settle });
   });
   expect(refused).toMatchObject({ code: 'SHUTTING_DOWN' });
   expect(pool.size).toBe(0);
-  await api.close();
 });
 
 test('output is logged line by line with the request id', async () => {
@@ -423,7 +428,7 @@ test('payloads up to 6 MB pass both ways unchanged, larger ones are refused', as
 });
 
 test('an unknown function, an unknown qualifier and an unusable runtime are refused with the next step', async () => {
-  start(spec(), spec({ name: 'snake', runtime: 'python3.12' }));
+  start(spec(), spec({ name: 'snake', runtime: 'ruby3.4' }));
   await expect(invoke({}, 'arn:aws:lambda:region:account:function:name')).rejects.toMatchObject({
     code: 'FUNCTION_NOT_FOUND',
     message: expect.stringContaining('Known functions: hello, snake'),
@@ -434,7 +439,7 @@ test('an unknown function, an unknown qualifier and an unusable runtime are refu
   });
   await expect(invoke({}, 'snake')).rejects.toMatchObject({
     code: 'FUNCTION_FAILED',
-    message: expect.stringContaining('python3.12'),
+    message: expect.stringContaining('ruby3.4'),
   });
 });
 
@@ -534,23 +539,26 @@ test('functions end with their gateway, even when it is killed while a handler b
   await until(() => !isAlive(blocked) && !isAlive(waiting));
 });
 
-test('the Runtime API refuses strangers, foreign ids and second answers', async () => {
-  const api = await startRuntimeApi();
+test('the Runtime API refuses strangers, browsers, foreign ids and second answers', async () => {
   const outcomes: unknown[] = [];
-  const slot = api.open({
+  const api = await openRuntimeApi({
     onNext: (deliver) => void deliver({ headers: { 'lambda-runtime-aws-request-id': 'mine' }, payload: '{}' }),
     onOutcome: (id, outcome) => (
       outcomes.push(outcome),
       id === 'mine' ? 'accepted' : id === 'done' ? 'repeated' : 'unknown'
     ),
+    onStream: () => 'unknown',
     onInitError: (body) => outcomes.push(body),
     onGone: () => undefined,
   });
-  const send = (method: string, path: string, body = ''): Promise<{ status: number; text: string }> =>
+  const send = (
+    method: string,
+    path: string,
+    body = '',
+    headers: Record<string, string> = {},
+  ): Promise<{ status: number; text: string }> =>
     new Promise((done, failed) => {
-      const [host = '', secret = ''] = slot.address.split('/');
-      const url = `http://${host}${path.replace('SECRET', secret)}`;
-      const sent = request(url, { method, agent: false }, (response) => {
+      const sent = request(`http://${api.address}${path}`, { method, agent: false, headers }, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
         response.on('end', () => done({ status: response.statusCode ?? 0, text }));
@@ -558,19 +566,25 @@ test('the Runtime API refuses strangers, foreign ids and second answers', async 
       sent.on('error', failed);
       sent.end(body);
     });
-  const base = '/SECRET/2018-06-01/runtime';
-  expect((await send('GET', '/2018-06-01/runtime/invocation/next')).status).toBe(403);
-  expect((await send('GET', `/${'0'.repeat(48)}/2018-06-01/runtime/invocation/next`)).status).toBe(403);
-  expect(await send('GET', `${base}/invocation/next`)).toEqual({ status: 200, text: '{}' });
+  const base = '/2018-06-01/runtime';
+  const next = `${base}/invocation/next`;
+  expect(api.address).toMatch(/^127\.0\.0\.1:\d+$/);
+  expect((await send('GET', '/other/invocation/next')).status).toBe(403);
+  expect((await send('GET', next, '', { host: 'evil.example:80' })).status).toBe(403);
+  expect((await send('GET', next, '', { origin: 'https://evil.example' })).status).toBe(403);
+  expect((await send('GET', next, '', { 'sec-fetch-site': 'cross-site' })).status).toBe(403);
+  expect(await send('GET', next)).toEqual({ status: 200, text: '{}' });
   expect(await send('POST', `${base}/invocation/mine/response`, '1')).toEqual({ status: 202, text: '{"status":"OK"}' });
   expect(await send('POST', `${base}/invocation/other/response`, '1')).toMatchObject({
     status: 400,
     text: expect.stringContaining('InvalidRequestID'),
   });
+  const streaming = { 'lambda-runtime-function-response-mode': 'streaming' };
+  expect((await send('POST', `${base}/invocation/other/response`, '1', streaming)).status).toBe(400);
   expect((await send('POST', `${base}/invocation/done/error`, '1')).status).toBe(403);
   expect((await send('POST', `${base}/invocation/mine/response`, 'x'.repeat(6 * 1024 * 1024 + 1))).status).toBe(413);
   expect((await send('POST', `${base}/init/error`, '{"errorType":"X"}')).status).toBe(202);
   expect(outcomes).toContainEqual({ kind: 'too-large' });
   expect(outcomes).toContain('{"errorType":"X"}');
-  await api.close();
+  api.close();
 });

@@ -4,9 +4,9 @@
  * looks like and what the answer means is left to the caller.
  */
 
-import type { RequestContext, Trace } from '../core/context.ts';
+import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
-import { localFunctionArn, parseFunctionReference } from '../core/lambda-arn.ts';
+import type { FunctionControl } from '../core/function-control.ts';
 import type {
   Clock,
   FunctionInfo,
@@ -15,11 +15,18 @@ import type {
   Invocation,
   InvocationResult,
   Logger,
+  StreamedInvocation,
+  TenantStore,
 } from '../core/ports.ts';
-import { FunctionPool } from './function-pool.ts';
-import type { Ending, Job } from './function-process.ts';
-import { assertRunnable, resolveFunction, type FunctionSpec, type ResolvedFunction } from './function-spec.ts';
-import { MAX_PAYLOAD_BYTES, startRuntimeApi, type RuntimeApi } from './runtime-api.ts';
+import { VersionFolders } from './version-folders.ts';
+import { FunctionCatalog } from './function-catalog.ts';
+import { LocalFunctionControl } from './local-function-control.ts';
+import { FunctionPool, throttled } from './function-pool.ts';
+import { FunctionRecords } from './function-records.ts';
+import { assertRunnable, type FunctionSpec, type ResolvedFunction } from './function-spec.ts';
+import { GroupGuard } from './group-guard.ts';
+import { assertPayload, BufferedCall, StreamedCall, type Call } from './invocation.ts';
+import { Launcher } from './launch.ts';
 
 export interface FunctionRuntimeOptions {
   readonly functions: readonly FunctionSpec[];
@@ -28,9 +35,24 @@ export interface FunctionRuntimeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly ids: IdSource;
+  /** Where versions, aliases and changes are kept. Absent: they end with the runtime. */
+  readonly store?: TenantStore | undefined;
+  /** Where the code of published versions is kept. Absent: in a temporary folder that ends with the runtime. */
+  readonly dataDir?: string | undefined;
+  /** Folders, as in `PATH`, in which interpreters and commands are found. @default the system's own */
+  readonly searchPath?: string | undefined;
+  /** Named in errors as the place to change a function. */
+  readonly configFile?: string | undefined;
+  /** At least 0 and below 1; chooses between the versions of an alias. @default Math.random */
+  readonly random?: (() => number) | undefined;
 }
 
 export interface FunctionRuntime extends FunctionInvoker {
+  /** Configurations, versions, aliases and tags, for the AWS endpoint and whoever follows versions. */
+  readonly control: FunctionControl;
+  invokeStream(invocation: Invocation, context: RequestContext): Promise<StreamedInvocation>;
+  /** Reads what is kept of versions, aliases and changes; invocations wait for it, `list` does not. */
+  ready(): Promise<void>;
   /** Takes a new list; changed and removed functions finish what runs and start anew on their next call. */
   reconfigure(functions: readonly FunctionSpec[]): void;
   /** Lets a function's processes finish and start anew, because its code has changed. */
@@ -41,64 +63,76 @@ export interface FunctionRuntime extends FunctionInvoker {
   close(): Promise<void>;
 }
 
-/** Starts nothing: the Runtime API and the processes begin with the first invocation. */
+const SYSTEM_PATH = '/usr/local/bin:/usr/bin:/bin';
+
+/** Starts nothing: the processes begin with the first invocation. */
 export function createFunctionRuntime(options: FunctionRuntimeOptions): FunctionRuntime {
   return new LocalRuntime(options);
 }
 
 class LocalRuntime implements FunctionRuntime {
   readonly label = 'embedded';
+  readonly control: FunctionControl;
   readonly #options: FunctionRuntimeOptions;
-  #specs = new Map<string, ResolvedFunction>();
+  readonly #records: FunctionRecords;
+  readonly #catalog: FunctionCatalog;
+  readonly #control: LocalFunctionControl;
+  readonly #folders: VersionFolders;
+  readonly #launcher: Launcher;
+  readonly #guard = new GroupGuard();
+  /** By name and version, with the fingerprint in the pool's own spec. */
   readonly #pools = new Map<string, FunctionPool>();
   /** Pools that still finish an invocation of an older configuration. */
   readonly #retiring = new Set<FunctionPool>();
-  #api: Promise<RuntimeApi> | undefined;
+  #isLoaded = false;
   #closed = false;
 
   constructor(options: FunctionRuntimeOptions) {
     this.#options = options;
-    this.reconfigure(options.functions);
+    const { baseDir, dataDir, store, clock, ids, configFile } = options;
+    this.#launcher = new Launcher(options.searchPath ?? SYSTEM_PATH);
+    this.#folders = new VersionFolders(dataDir);
+    this.#records = new FunctionRecords(store);
+    this.#catalog = new FunctionCatalog({
+      records: this.#records,
+      baseDir,
+      versionFolder: (name, version) => this.#folders.of(name, version),
+      random: options.random ?? Math.random,
+    });
+    const parts = { records: this.#records, catalog: this.#catalog, folders: this.#folders, clock, ids, configFile };
+    const refresh = (): void => this.#follow(this.#catalog.refresh());
+    this.#control = new LocalFunctionControl({ ...parts, ready: () => this.ready(), refresh });
+    this.control = this.#control;
+    this.#catalog.configure(options.functions);
   }
 
   list(): readonly FunctionInfo[] {
-    return [...this.#specs.values()].map((spec) => ({
-      name: spec.name,
-      arn: localFunctionArn(spec.name),
-      runtime: spec.runtime,
-      description: spec.description,
-      tags: spec.tags,
-      timeoutSeconds: spec.timeoutSeconds,
-      memoryMb: spec.memoryMb,
-    }));
+    return this.#catalog.list();
+  }
+
+  async ready(): Promise<void> {
+    if (this.#isLoaded) return;
+    await this.#records.load();
+    this.#isLoaded = true;
+    this.#follow(this.#catalog.refresh());
   }
 
   async invoke(invocation: Invocation, context: RequestContext): Promise<InvocationResult> {
-    const spec = this.#find(invocation.functionName);
-    assertPayload(spec.name, invocation.payload);
-    assertRunnable(spec);
-    this.#api ??= startRuntimeApi();
-    const api = await this.#api;
-    if (this.#closed)
-      throw new PlatformError('SHUTTING_DOWN', 'The function runtime is closing. Try again after the restart.');
-    if (context.signal.aborted) throw cancelled(spec.name, 'it has not run');
-    return this.#run(this.#pool(this.#specs.get(spec.name) ?? spec, api), invocation, context);
+    return this.#submit(new BufferedCall(invocation, context, this.#options));
+  }
+
+  async invokeStream(invocation: Invocation, context: RequestContext): Promise<StreamedInvocation> {
+    return this.#submit(new StreamedCall(invocation, context, this.#options));
   }
 
   reconfigure(functions: readonly FunctionSpec[]): void {
-    const next = new Map(functions.map((spec) => [spec.name, resolveFunction(spec, this.#options.baseDir)]));
-    for (const [name, pool] of this.#pools) {
-      if (next.get(name)?.fingerprint !== pool.spec.fingerprint) this.restart(name);
-    }
-    this.#specs = next;
+    const changed = this.#catalog.configure(functions);
+    this.#follow(changed);
+    for (const name of changed) this.#control.announce(name);
   }
 
   restart(name: string): void {
-    const pool = this.#pools.get(name);
-    if (pool === undefined) return;
-    this.#pools.delete(name);
-    this.#retiring.add(pool);
-    void pool.retire().finally(() => this.#retiring.delete(pool));
+    this.#retire((pool) => pool.spec.name === name && pool.spec.version === '$LATEST');
   }
 
   processCount(name?: string): number {
@@ -111,119 +145,58 @@ class LocalRuntime implements FunctionRuntime {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#pools.values(), ...this.#retiring].map((pool) => pool.close()));
-    const api = await this.#api?.catch(() => undefined);
-    await api?.close();
+    await Promise.all([this.#guard.close(), this.#folders.close()]);
   }
 
-  #find(text: string): ResolvedFunction {
-    const reference = parseFunctionReference(text);
-    const spec = reference === undefined ? undefined : this.#specs.get(reference.name);
-    if (reference === undefined || spec === undefined) throw this.#unknown(reference?.name ?? text);
-    const { qualifier } = reference;
-    if (qualifier !== undefined && qualifier !== '$LATEST') {
-      const what = `Function "${spec.name}" has no version or alias "${qualifier}" here; only $LATEST exists.`;
-      throw new PlatformError('FUNCTION_NOT_FOUND', `${what} Leave the qualifier out.`, {
-        function: spec.name,
-        qualifier,
-      });
+  async #submit<Result>(call: Call<Result>): Promise<Result> {
+    if (!this.#isLoaded) await this.ready();
+    const spec = this.#catalog.resolve(call.invocation.functionName);
+    assertPayload(spec.name, call.invocation.payload);
+    assertRunnable(spec);
+    if (this.#closed)
+      throw new PlatformError('SHUTTING_DOWN', 'The function runtime is closing. Try again after the restart.');
+    return call.run(spec, (job) => this.#pool(spec).submit(job));
+  }
+
+  /** Processes of what a name led to before finish what they do. */
+  #follow(names: readonly string[]): void {
+    const changed = new Set(names);
+    this.#retire((pool) => changed.has(pool.spec.name) && !this.#isCurrent(pool.spec));
+  }
+
+  #isCurrent(spec: ResolvedFunction): boolean {
+    try {
+      return this.#catalog.resolve(`${spec.name}:${spec.version}`).fingerprint === spec.fingerprint;
+    } catch {
+      return false;
     }
-    return spec;
   }
 
-  #unknown(name: string): PlatformError {
-    const known = [...this.#specs.keys()];
-    const list = known.length === 0 ? 'No function is configured' : `Known functions: ${known.slice(0, 20).join(', ')}`;
-    const next = `${list}. Add it under "functions" in the configuration, or correct the ARN.`;
-    return new PlatformError('FUNCTION_NOT_FOUND', `Function "${name}" does not exist here. ${next}`, {
-      function: name,
-    });
+  #retire(isWanted: (pool: FunctionPool) => boolean): void {
+    for (const [key, pool] of this.#pools) {
+      if (!isWanted(pool)) continue;
+      this.#pools.delete(key);
+      this.#retiring.add(pool);
+      void pool.retire().finally(() => this.#retiring.delete(pool));
+    }
   }
 
-  #pool(spec: ResolvedFunction, api: RuntimeApi): FunctionPool {
-    let pool = this.#pools.get(spec.name);
+  /** @throws PlatformError `FUNCTION_THROTTLED` when other versions of the function take all of its invocations. */
+  #pool(spec: ResolvedFunction): FunctionPool {
+    const key = spec.version === '$LATEST' ? spec.name : `${spec.name}:${spec.version}`;
+    let pool = this.#pools.get(key);
     if (pool === undefined) {
-      const { clock, log, ids } = this.#options;
-      pool = new FunctionPool({ spec, api, clock, log, ids });
-      this.#pools.set(spec.name, pool);
+      const { clock, log, ids, searchPath = SYSTEM_PATH } = this.#options;
+      pool = new FunctionPool({ spec, clock, log, ids, searchPath, launcher: this.#launcher, guard: this.#guard });
+      this.#pools.set(key, pool);
     }
+    if (this.#pools.size > 1 && this.#busy(spec.name) >= spec.concurrency) throw throttled(spec);
     return pool;
   }
 
-  #run(pool: FunctionPool, invocation: Invocation, context: RequestContext): Promise<InvocationResult> {
-    const { clock, ids } = this.#options;
-    const requestId = ids.uuid();
-    const startedMs = clock.monotonicMs();
-    let coldStart = false;
-    return new Promise((resolve, reject) => {
-      // The caller stops waiting; the function goes on to its end or its own time limit, as on Lambda.
-      const leave = (): void => reject(cancelled(pool.spec.name, 'it may have run'));
-      context.signal.addEventListener('abort', leave, { once: true });
-      const stop = (): void => context.signal.removeEventListener('abort', leave);
-      const settle = (ending: Ending): void => {
-        stop();
-        resolve({ ...ending, executedVersion: '$LATEST', durationMs: clock.monotonicMs() - startedMs, coldStart });
-      };
-      const fail = (error: PlatformError): void => {
-        stop();
-        reject(error);
-      };
-      const headers = invocationHeaders(pool.spec, requestId, { invocation, trace: context.trace });
-      const log = context.log.with({ requestId: context.requestId, invocationId: requestId });
-      const job: Job = { requestId, payload: invocation.payload, headers, log, settle, fail };
-      try {
-        coldStart = pool.submit(job);
-      } catch (error) {
-        stop();
-        reject(error);
-      }
-    });
+  #busy(name: string): number {
+    let sum = 0;
+    for (const pool of this.#pools.values()) if (pool.spec.name === name) sum += pool.busy;
+    return sum;
   }
-}
-
-function cancelled(name: string, effect: string): PlatformError {
-  return new PlatformError('CALL_CANCELLED', `The call of function "${name}" was cancelled; ${effect}.`, {
-    function: name,
-  });
-}
-
-function assertPayload(name: string, payload: string): void {
-  const bytes = Buffer.byteLength(payload);
-  if (bytes <= MAX_PAYLOAD_BYTES) return;
-  const what = `The event for function "${name}" has ${bytes} bytes; Lambda allows ${MAX_PAYLOAD_BYTES}.`;
-  throw new PlatformError('PAYLOAD_TOO_LARGE', `${what} Send less, or pass a reference to stored data.`, {
-    function: name,
-    bytes,
-  });
-}
-
-function invocationHeaders(
-  spec: ResolvedFunction,
-  requestId: string,
-  from: { readonly invocation: Invocation; readonly trace: Trace },
-): Record<string, string> {
-  const { functionName, clientContext } = from.invocation;
-  const headers: Record<string, string> = {
-    'lambda-runtime-aws-request-id': requestId,
-    'lambda-runtime-invoked-function-arn': functionName.startsWith('arn:')
-      ? ascii(functionName)
-      : localFunctionArn(spec.name),
-  };
-  const trace = xrayTrace(from.trace.traceparent);
-  if (trace !== undefined) headers['lambda-runtime-trace-id'] = trace;
-  if (clientContext !== undefined)
-    headers['lambda-runtime-client-context'] = ascii(JSON.stringify({ custom: clientContext }));
-  return headers;
-}
-
-/** JSON escapes for everything that an HTTP header cannot carry. */
-function ascii(text: string): string {
-  return text.replaceAll(/[^\x20-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
-/** A W3C `traceparent` in the words of X-Ray. */
-function xrayTrace(traceparent: string | undefined): string | undefined {
-  const match = /^[0-9a-f]{2}-([0-9a-f]{8})([0-9a-f]{24})-([0-9a-f]{16})-[0-9a-f]([0-9a-f])$/.exec(traceparent ?? '');
-  if (match === null) return undefined;
-  const [, head = '', tail = '', parent = '', flags = '0'] = match;
-  return `Root=1-${head}-${tail};Parent=${parent};Sampled=${Number.parseInt(flags, 16) % 2}`;
 }

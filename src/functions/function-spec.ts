@@ -8,9 +8,9 @@ import { PlatformError } from '../core/errors.ts';
 export interface FunctionSpec {
   /** Lambda's grammar; also the name that an ARN resolves to. */
   readonly name: string;
-  /** `index.handler`: module below `code`, then the export. */
+  /** `index.handler`: module below `code`, then the export. A `provided` bootstrap reads it as it likes. */
   readonly handler: string;
-  /** Lambda's identifier, such as `nodejs22.x`. */
+  /** Lambda's identifier: `nodejs22.x`, `python3.13`, `provided.al2023`. */
   readonly runtime: string;
   /** Folder or file; relative to the folder of the configuration. */
   readonly code: string;
@@ -23,18 +23,24 @@ export interface FunctionSpec {
   readonly description?: string | undefined;
   /** Most invocations at once, one process each. @default 10 */
   readonly concurrency?: number | undefined;
+  /** Stops the process between invocations, as Lambda does. @default false */
+  readonly freeze?: boolean | undefined;
 }
 
 const DEFAULT_TIMEOUT_SECONDS = 30;
 const DEFAULT_MEMORY_MB = 128;
 const DEFAULT_CONCURRENCY = 10;
 
+export type RuntimeKind = 'node' | 'python' | 'provided';
+
 /** A spec with its defaults in place and its paths resolved. */
 export interface ResolvedFunction {
   readonly name: string;
   readonly handler: string;
   readonly runtime: string;
-  /** Major version of the declared Node runtime; decides about callback handlers. */
+  /** What runs it; absent for a runtime that cannot run here. */
+  readonly kind: RuntimeKind | undefined;
+  /** Major version of the declared Node runtime, 0 for others; decides about callback handlers. */
   readonly nodeMajor: number;
   /** Working folder of the process, `LAMBDA_TASK_ROOT`. */
   readonly taskRoot: string;
@@ -46,18 +52,22 @@ export interface ResolvedFunction {
   readonly tags: Readonly<Record<string, string>>;
   readonly description: string;
   readonly concurrency: number;
+  readonly freeze: boolean;
+  /** `$LATEST` or a published version's number. */
+  readonly version: string;
   /** Equal for equal specs; a change restarts the processes. */
   readonly fingerprint: string;
 }
 
 /** Fills in defaults. A runtime that cannot run here is refused by {@link assertRunnable}, on the first call. */
-export function resolveFunction(spec: FunctionSpec, baseDir: string): ResolvedFunction {
+export function resolveFunction(spec: FunctionSpec, baseDir: string, version = '$LATEST'): ResolvedFunction {
   const code = isAbsolute(spec.code) ? spec.code : resolve(baseDir, spec.code);
   const isFile = existsSync(code) && statSync(code).isFile();
   const resolved = {
     name: spec.name,
     handler: spec.handler,
     runtime: spec.runtime,
+    kind: kindOf(spec.runtime),
     nodeMajor: Number(/^nodejs(\d+)\.x$/.exec(spec.runtime)?.[1] ?? 0),
     taskRoot: isFile ? dirname(code) : code,
     ...(isFile ? { moduleFile: basename(code) } : {}),
@@ -67,16 +77,24 @@ export function resolveFunction(spec: FunctionSpec, baseDir: string): ResolvedFu
     tags: spec.tags ?? {},
     description: spec.description ?? '',
     concurrency: spec.concurrency ?? DEFAULT_CONCURRENCY,
+    freeze: spec.freeze ?? false,
+    version,
   };
   return { ...resolved, fingerprint: JSON.stringify(resolved) };
 }
 
+function kindOf(runtime: string): RuntimeKind | undefined {
+  if (/^nodejs[1-9]\d*\.x$/.test(runtime)) return 'node';
+  if (/^python3\.\d+$/.test(runtime)) return 'python';
+  return /^provided(?:\.al2|\.al2023)?$/.test(runtime) ? 'provided' : undefined;
+}
+
 /** @throws PlatformError `FUNCTION_FAILED` when the declared runtime, the code or the variables cannot be used. */
 export function assertRunnable(spec: ResolvedFunction): void {
-  if (spec.nodeMajor === 0) {
+  if (spec.kind === undefined) {
     throw refusal(
       spec,
-      `declares runtime "${spec.runtime}", and only nodejs runtimes (such as nodejs22.x) run here. Change functions.${spec.name}.runtime`,
+      `declares runtime "${spec.runtime}"; nodejs22.x, python3.13, provided.al2023 and the like run here. Change functions.${spec.name}.runtime`,
     );
   }
   if (!existsSync(spec.taskRoot)) {
@@ -108,6 +126,6 @@ const RESERVED = new Set([
   'LAMBDA_RUNTIME_DIR',
 ]);
 
-function isReserved(name: string): boolean {
+export function isReserved(name: string): boolean {
   return RESERVED.has(name) || name.startsWith('AWS_LAMBDA_');
 }

@@ -1,19 +1,23 @@
 /**
- * The server side of the Lambda Runtime API, on a loopback port of its own.
+ * The server side of the Lambda Runtime API: a loopback port for each process, opened before it starts and closed
+ * with it. Official runtime clients know the API by `host:port` alone, so the port is what keeps the invocations of
+ * one function from the processes of another. What happens to an invocation is the slot's business; here is only
+ * the wire.
  *
- * Each process has a slot with an unguessable path, which is part of its `AWS_LAMBDA_RUNTIME_API`: no function can
- * take, answer or even see the invocations of another. What happens to an invocation is the slot's business; here
- * is only the wire.
+ * The separation is one of mistakes, and of web pages, which cannot send these requests: processes of one user of
+ * the machine can read each other's memory whatever a server does.
  *
  * @see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
  */
 
-import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { ResponseBody } from './response-body.ts';
 
 /** 6 MB, as on Lambda, both ways. */
 export const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024;
+/** The error of a stream comes in its trailers, in base64. */
+const MAX_HEADER_BYTES = 1024 * 1024;
 
 /** What a process gets for `next`. Header values are ASCII. */
 export interface Delivery {
@@ -26,6 +30,9 @@ export type Deliver = (delivery: Delivery) => boolean;
 
 export type Outcome = { readonly kind: 'response' | 'error'; readonly body: string } | { readonly kind: 'too-large' };
 
+/** `repeated` when this invocation was answered before, `unknown` when it never was this process's. */
+export type Verdict = 'accepted' | 'repeated' | 'unknown';
+
 /** The invocations of one process. */
 export interface RuntimeSlot {
   /**
@@ -33,48 +40,48 @@ export interface RuntimeSlot {
    * one packet and the answer's body is read first.
    */
   onNext(deliver: Deliver): void;
-  /** `repeated` when this invocation was answered before, `unknown` when it never was this process's. */
-  onOutcome(requestId: string, outcome: Outcome): 'accepted' | 'repeated' | 'unknown';
+  onOutcome(requestId: string, outcome: Outcome): Verdict;
+  /** The answer comes piece by piece and has only begun. */
+  onStream(requestId: string, body: ResponseBody): Verdict;
   onInitError(body: string): void;
   /** The connection of a pending `next` broke: the process is of no more use. */
   onGone(): void;
 }
 
 export interface RuntimeApi {
-  /** @returns the value of `AWS_LAMBDA_RUNTIME_API` for this slot, and how to end it. */
-  open(slot: RuntimeSlot): { readonly address: string; close(): void };
-  close(): Promise<void>;
+  /** The value of `AWS_LAMBDA_RUNTIME_API`: `host:port`. */
+  readonly address: string;
+  /** Breaks its connections; the port is free at once. */
+  close(): void;
 }
 
 interface Route {
-  readonly slot: RuntimeSlot;
   readonly action: 'next' | 'response' | 'error' | 'init-error';
   readonly requestId: string;
 }
 
 const PREFIX = '/2018-06-01/runtime/';
+const NEXT: Route = { action: 'next', requestId: '' };
+const INIT_ERROR: Route = { action: 'init-error', requestId: '' };
 
-/** Starts the server on 127.0.0.1 and a free port. */
-export async function startRuntimeApi(): Promise<RuntimeApi> {
-  const slots = new Map<string, RuntimeSlot>();
-  const server = createServer((request, response) => serve(slots, request, response));
+/** Listens on 127.0.0.1 and a free port for the one process behind `slot`. @throws the system's reason, such as EMFILE. */
+export async function openRuntimeApi(slot: RuntimeSlot): Promise<RuntimeApi> {
+  let address = '';
+  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) =>
+    serve({ slot, address }, request, response),
+  );
   // A handler may run for minutes between two requests of its process.
   server.keepAliveTimeout = 0;
   server.requestTimeout = 0;
   server.timeout = 0;
   await listen(server);
-  const { port } = server.address() as AddressInfo;
+  address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
-    open(slot) {
-      const secret = randomBytes(24).toString('hex');
-      slots.set(secret, slot);
-      return { address: `127.0.0.1:${port}/${secret}`, close: () => slots.delete(secret) };
+    address,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
     },
-    close: () =>
-      new Promise((done) => {
-        server.close(() => done());
-        server.closeAllConnections();
-      }),
   };
 }
 
@@ -83,32 +90,45 @@ function listen(server: Server): Promise<void> {
     server.once('error', failed);
     server.listen(0, '127.0.0.1', () => {
       server.off('error', failed);
+      server.on('error', () => undefined);
       done();
     });
   });
 }
 
-function serve(slots: Map<string, RuntimeSlot>, request: IncomingMessage, response: ServerResponse): void {
-  response.on('error', () => undefined);
-  request.on('error', () => undefined);
-  const route = findRoute(slots, request);
-  if (route === undefined) answer(response, 403, 'Forbidden', 'No process of this runtime has that address.');
-  else if (route.action === 'next') serveNext(route.slot, request, response);
-  else readBody(request, (body) => serveAnswer(route, body, response));
+interface Place {
+  readonly slot: RuntimeSlot;
+  readonly address: string;
 }
 
-function findRoute(slots: Map<string, RuntimeSlot>, request: IncomingMessage): Route | undefined {
+function serve({ slot, address }: Place, request: IncomingMessage, response: ServerResponse): void {
+  response.on('error', () => undefined);
+  request.on('error', () => undefined);
+  const route = isOfProcess(request, address) ? findRoute(request) : undefined;
+  if (route === undefined) {
+    request.resume();
+    answer(response, 403, 'Forbidden', 'This address serves the Lambda Runtime API to one process alone.');
+  } else if (route.action === 'next') serveNext(slot, request, response);
+  else if (route.action === 'response' && isStreamed(request))
+    serveStream(slot, route.requestId, { request, response });
+  else readBody(request, (body) => serveAnswer(slot, route, { body, response }));
+}
+
+/** A browser says where its request comes from, and one that was led here by a name of its own names another host. */
+function isOfProcess({ headers }: IncomingMessage, address: string): boolean {
+  return headers.host === address && headers.origin === undefined && headers['sec-fetch-site'] === undefined;
+}
+
+function findRoute(request: IncomingMessage): Route | undefined {
   const url = request.url ?? '';
-  const slash = url.indexOf('/', 1);
-  const slot = slots.get(url.slice(1, slash));
-  if (slot === undefined || !url.startsWith(PREFIX, slash)) return undefined;
-  const path = url.slice(slash + PREFIX.length);
-  if (request.method === 'GET') return path === 'invocation/next' ? { slot, action: 'next', requestId: '' } : undefined;
+  if (!url.startsWith(PREFIX)) return undefined;
+  const path = url.slice(PREFIX.length);
+  if (request.method === 'GET') return path === 'invocation/next' ? NEXT : undefined;
   if (request.method !== 'POST') return undefined;
-  if (path === 'init/error') return { slot, action: 'init-error', requestId: '' };
+  if (path === 'init/error') return INIT_ERROR;
   const [kind, requestId, action, ...rest] = path.split('/');
   if (kind !== 'invocation' || requestId === undefined || rest.length > 0) return undefined;
-  return action === 'response' || action === 'error' ? { slot, action, requestId } : undefined;
+  return action === 'response' || action === 'error' ? { action, requestId } : undefined;
 }
 
 function serveNext(slot: RuntimeSlot, request: IncomingMessage, response: ServerResponse): void {
@@ -127,21 +147,53 @@ function serveNext(slot: RuntimeSlot, request: IncomingMessage, response: Server
   });
 }
 
-function serveAnswer(route: Route, body: string | undefined, response: ServerResponse): void {
+function isStreamed({ headers }: IncomingMessage): boolean {
+  return headers['lambda-runtime-function-response-mode']?.toString().toLowerCase() === 'streaming';
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+function serveStream(slot: RuntimeSlot, requestId: string, { request, response }: Exchange): void {
+  const body = new ResponseBody(request);
+  const verdict = slot.onStream(requestId, body);
+  if (verdict !== 'accepted') body.discard();
+  void body.ended.then((end) => {
+    if (verdict !== 'accepted') refuse(response, verdict);
+    else if (end.kind === 'too-large') tooLarge(response, body.maxBytes);
+    else answer(response, 202);
+  });
+}
+
+interface Answered {
+  /** Absent when it was too large to keep. */
+  readonly body: string | undefined;
+  readonly response: ServerResponse;
+}
+
+function serveAnswer(slot: RuntimeSlot, route: Route, { body, response }: Answered): void {
   if (route.action === 'init-error') {
-    route.slot.onInitError(body ?? '{}');
+    slot.onInitError(body ?? '{}');
     answer(response, 202);
     return;
   }
   const kind = route.action === 'error' ? 'error' : 'response';
-  const verdict = route.slot.onOutcome(route.requestId, body === undefined ? { kind: 'too-large' } : { kind, body });
+  const verdict = slot.onOutcome(route.requestId, body === undefined ? { kind: 'too-large' } : { kind, body });
+  if (verdict !== 'accepted') refuse(response, verdict);
+  else if (body === undefined) tooLarge(response, MAX_PAYLOAD_BYTES);
+  else answer(response, 202);
+}
+
+function refuse(response: ServerResponse, verdict: 'repeated' | 'unknown'): void {
   if (verdict === 'unknown')
     answer(response, 400, 'InvalidRequestID', 'No invocation with that id was given to this process.');
-  else if (verdict === 'repeated')
-    answer(response, 403, 'InvalidStateTransition', 'That invocation has its answer already.');
-  else if (body === undefined)
-    answer(response, 413, 'RequestEntityTooLarge', `The answer is larger than ${MAX_PAYLOAD_BYTES} bytes.`);
-  else answer(response, 202);
+  else answer(response, 403, 'InvalidStateTransition', 'That invocation has its answer already.');
+}
+
+function tooLarge(response: ServerResponse, maxBytes: number): void {
+  answer(response, 413, 'RequestEntityTooLarge', `The answer is larger than ${maxBytes} bytes.`);
 }
 
 /** Hands over the whole body, or `undefined` once it has more than {@link MAX_PAYLOAD_BYTES}. */

@@ -107,12 +107,18 @@ export const functionSchema = z
       .min(1)
       .max(128)
       .describe('As on Lambda: `index.handler` for Node, `app.lambda_handler` for Python.'),
-    runtime: z.string().min(1).default('nodejs24.x').describe('Lambda runtime identifier.'),
+    runtime: z
+      .string()
+      .min(1)
+      .default('nodejs24.x')
+      .describe(
+        'Lambda runtime identifier: `nodejs…`, `python3.…`, or `provided.al2023` for an executable named `bootstrap`.',
+      ),
     code: z
       .string()
       .min(1)
       .default('.')
-      .describe('Folder with the code; relative paths start at the configuration file.'),
+      .describe('Folder with the code, or one file; relative paths start at the configuration file.'),
     timeoutSeconds: z
       .number()
       .int()
@@ -120,7 +126,15 @@ export const functionSchema = z
       .max(900)
       .default(DEFAULT_FUNCTION_TIMEOUT_SECONDS)
       .describe("Longest run of one invocation. Lambda's own default is 3, shorter than many cold starts."),
-    memoryMb: z.number().int().min(128).max(10_240).default(128).describe('Memory of one process, in MiB.'),
+    memoryMb: z
+      .number()
+      .int()
+      .min(128)
+      .max(10_240)
+      .default(128)
+      .describe(
+        'Memory of one process, in MiB: the limit of its heap for Node; others are ended soon after they pass it.',
+      ),
     environment: variables.default({}).describe('Environment variables. Values may hold `${env:X}` and `${secret:X}`.'),
     tags: z
       .record(z.string().min(1).max(128), z.string().max(256))
@@ -137,6 +151,10 @@ export const functionSchema = z
       .optional()
       .describe('File with the JSON Schema of the arguments; relative paths start at the configuration file.'),
     concurrency: z.number().int().min(1).max(1000).default(8).describe('Most invocations at once, one process each.'),
+    freeze: z
+      .boolean()
+      .default(false)
+      .describe('Stops the process between invocations, as Lambda does: timers and connections stand still.'),
     tenants,
     disabled,
   })

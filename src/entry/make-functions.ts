@@ -10,8 +10,10 @@ import type { ConfiguredFunction } from '../registry/published-functions.ts';
 
 export function functionSpecs(config: Config): FunctionSpec[] {
   return Object.entries(config.functions).map(([name, settings]) => {
-    const { handler, runtime, code, timeoutSeconds, memoryMb, environment, tags, description, concurrency } = settings;
-    return { name, handler, runtime, code, timeoutSeconds, memoryMb, environment, tags, description, concurrency };
+    const { handler, runtime, code, timeoutSeconds, memoryMb, environment, tags } = settings;
+    const { description, concurrency, freeze } = settings;
+    const given = { name, handler, runtime, code, timeoutSeconds, memoryMb, environment, tags };
+    return { ...given, description, concurrency, freeze };
   });
 }
 

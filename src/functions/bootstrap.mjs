@@ -13,6 +13,7 @@ import { connect } from 'node:net';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { defineGlobal, isStreaming, ResponseStream, runStreaming } from './bootstrap-stream.mjs';
 
 const env = process.env;
 const declaredMajor = Number(process.argv[2]);
@@ -59,6 +60,22 @@ class Connection {
     this.#socket.write(bytes.length < 4096 ? head + bytes.toString() : head);
     if (bytes.length >= 4096) this.#socket.write(bytes);
     return new Promise((done) => this.#waiting.push(done));
+  }
+
+  /** Begins a request whose body follows by `write`. @returns its answer. */
+  open(method, path, headers) {
+    const lines = [`${method} ${base}${path} HTTP/1.1`, `host: ${authority}`, ...headers];
+    this.#socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+    return new Promise((done) => this.#waiting.push(done));
+  }
+
+  /** @returns false when the gateway should be given time; see `onDrain`. */
+  write(data) {
+    return this.#socket.write(data);
+  }
+
+  onDrain(ready) {
+    this.#socket.once('drain', ready);
   }
 
   cork() {
@@ -146,7 +163,7 @@ function handlerParts() {
 }
 
 function findModule(name) {
-  if (name.split('/').includes('..')) {
+  if (name.startsWith('/') || name.split('/').includes('..')) {
     throw new InitError('Runtime.MalformedHandlerName', `The handler's module "${name}" leaves the code folder.`);
   }
   for (const extension of ['.js', '.mjs', '.cjs', '']) {
@@ -176,7 +193,7 @@ async function loadHandler() {
   if (typeof handler !== 'function') {
     throw new InitError('Runtime.HandlerNotFound', `The module "${file}" exports no function "${path}".`);
   }
-  if (declaredMajor >= 24 && handler.length >= 3) {
+  if (declaredMajor >= 24 && handler.length >= 3 && !isStreaming(handler)) {
     const what = `The handler takes a callback, which nodejs${declaredMajor}.x no longer supports.`;
     throw new InitError('Runtime.CallbackHandlerDeprecated', `${what} Make it async, or declare nodejs22.x.`);
   }
@@ -275,20 +292,46 @@ function encode(value) {
   }
 }
 
-/** Request id of the invocation in hand. */
+/** Request id of the invocation in hand, and its stream when the handler has one. */
 let current = undefined;
+let stream = undefined;
 
-async function invoke(handler, delivery) {
+/** @returns the request that answers, or nothing when the answer was streamed. */
+async function invoke(connection, handler, delivery) {
   const context = lambdaContext(delivery.headers);
   const trace = delivery.headers.get('lambda-runtime-trace-id');
   if (trace === undefined) delete env._X_AMZN_TRACE_ID;
   else env._X_AMZN_TRACE_ID = trace;
   try {
-    const result = await run(handler, JSON.parse(delivery.body), context);
-    return { path: `/invocation/${current}/response`, body: encode(result) };
+    const event = JSON.parse(delivery.body);
+    if (!isStreaming(handler))
+      return { path: `/invocation/${current}/response`, body: encode(await run(handler, event, context)) };
+    await invokeStreaming(connection, handler, { event, context });
+    return undefined;
   } catch (error) {
-    return { path: `/invocation/${current}/error`, body: describe(error) };
+    return await failed(error);
   }
+}
+
+async function invokeStreaming(connection, handler, { event, context }) {
+  stream = new ResponseStream(connection, `/invocation/${current}/response`, handler);
+  const whenIdle = (end) => {
+    onEmptyLoop = end;
+  };
+  try {
+    await runStreaming(handler, { event, stream, context, whenIdle });
+  } finally {
+    onEmptyLoop = undefined;
+  }
+}
+
+/** An error goes to the log, and to the caller: as the answer, or behind what was streamed of it. */
+async function failed(error, type) {
+  const body = describe(error, type);
+  process.stderr.write(`Invoke Error\t${body}\n`);
+  if (stream?.hasBegun !== true) return { path: `/invocation/${current}/error`, body };
+  await stream.fail(JSON.parse(body).errorType, body);
+  return undefined;
 }
 
 async function loop(connection, handler) {
@@ -298,12 +341,13 @@ async function loop(connection, handler) {
     if (delivery.status !== 200) process.exit(1);
     current = delivery.headers.get('lambda-runtime-aws-request-id');
     connection.hold(false);
-    const answer = await invoke(handler, delivery);
+    const answer = await invoke(connection, handler, delivery);
     connection.hold(true);
     current = undefined;
+    stream = undefined;
     // The answer and the question for more work leave in one packet.
     connection.cork();
-    void connection.request('POST', answer.path, answer.body);
+    if (answer !== undefined) void connection.request('POST', answer.path, answer.body);
     next = connection.request('GET', '/invocation/next');
   }
 }
@@ -312,19 +356,22 @@ async function loop(connection, handler) {
 
 const connection = new Connection();
 
-function fail(error, type) {
-  const path = current === undefined ? '/init/error' : `/invocation/${current}/error`;
+async function fail(error, type) {
   connection.hold(true);
-  connection.request('POST', path, describe(error, type)).then(
-    () => process.exit(1),
-    () => process.exit(1),
-  );
+  try {
+    const answer =
+      current === undefined ? { path: '/init/error', body: describe(error, type) } : await failed(error, type);
+    await (answer === undefined ? stream.answered : connection.request('POST', answer.path, answer.body));
+  } finally {
+    process.exit(1);
+  }
 }
 
 process.on('uncaughtException', (error, origin) => {
   process.exitCode = 1;
-  fail(error, origin === 'unhandledRejection' ? 'Runtime.UnhandledPromiseRejection' : undefined);
+  void fail(error, origin === 'unhandledRejection' ? 'Runtime.UnhandledPromiseRejection' : undefined);
 });
 
 startGuard();
+defineGlobal();
 loadHandler().then((handler) => loop(connection, handler), fail);

@@ -6,6 +6,8 @@
  */
 
 import { createHash } from 'node:crypto';
+import { relative, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 
 import { PlatformError } from '../core/errors.ts';
 import type { FunctionRecord } from '../core/function-control.ts';
@@ -44,14 +46,14 @@ export class FunctionCatalog {
     this.#parts = parts;
   }
 
-  /** Takes a new configuration. @returns the names whose processes would now start otherwise. */
+  /** Takes a new configuration. @returns the names of which anything changed. */
   configure(functions: readonly FunctionSpec[]): string[] {
     const before = this.#configured;
     this.#configured = new Map(functions.map((given) => [given.name, this.#merge(given)]));
     this.#versions.clear();
     const names = new Set([...before.keys(), ...this.#configured.keys()]);
     return [...names].filter(
-      (name) => before.get(name)?.resolved.fingerprint !== this.#configured.get(name)?.resolved.fingerprint,
+      (name) => !isDeepStrictEqual(before.get(name)?.resolved, this.#configured.get(name)?.resolved),
     );
   }
 
@@ -155,7 +157,8 @@ export class FunctionCatalog {
   }
 
   #merge(given: FunctionSpec): ConfiguredFunction {
-    const fingerprint = fingerprintOf(given);
+    const { baseDir } = this.#parts;
+    const fingerprint = fingerprintOf({ ...given, code: relative(baseDir, resolve(baseDir, given.code)) });
     const stored = this.#parts.records.functions.get(given.name);
     const changed = stored?.created === undefined && stored?.fingerprint === fingerprint ? stored : undefined;
     const { description, memoryMb, timeoutSeconds, environment } = changed?.changes ?? {};
@@ -167,7 +170,7 @@ export class FunctionCatalog {
       ...(environment === undefined ? {} : { environment }),
       ...(changed?.tags === undefined ? {} : { tags: changed.tags }),
     };
-    return { given, fingerprint, spec, resolved: resolveFunction(spec, this.#parts.baseDir) };
+    return { given, fingerprint, spec, resolved: resolveFunction(spec, baseDir) };
   }
 
   #missing(name: string): PlatformError {

@@ -25,7 +25,7 @@ import { PlatformError } from '../core/errors.ts';
 const MAX_CODE_BYTES = 250 * 1024 * 1024;
 const MAX_ENTRIES = 50_000;
 /** Never part of a function, whatever folder it names. */
-const LEFT_OUT = new Set(['.git', '.zeroplane']);
+const LEFT_OUT = new Set(['.git', '.zeroplane', '__pycache__']);
 
 /** Where a function's code lies: a folder, or one file in it. */
 export interface CodePlace {

@@ -18,8 +18,8 @@ import type {
   StreamedInvocation,
   TenantStore,
 } from '../core/ports.ts';
-import { VersionFolders } from './version-folders.ts';
-import { FunctionCatalog } from './function-catalog.ts';
+import { CodeWatch } from './code-watch.ts';
+import { FunctionCatalog, LATEST } from './function-catalog.ts';
 import { LocalFunctionControl } from './local-function-control.ts';
 import { FunctionPool, throttled } from './function-pool.ts';
 import { FunctionRecords } from './function-records.ts';
@@ -27,6 +27,7 @@ import { assertRunnable, type FunctionSpec, type ResolvedFunction } from './func
 import { GroupGuard } from './group-guard.ts';
 import { assertPayload, BufferedCall, StreamedCall, type Call } from './invocation.ts';
 import { Launcher } from './launch.ts';
+import { VersionFolders } from './version-folders.ts';
 
 export interface FunctionRuntimeOptions {
   readonly functions: readonly FunctionSpec[];
@@ -80,6 +81,7 @@ class LocalRuntime implements FunctionRuntime {
   readonly #folders: VersionFolders;
   readonly #launcher: Launcher;
   readonly #guard = new GroupGuard();
+  readonly #watch: CodeWatch;
   /** By name and version, with the fingerprint in the pool's own spec. */
   readonly #pools = new Map<string, FunctionPool>();
   /** Pools that still finish an invocation of an older configuration. */
@@ -89,7 +91,8 @@ class LocalRuntime implements FunctionRuntime {
 
   constructor(options: FunctionRuntimeOptions) {
     this.#options = options;
-    const { baseDir, dataDir, store, clock, ids, configFile } = options;
+    const { baseDir, dataDir, store, clock, ids, log, configFile } = options;
+    this.#watch = new CodeWatch({ clock, log, onChange: (name) => this.#reload(name) });
     this.#launcher = new Launcher(options.searchPath ?? SYSTEM_PATH);
     this.#folders = new VersionFolders(dataDir);
     this.#records = new FunctionRecords(store);
@@ -132,7 +135,7 @@ class LocalRuntime implements FunctionRuntime {
   }
 
   restart(name: string): void {
-    this.#retire((pool) => pool.spec.name === name && pool.spec.version === '$LATEST');
+    this.#retire((pool) => pool.spec.name === name && pool.spec.version === LATEST);
   }
 
   processCount(name?: string): number {
@@ -144,6 +147,7 @@ class LocalRuntime implements FunctionRuntime {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#watch.close();
     await Promise.all([...this.#pools.values(), ...this.#retiring].map((pool) => pool.close()));
     await Promise.all([this.#guard.close(), this.#folders.close()]);
   }
@@ -156,6 +160,12 @@ class LocalRuntime implements FunctionRuntime {
     if (this.#closed)
       throw new PlatformError('SHUTTING_DOWN', 'The function runtime is closing. Try again after the restart.');
     return call.run(spec, (job) => this.#pool(spec).submit(job));
+  }
+
+  /** Its code on disk has changed. */
+  #reload(name: string): void {
+    this.restart(name);
+    this.#control.announce(name);
   }
 
   /** Processes of what a name led to before finish what they do. */
@@ -175,6 +185,7 @@ class LocalRuntime implements FunctionRuntime {
   #retire(isWanted: (pool: FunctionPool) => boolean): void {
     for (const [key, pool] of this.#pools) {
       if (!isWanted(pool)) continue;
+      if (pool.spec.version === LATEST) this.#watch.stop(pool.spec.name);
       this.#pools.delete(key);
       this.#retiring.add(pool);
       void pool.retire().finally(() => this.#retiring.delete(pool));
@@ -183,12 +194,13 @@ class LocalRuntime implements FunctionRuntime {
 
   /** @throws PlatformError `FUNCTION_THROTTLED` when other versions of the function take all of its invocations. */
   #pool(spec: ResolvedFunction): FunctionPool {
-    const key = spec.version === '$LATEST' ? spec.name : `${spec.name}:${spec.version}`;
+    const key = spec.version === LATEST ? spec.name : `${spec.name}:${spec.version}`;
     let pool = this.#pools.get(key);
     if (pool === undefined) {
       const { clock, log, ids, searchPath = SYSTEM_PATH } = this.#options;
       pool = new FunctionPool({ spec, clock, log, ids, searchPath, launcher: this.#launcher, guard: this.#guard });
       this.#pools.set(key, pool);
+      if (spec.version === LATEST) this.#watch.start(spec.name, { root: spec.taskRoot, file: spec.moduleFile });
     }
     if (this.#pools.size > 1 && this.#busy(spec.name) >= spec.concurrency) throw throttled(spec);
     return pool;

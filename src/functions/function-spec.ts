@@ -55,7 +55,7 @@ export interface ResolvedFunction {
   readonly freeze: boolean;
   /** `$LATEST` or a published version's number. */
   readonly version: string;
-  /** Equal for equal specs; a change restarts the processes. */
+  /** Changes with everything that a process would notice. */
   readonly fingerprint: string;
 }
 
@@ -80,7 +80,8 @@ export function resolveFunction(spec: FunctionSpec, baseDir: string, version = '
     freeze: spec.freeze ?? false,
     version,
   };
-  return { ...resolved, fingerprint: JSON.stringify(resolved) };
+  const { tags: _tags, description: _description, ...running } = resolved;
+  return { ...resolved, fingerprint: JSON.stringify(running) };
 }
 
 function kindOf(runtime: string): RuntimeKind | undefined {

@@ -32,7 +32,8 @@ export class Launcher {
   async launch(spec: ResolvedFunction): Promise<Launch> {
     if (spec.kind === 'provided') return { command: await executableOf(spec), args: [] };
     const file = spec.moduleFile === undefined ? [] : [spec.moduleFile];
-    if (spec.kind === 'python') return { command: await this.#python(spec), args: ['-u', PYTHON_BOOTSTRAP, ...file] };
+    if (spec.kind === 'python')
+      return { command: await this.#python(spec), args: ['-u', '-B', PYTHON_BOOTSTRAP, ...file] };
     // What V8 needs besides the heap is left a tenth.
     const heap = `--max-old-space-size=${Math.floor(spec.memoryMb * 0.9)}`;
     return { command: process.execPath, args: [heap, NODE_BOOTSTRAP, String(spec.nodeMajor), ...file] };

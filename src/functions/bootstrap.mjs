@@ -169,7 +169,8 @@ function findModule(name) {
   for (const extension of ['.js', '.mjs', '.cjs', '']) {
     if (existsSync(resolve(env.LAMBDA_TASK_ROOT, name + extension))) return name + extension;
   }
-  throw new InitError('Runtime.ImportModuleError', `The code folder has no module "${name}" (.js, .mjs or .cjs).`);
+  const what = `The code folder ${env.LAMBDA_TASK_ROOT} has no module "${name}" (.js, .mjs or .cjs).`;
+  throw new InitError('Runtime.ImportModuleError', `${what} Correct the handler "${env._HANDLER}", or the folder.`);
 }
 
 async function importModule(file) {

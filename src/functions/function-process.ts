@@ -270,7 +270,8 @@ export class FunctionProcess implements RuntimeSlot {
       env: processEnvironment(spec, { runtimeApi, logStream, searchPath }),
       output: this.#output,
       guard: spec.freeze || spec.kind === 'provided' ? guard : undefined,
-      onEnd: (how) => this.#end(how),
+      // Without a number it never was: a script's interpreter is missing, or the system has no room.
+      onEnd: (how) => (child.pid === undefined ? this.#refuse(new Error(how)) : this.#end(how)),
     });
     this.#child = child;
     if (child.pid === undefined) return;

@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { Context } from '../core/context.ts';
-import type { Clock, Logger } from '../core/ports.ts';
 import { createFunctionRuntime, type FunctionRuntime } from './function-runtime.ts';
 import { FunctionPool } from './function-pool.ts';
 import type { FunctionProcess } from './function-process.ts';
@@ -16,42 +15,7 @@ import { resolveFunction, type FunctionSpec } from './function-spec.ts';
 import { GroupGuard } from './group-guard.ts';
 import { Launcher } from './launch.ts';
 import { openRuntimeApi } from './runtime-api.ts';
-
-/** Real time, but every timer fires only when the test says so. */
-class HeldClock implements Clock {
-  readonly pending: { ms: number; run: () => void }[] = [];
-  nowMs = (): number => Date.now();
-  monotonicMs = (): number => performance.now();
-  after(ms: number, run: () => void): () => void {
-    const timer = { ms, run };
-    this.pending.push(timer);
-    return () => {
-      const at = this.pending.indexOf(timer);
-      if (at >= 0) this.pending.splice(at, 1);
-    };
-  }
-  fire(ms: number): void {
-    for (const timer of this.pending.filter((each) => each.ms === ms)) {
-      this.pending.splice(this.pending.indexOf(timer), 1);
-      timer.run();
-    }
-  }
-}
-
-class Lines implements Logger {
-  readonly records: { message: string; fields: Readonly<Record<string, unknown>> }[] = [];
-  readonly #fields: Readonly<Record<string, unknown>>;
-  constructor(records?: Lines['records'], fields = {}) {
-    if (records !== undefined) this.records = records;
-    this.#fields = fields;
-  }
-  log(_level: string, message: string, fields = {}): void {
-    this.records.push({ message, fields: { ...this.#fields, ...fields } });
-  }
-  with(fields: Readonly<Record<string, unknown>>): Logger {
-    return new Lines(this.records, { ...this.#fields, ...fields });
-  }
-}
+import { HeldClock, isAlive, Lines, spec, until } from './runtime-for-test.ts';
 
 let folder: string;
 let runtime: FunctionRuntime;
@@ -76,10 +40,6 @@ async function write(files: Record<string, string>): Promise<void> {
   }
 }
 
-function spec(options: Partial<FunctionSpec> = {}): FunctionSpec {
-  return { name: 'hello', handler: 'index.handler', runtime: 'nodejs22.x', code: '.', timeoutSeconds: 3, ...options };
-}
-
 function start(...functions: FunctionSpec[]): void {
   runtime = createFunctionRuntime({ functions, baseDir: folder, clock, log, ids: { uuid: () => crypto.randomUUID() } });
 }
@@ -96,23 +56,6 @@ async function invoke(payload: unknown, functionName = 'hello', clientContext?: 
     context(),
   );
   return { ...result, value: JSON.parse(result.payload) };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 8000;
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error('waited too long');
-    await new Promise((done) => setTimeout(done, 10));
-  }
 }
 
 test('a handler is called with the event, and its second call finds the process warm', async () => {

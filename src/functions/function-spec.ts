@@ -99,6 +99,11 @@ export function assertRunnable(spec: ResolvedFunction): void {
     );
   }
   if (!existsSync(spec.taskRoot)) {
+    if (spec.version !== '$LATEST')
+      throw refusal(
+        spec,
+        `lost the code of version ${spec.version}, kept at "${spec.taskRoot}". Publish a new version`,
+      );
     throw refusal(
       spec,
       `has its code at "${spec.taskRoot}", which does not exist. Correct functions.${spec.name}.code`,

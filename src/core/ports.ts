@@ -268,6 +268,35 @@ export interface FunctionInvoker {
   list(): readonly FunctionInfo[];
 }
 
+/** What a directory knows of one function, as it is now. */
+export interface DirectoryEntry extends FunctionInfo {
+  /** `$LATEST`, or a number. */
+  readonly version: string;
+  /** Base64 of the SHA-256 of the code; changes with it. */
+  readonly codeSha256: string;
+}
+
+/** Which functions there are, here or in a cloud account, with the caller's own rights. */
+export interface FunctionDirectory {
+  readonly label: BackendLabel;
+  /**
+   * Every function with its tags, page by page to the end. Throttling is waited out.
+   *
+   * @throws PlatformError `FUNCTION_THROTTLED`, `FUNCTION_DENIED` naming the missing right, `TARGET_UNAVAILABLE`.
+   */
+  list(): Promise<readonly DirectoryEntry[]>;
+  /**
+   * Text of the newest version of a schema, by `arn:aws:schemas:<region>:<account>:schema/<registry>/<name>`.
+   *
+   * @throws PlatformError `INVALID_ARGUMENTS` for another ARN, `NOT_FOUND` for an unknown one, and as {@link list}.
+   */
+  schema(arn: string): Promise<string>;
+  /** Whether the caller may invoke it, asked without invoking it. @throws PlatformError as {@link list}. */
+  mayInvoke(functionName: string): Promise<boolean>;
+  /** Calls back after changes, where the directory hears of them; elsewhere it is asked again from time to time. */
+  onChange?(listener: () => void): () => void;
+}
+
 // ----------------------------------------------------------------------------------------------- events
 
 /** What happened, for audit, traces, metrics and cost. `noun-action`. */
@@ -289,7 +318,21 @@ export interface CallEvent {
   readonly tags?: Readonly<Record<string, string>> | undefined;
 }
 
-export type PlatformEvent = CallEvent;
+/** A canary failed too often: everybody gets the stable version again. */
+export interface CanaryEvent {
+  readonly type: 'canary-switched-off';
+  /** Owner of the tool, `*` for one that all tenants share. */
+  readonly tenant: string;
+  readonly tool: string;
+  /** Function name or ARN with the version or alias that is no longer called. */
+  readonly candidate: string;
+  /** Of the calls that were judged. */
+  readonly errorPercent: number;
+  readonly calls: number;
+  readonly atMs: number;
+}
+
+export type PlatformEvent = CallEvent | CanaryEvent;
 
 /** One port for listeners; `emit` returns at once and a failing listener disturbs nobody. */
 export interface EventPort {

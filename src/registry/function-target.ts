@@ -65,6 +65,7 @@ const TOLD_AS_RESULT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'FUNCTION_FAILED',
   'FUNCTION_TIMEOUT',
   'FUNCTION_THROTTLED',
+  'FUNCTION_DENIED',
   'PAYLOAD_TOO_LARGE',
 ]);
 

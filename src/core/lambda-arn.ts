@@ -40,6 +40,12 @@ export function parseFunctionReference(text: string): FunctionReference | undefi
   return colon < 0 ? reference(text, '') : reference(text.slice(0, colon), text.slice(colon + 1));
 }
 
+/** The same function under another version or alias. */
+export function withQualifier(text: string, qualifier: string): string {
+  const own = parseFunctionReference(text)?.qualifier;
+  return `${own === undefined ? text : text.slice(0, -own.length - 1)}:${qualifier}`;
+}
+
 /** The ARN under which a function of the configuration is known. */
 export function localFunctionArn(name: string): string {
   return `arn:aws:lambda:us-east-1:000000000000:function:${name}`;

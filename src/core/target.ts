@@ -23,6 +23,16 @@ export interface Definition {
   /** Call it on a conversation that declared elicitation, sampling and roots, because only such a one lists it. */
   readonly declaringOnly?: boolean;
   readonly tags?: Readonly<Record<string, string>>;
+  /** What runs behind it, where that is known: a function's version and code. */
+  readonly code?: CodeIdentity;
+}
+
+/** Which code a definition leads to. */
+export interface CodeIdentity {
+  /** `$LATEST` or a number. */
+  readonly version: string;
+  /** Base64 of a SHA-256, as Lambda gives it. */
+  readonly sha256: string;
 }
 
 /** Everything a target offers, read at one time. */
@@ -123,6 +133,8 @@ export interface Target {
   readonly label: BackendLabel;
   /** Tenants that may see it; absent means all. */
   readonly tenants?: readonly string[];
+  /** Of everything that it lists, unless a definition has its own. */
+  readonly tags?: Readonly<Record<string, string>>;
   /** What it lists depends on `context.tenant` (registrations do), so a listing serves one tenant only. */
   readonly perTenant?: boolean;
   /** Reads every list to its end. @throws when the target cannot answer; the caller keeps its last good listing. */

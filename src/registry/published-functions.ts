@@ -1,9 +1,10 @@
 /** Which functions of the configuration are tools, and under what name. */
 
+import type { VersionChoice } from './canary.ts';
 import type { EventMode } from './registration.ts';
 
 /** A function of the configuration, as far as publishing it is concerned. */
-export interface ConfiguredFunction {
+export interface ConfiguredFunction extends VersionChoice {
   /** Lambda's name of it. */
   readonly name: string;
   readonly description?: string | undefined;

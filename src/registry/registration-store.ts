@@ -296,21 +296,24 @@ function changed(id: string): PlatformError {
 
 /** `parameters` is stored as JSON text, as in the seed. */
 function toItem(registration: Registration): Item {
-  const { tags, ...rest } = registration;
+  const { tags, ...all } = registration;
+  const { canary, ...rest } = all.type === 'mcp' ? { ...all, canary: undefined } : all;
   const item: Record<string, JsonValue> = {
     ...(rest as unknown as Item),
     listKey: `${registration.type}#${registration.name}`,
   };
   if (registration.type !== 'mcp') item['parameters'] = JSON.stringify(registration.parameters);
   if (tags !== undefined) item['tags'] = JSON.stringify(tags);
+  if (canary !== undefined) item['canary'] = JSON.stringify(canary);
   return item;
 }
 
 function fromItem(item: Item): Registration {
-  const { listKey: _listKey, parameters, tags, ...rest } = item;
+  const { listKey: _listKey, parameters, tags, canary, ...rest } = item;
   return {
     ...rest,
     ...(typeof parameters === 'string' ? { parameters: JSON.parse(parameters) as unknown } : {}),
     ...(typeof tags === 'string' ? { tags: JSON.parse(tags) as unknown } : {}),
+    ...(typeof canary === 'string' ? { canary: JSON.parse(canary) as unknown } : {}),
   } as unknown as Registration;
 }

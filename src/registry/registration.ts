@@ -6,6 +6,7 @@
 import { isObject } from '../core/json.ts';
 import { parseFunctionArn } from '../core/lambda-arn.ts';
 import { isTargetId, RESERVED_TARGET_IDS, SEPARATOR } from '../protocol/names.ts';
+import { checkVersionChoice, type VersionChoice } from './canary.ts';
 import { definitionDigest } from './digest.ts';
 import { toInputSchema } from './parameters.ts';
 import { ProblemList } from './problem-list.ts';
@@ -20,7 +21,7 @@ export type RegistrationType = FunctionKind | 'mcp';
 export type EventMode = 'arguments' | 'args-extra' | 'parameters' | 'mcp';
 const EVENT_MODES: readonly EventMode[] = ['arguments', 'args-extra', 'parameters', 'mcp'];
 
-export interface FunctionDefinition {
+export interface FunctionDefinition extends VersionChoice {
   readonly type: FunctionKind;
   readonly name: string;
   readonly description: string;
@@ -62,7 +63,18 @@ export type Registration = FunctionRegistration | ServerRegistration;
 
 /** Fields that the server sets. A body may carry them, as one that was read and edited does; they are not taken. */
 const SERVER_FIELDS = ['id', 'tenant', 'revision', 'digest', 'createdAt', 'updatedAt'];
-const FUNCTION_FIELDS = ['type', 'name', 'description', 'lambdaArn', 'parameters', 'event', 'tags'];
+const FUNCTION_FIELDS = [
+  'type',
+  'name',
+  'description',
+  'lambdaArn',
+  'parameters',
+  'event',
+  'tags',
+  'version',
+  'alias',
+  'canary',
+];
 const SERVER_DEFINITION_FIELDS = ['type', 'name', 'url', 'description', 'tags'];
 const TYPES: readonly RegistrationType[] = ['tool', 'resource', 'prompt', 'mcp'];
 const NAME = /^[A-Za-z0-9_.-]{1,128}$/;
@@ -118,8 +130,16 @@ export async function parseRegistration(body: unknown): Promise<RegistrationDefi
   const lambdaArn = checkArn(body['lambdaArn'], problems);
   const parameters = await checkParameters(type ?? 'tool', body['parameters'], problems);
   const event = checkEvent(body['event'], problems);
+  const choice = checkVersionChoice(body, problems);
   problems.throwIfAny();
-  const definition = { type: type ?? 'tool', ...common, description: description ?? '', lambdaArn, parameters };
+  const definition = {
+    type: type ?? 'tool',
+    ...common,
+    description: description ?? '',
+    lambdaArn,
+    parameters,
+    ...choice,
+  };
   return event === undefined ? definition : { ...definition, event };
 }
 

@@ -2,7 +2,8 @@
 
 import { parseFunctionReference } from '../core/lambda-arn.ts';
 import type { Definition } from '../core/target.ts';
-import { definitionDigest } from './digest.ts';
+import { routeOf, type Route } from './canary.ts';
+import { canonicalJson, definitionDigest } from './digest.ts';
 import { PERMISSIVE_SCHEMA, toInputSchema } from './parameters.ts';
 import { ProblemList } from './problem-list.ts';
 import { freeName, type PublishedFunction } from './published-functions.ts';
@@ -10,10 +11,8 @@ import { inputSchemaOf, type EventMode, type FunctionRegistration, type Registra
 import { resourceParameters, type ResourceParameters } from './resource-parameters.ts';
 import type { SchemaObject } from './schema-bounds.ts';
 
-interface Entry {
+interface Entry extends Route {
   readonly name: string;
-  /** Function name or ARN. */
-  readonly functionName: string;
   readonly definition: Definition;
 }
 
@@ -69,10 +68,17 @@ export function buildCatalogue(sources: CatalogueSources): TenantCatalogue {
 }
 
 function registeredTool(registration: FunctionRegistration): ToolEntry {
-  const { name, lambdaArn, description, digest, tags } = registration;
+  const { name, description, digest, tags } = registration;
   const schema = inputSchemaOf(registration);
   const definition = define('tool', name, { name, description, inputSchema: schema }, tags);
-  return { name, functionName: lambdaArn, definition, event: registration.event ?? 'arguments', schema, digest };
+  return {
+    name,
+    ...registeredRoute(registration),
+    definition,
+    event: registration.event ?? 'arguments',
+    schema,
+    digest,
+  };
 }
 
 function configuredTool(
@@ -88,11 +94,29 @@ function configuredTool(
     return { key: name, reason: `${first.path} of function "${candidate.name}" ${first.message}` };
   const definition = define('tool', name, { name, description, inputSchema: schema }, candidate.tags);
   const digest = definitionDigest(name, description, schema);
-  return { name, functionName: candidate.name, definition, event: candidate.event ?? 'arguments', schema, digest };
+  return {
+    name,
+    ...configuredRoute(candidate, name),
+    definition,
+    event: candidate.event ?? 'arguments',
+    schema,
+    digest,
+  };
+}
+
+function registeredRoute(registration: FunctionRegistration): Route {
+  const { tenant: owner, id, name: tool, revision: generation, lambdaArn } = registration;
+  return routeOf(lambdaArn, registration, { owner, id, tool, generation });
+}
+
+function configuredRoute(candidate: PublishedFunction, tool: string): Route {
+  const { name, version, alias, canary } = candidate;
+  const generation = canonicalJson({ version, alias, canary });
+  return routeOf(name, candidate, { owner: '*', id: `function-${name}`, tool, generation });
 }
 
 function prompt(registration: FunctionRegistration): PromptEntry {
-  const { name, description, lambdaArn, tags, digest } = registration;
+  const { name, description, tags, digest } = registration;
   const schema = inputSchemaOf(registration);
   const properties = (schema['properties'] ?? {}) as SchemaObject;
   const required = new Set(Array.isArray(schema['required']) ? (schema['required'] as unknown[]) : []);
@@ -101,18 +125,18 @@ function prompt(registration: FunctionRegistration): PromptEntry {
     return { name: key, ...(typeof text === 'string' ? { description: text } : {}), required: required.has(key) };
   });
   const definition = define('prompt', name, { name, description, arguments: args }, tags);
-  return { name, functionName: lambdaArn, definition, schema, digest };
+  return { name, ...registeredRoute(registration), definition, schema, digest };
 }
 
 function resource(registration: FunctionRegistration): ResourceEntry {
-  const { name, description, lambdaArn, tags, revision } = registration;
+  const { name, description, tags, revision } = registration;
   const parameters = resourceParameters(registration.parameters);
   const { uriTemplate, variables } = parameters;
   const definition =
     variables.length > 0
       ? define('template', uriTemplate, { uriTemplate, name, description }, tags)
       : define('resource', uriTemplate, { uri: uriTemplate, name, description }, tags);
-  return { name, functionName: lambdaArn, definition, resource: parameters, revision };
+  return { name, ...registeredRoute(registration), definition, resource: parameters, revision };
 }
 
 /** A definition whose text is made here. */

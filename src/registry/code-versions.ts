@@ -1,0 +1,85 @@
+/**
+ * Which version and code a function reference leads to now. Lists ask without waiting: what is not known yet is looked
+ * up behind their back, and whoever listens is told once it is.
+ */
+
+import type { FunctionControl } from '../core/function-control.ts';
+import { parseFunctionReference } from '../core/lambda-arn.ts';
+import type { CodeIdentity } from '../core/target.ts';
+
+/** Whoever knows versions: the control plane of this machine or of AWS. */
+export type VersionSource = Pick<FunctionControl, 'get' | 'onChange'>;
+
+const MAX_KNOWN = 10_000;
+
+interface Lookup {
+  readonly found: Promise<CodeIdentity | undefined>;
+  /** Absent until the lookup has ended, and for a function that does not exist. */
+  identity: CodeIdentity | undefined;
+}
+
+export class CodeVersions {
+  readonly #source: VersionSource;
+  readonly #onLearned: () => void;
+  readonly #stop: () => void;
+  /** By function, then qualifier. */
+  readonly #known = new Map<string, Map<string, Lookup>>();
+  #pending = 0;
+
+  /**
+   * @param hooks.onChanged - A function's versions, aliases, code or tags have changed.
+   * @param hooks.onLearned - Everything that {@link peek} was asked for is known.
+   */
+  constructor(
+    source: VersionSource,
+    hooks: { readonly onChanged: (name: string) => void; readonly onLearned: () => void },
+  ) {
+    this.#source = source;
+    this.#onLearned = hooks.onLearned;
+    this.#stop = source.onChange((name) => {
+      this.#known.delete(name);
+      hooks.onChanged(name);
+    });
+  }
+
+  /** `undefined` for a function, version or alias that does not exist. */
+  of(reference: string): Promise<CodeIdentity | undefined> {
+    return this.#lookup(reference).found;
+  }
+
+  /** What is known already. */
+  peek(reference: string): CodeIdentity | undefined {
+    return this.#lookup(reference).identity;
+  }
+
+  close(): void {
+    this.#stop();
+    this.#known.clear();
+  }
+
+  #lookup(reference: string): Lookup {
+    const { name = reference, qualifier = '' } = parseFunctionReference(reference) ?? {};
+    const ofFunction = this.#known.get(name) ?? new Map<string, Lookup>();
+    const known = ofFunction.get(qualifier);
+    if (known !== undefined) return known;
+    if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value ?? '');
+    const lookup: Lookup = { found: this.#ask(name, qualifier), identity: undefined };
+    this.#known.set(name, ofFunction.set(qualifier, lookup));
+    this.#pending++;
+    void lookup.found.then((identity) => {
+      lookup.identity = identity;
+      if (--this.#pending === 0) this.#onLearned();
+    });
+    return lookup;
+  }
+
+  async #ask(name: string, qualifier: string): Promise<CodeIdentity | undefined> {
+    try {
+      const { version, codeSha256 } = await this.#source.get(name, qualifier === '' ? undefined : qualifier);
+      return { version, sha256: codeSha256 };
+    } catch {
+      // A function that is registered before it exists has no code to remember.
+      return undefined;
+    }
+  }
+}

@@ -78,6 +78,24 @@ async function bundle(files) {
   return result.outputFiles.map((file) => file.path);
 }
 
+/** The wrapper in one file that needs nothing, as `zeroplane wrap` puts it into functions. */
+async function bundleWrapper() {
+  const result = await build({
+    // The handler alone: the clients of `zeroplane/wrapper` would bring the AWS SDK along.
+    stdin: { contents: "export { createHandler } from './wrapper.ts';", resolveDir: src, loader: 'ts' },
+    outfile: join(dist, 'packaging', 'zeroplane-wrapper.mjs'),
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    write: false,
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  for (const file of result.outputFiles) await replaceFile(file.path, file.contents);
+}
+
 function isChunk(path) {
   return path.includes(`${sep}chunks${sep}`);
 }
@@ -108,6 +126,7 @@ const withTypes = !process.argv.includes('--no-types');
 const files = await filesBelow(src);
 const startedAt = new Date();
 const written = await bundle(files);
+await bundleWrapper();
 await copyAsTheyAre(files);
 await removeOldChunks(written, withTypes ? 0 : 3_600_000);
 // A file saved while this build ran is newer than the build, so that the next start builds again.

@@ -26,14 +26,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   registry: ['core', 'protocol'],
   // A handler speaks MCP to its caller, so it needs the codecs.
   wrapper: ['core', 'protocol', 'upstream'],
+  // Starts a server to read its tools, and the function made of it to try it out.
+  packaging: ['core', 'functions', 'upstream', 'wrapper'],
   gateway: ['core', 'policy', 'protocol'],
   http: ['core', 'policy', 'protocol', 'registry', 'gateway'],
   // An adapter sees `core` and the port it implements: `upstream/channel.ts` and what a channel is built of.
   'adapters/embedded': ['core'],
   'adapters/remote-mcp': ['core', 'upstream'],
+  'adapters/aws': ['core'],
   // Only these two know features and adapters alike.
   entry: ['core', 'policy', 'config', 'functions', 'upstream', 'registry', 'wrapper', 'gateway', 'http', 'adapters/*'],
-  cli: ['core', 'policy', 'config', 'gateway', 'http', 'entry', 'adapters/embedded'],
+  cli: ['core', 'policy', 'config', 'wrapper', 'packaging', 'gateway', 'http', 'entry', 'adapters/embedded'],
   'index.ts': ['core', 'config', 'entry'],
   'testing.ts': ['core', 'config', 'entry'],
   'wrapper.ts': ['wrapper'],
@@ -48,7 +51,10 @@ const PURE_MODULES: Readonly<Record<string, string>> = {
 
 /** Each package of `dependencies` is imported by these folders and nowhere else. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  '@aws-sdk/credential-provider-node': ['wrapper'],
+  '@aws-sdk/client-lambda': ['adapters/aws'],
+  '@aws-sdk/client-resource-groups-tagging-api': ['adapters/aws'],
+  '@aws-sdk/client-schemas': ['adapters/aws'],
+  '@aws-sdk/credential-provider-node': ['adapters/aws', 'wrapper'],
   'add-mcp': ['cli'],
   ajv: ['registry'],
   commander: ['cli'],
@@ -67,6 +73,7 @@ const READS_ENVIRONMENT: Readonly<Record<string, string>> = {
   'cli/main.ts': 'hands it to the verbs',
   'testing.ts': 'stands in for the command line',
   'functions/bootstrap.mjs': "runs in the function's own process, where the Runtime API is named by variables",
+  'packaging/artifact-files.ts': "names it in the text of a handler, which runs in the function's own process",
   'wrapper/lambda/handler-core.ts': 'a handler is its own entry: Lambda configures it by variables',
   'wrapper/lambda/client.ts': "runs in a client's program, where AWS is named by variables",
   'wrapper/lambda/client-credentials.ts': "runs in a client's program, whose credentials are in variables",

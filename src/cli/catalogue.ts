@@ -223,6 +223,61 @@ const TOKEN: CommandSpec = {
   load: async () => (await import('./verbs/token.ts')).token,
 };
 
+const WRAP: CommandSpec = {
+  path: ['wrap'],
+  summary: 'Turn a stdio MCP server into a Lambda function',
+  description:
+    "Takes the command that starts a server, puts its package, our handler and a SAM template into one folder, starts it once to read its tools and measure it, and packs it. No shell reads the command, and nothing of this machine's environment goes into the artifact. Needs no running instance.",
+  arguments: [
+    {
+      syntax: '<command...>',
+      description: 'The command as one argument, split by quotes and spaces, or its words after --',
+    },
+  ],
+  options: [
+    { flags: '--name <name>', description: 'Name of the function; made from the package when not given' },
+    { flags: '--out <folder>', description: 'Folder to write; .zeroplane/wrap/NAME when not given' },
+    { flags: '--test', description: 'Run the function in the local runtime and list its tools' },
+    { flags: '--env <pair>', description: 'NAME=VALUE for the server', repeats: true },
+    {
+      flags: '--secret <pair>',
+      description: 'NAME=ID or ARN of a secret (#key for one member), or NAME=ssm:/parameter; fetched at start',
+      repeats: true,
+    },
+    {
+      flags: '--credentials <mode>',
+      description: "Whether the server gets the function's own credentials",
+      choices: ['none', 'env', 'file'],
+      default: 'none',
+    },
+    {
+      flags: '--questions <mode>',
+      description: 'What becomes of a call whose server asks in its middle',
+      choices: ['hold', 'replay', 'decline'],
+      default: 'hold',
+    },
+    {
+      flags: '--isolation <mode>',
+      description: 'shared keeps the server warm, call starts one for each call',
+      choices: ['shared', 'call'],
+      default: 'shared',
+    },
+    { flags: '--memory <mebibytes>', description: 'Memory of the function; measured when not given' },
+    { flags: '--timeout <seconds>', description: 'Time of the function; measured when not given' },
+    { flags: '--layer <arn>', description: 'A layer for the template', repeats: true },
+    { flags: '--image', description: 'A folder with a Dockerfile instead of an archive; always so for Python' },
+    { flags: '--clean-schemas', description: 'Also write tools.clean.json for gateways with strict schemas' },
+  ],
+  examples: [
+    {
+      command: 'zeroplane wrap "npx -y @modelcontextprotocol/server-everything" --test',
+      meaning: 'An archive of the package, tried out here.',
+    },
+    { command: 'zeroplane wrap -- python -m mcp_server_time', meaning: 'A Python server, as an image.' },
+  ],
+  load: async () => (await import('./verbs/wrap.ts')).wrapVerb,
+};
+
 export const CATALOGUE: readonly CommandSpec[] = [
   DEV,
   STATUS,
@@ -235,5 +290,6 @@ export const CATALOGUE: readonly CommandSpec[] = [
   IMPORT,
   CONNECT,
   DOCTOR,
+  WRAP,
   TOKEN,
 ];

@@ -19,6 +19,8 @@ export interface OptionSpec {
   readonly description: string;
   readonly choices?: readonly string[];
   readonly default?: string;
+  /** May be given several times. */
+  readonly repeats?: boolean;
 }
 
 interface ExampleSpec {
@@ -109,6 +111,12 @@ export class Invocation {
   text(name: string): string | undefined {
     const value = this.#options.get(name);
     return typeof value === 'string' ? value : undefined;
+  }
+
+  /** Every value of an option that may be given several times. */
+  texts(name: string): readonly string[] {
+    const values = this.#options.get(name);
+    return Array.isArray(values) ? (values as readonly string[]) : [];
   }
 
   isSet(name: string): boolean {

@@ -103,6 +103,10 @@ export class Instance {
       functions: functionSettings(this.#loaded),
       discovery: config.discover,
       clock,
+      log,
+      store,
+      events: this.events,
+      versions: this.#functions.control,
     });
     this.#fill(options.targets ?? []);
     this.#recorder = new DefinitionRecorder({ store, clock, log });

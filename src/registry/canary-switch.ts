@@ -143,7 +143,11 @@ export class CanarySwitch {
   async #load(route: CanaryRoute, generation: string): Promise<State> {
     const item = await this.#parts.store.store(route.owner).table(CANARIES).get({ canary: route.id });
     const isSame = item?.['generation'] === generation;
-    const outcomes = isSame ? [...textOf(item['outcomes'])].map((each) => each === '1') : [];
+    const outcomes = isSame
+      ? textOf(item['outcomes'])
+          .split('')
+          .map((each) => each === '1')
+      : [];
     const since = isSame ? item['offSince'] : undefined;
     return { route, generation, outcomes, offSince: typeof since === 'string' ? since : undefined };
   }

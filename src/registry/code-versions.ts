@@ -10,6 +10,7 @@ import type { CodeIdentity } from '../core/target.ts';
 /** Whoever knows versions: the control plane of this machine or of AWS. */
 export type VersionSource = Pick<FunctionControl, 'get' | 'onChange'>;
 
+/** More functions than anybody lists; those beyond are not remembered, so that lists never chase each other. */
 const MAX_KNOWN = 10_000;
 
 interface Lookup {
@@ -25,6 +26,7 @@ export class CodeVersions {
   /** By function, then qualifier. */
   readonly #known = new Map<string, Map<string, Lookup>>();
   #pending = 0;
+  #hasLearned = false;
 
   /**
    * @param hooks.onChanged - A function's versions, aliases, code or tags have changed.
@@ -44,12 +46,12 @@ export class CodeVersions {
 
   /** `undefined` for a function, version or alias that does not exist. */
   of(reference: string): Promise<CodeIdentity | undefined> {
-    return this.#lookup(reference).found;
+    return this.#lookup(reference)?.found ?? this.#ask(reference);
   }
 
   /** What is known already. */
   peek(reference: string): CodeIdentity | undefined {
-    return this.#lookup(reference).identity;
+    return this.#lookup(reference)?.identity;
   }
 
   close(): void {
@@ -57,25 +59,32 @@ export class CodeVersions {
     this.#known.clear();
   }
 
-  #lookup(reference: string): Lookup {
+  /** `undefined` when there is no room to remember it. */
+  #lookup(reference: string): Lookup | undefined {
     const { name = reference, qualifier = '' } = parseFunctionReference(reference) ?? {};
     const ofFunction = this.#known.get(name) ?? new Map<string, Lookup>();
     const known = ofFunction.get(qualifier);
     if (known !== undefined) return known;
-    if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value ?? '');
-    const lookup: Lookup = { found: this.#ask(name, qualifier), identity: undefined };
+    if (this.#known.size >= MAX_KNOWN && !this.#known.has(name)) return undefined;
+    const lookup: Lookup = { found: this.#ask(reference), identity: undefined };
     this.#known.set(name, ofFunction.set(qualifier, lookup));
     this.#pending++;
-    void lookup.found.then((identity) => {
-      lookup.identity = identity;
-      if (--this.#pending === 0) this.#onLearned();
-    });
+    void lookup.found.then((identity) => this.#learned(lookup, identity));
     return lookup;
   }
 
-  async #ask(name: string, qualifier: string): Promise<CodeIdentity | undefined> {
+  #learned(lookup: Lookup, identity: CodeIdentity | undefined): void {
+    lookup.identity = identity;
+    this.#hasLearned ||= identity !== undefined;
+    if (--this.#pending > 0 || !this.#hasLearned) return;
+    this.#hasLearned = false;
+    this.#onLearned();
+  }
+
+  async #ask(reference: string): Promise<CodeIdentity | undefined> {
+    const { name = reference, qualifier } = parseFunctionReference(reference) ?? {};
     try {
-      const { version, codeSha256 } = await this.#source.get(name, qualifier === '' ? undefined : qualifier);
+      const { version, codeSha256 } = await this.#source.get(name, qualifier);
       return { version, sha256: codeSha256 };
     } catch {
       // A function that is registered before it exists has no code to remember.

@@ -76,7 +76,7 @@ afterEach(async () => {
 });
 
 function make(parts: Partial<FunctionTargetParts> = {}): FunctionTarget {
-  return new FunctionTarget({ invoker, registrations, clock, functions: [], ...parts });
+  return new FunctionTarget({ invoker, registrations, clock, store, log, functions: [], ...parts });
 }
 
 function context(tenant = 'team-x'): Context {

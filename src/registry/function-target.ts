@@ -7,9 +7,9 @@
 import type { RequestContext } from '../core/context.ts';
 import { PlatformError, type ErrorCode } from '../core/errors.ts';
 import { isObject } from '../core/json.ts';
-import { parseFunctionReference } from '../core/lambda-arn.ts';
 import type { Clock, FunctionInvoker, InvocationResult } from '../core/ports.ts';
 import type {
+  Definition,
   Exchange,
   Target,
   TargetCall,
@@ -19,6 +19,7 @@ import type {
   TargetStatus,
 } from '../core/target.ts';
 import { templateVariables } from '../protocol/uri-template.ts';
+import type { Route } from './canary.ts';
 import { argsExtraEvent, clientContext, completeEvent, readEvent, REGISTRY_ID, toolEvent } from './function-event.ts';
 import {
   errorResult,
@@ -42,9 +43,11 @@ import {
   type TenantCatalogue,
   type ToolEntry,
 } from './tenant-catalogue.ts';
+import type { CanaryReport } from './canary-switch.ts';
 import { argumentProblem } from './validate-arguments.ts';
+import { functionNameOf, VersionedCalls, type VersionedCallsParts } from './versioned-calls.ts';
 
-export interface FunctionTargetParts {
+export interface FunctionTargetParts extends VersionedCallsParts {
   readonly invoker: FunctionInvoker;
   readonly registrations: RegistrationStore;
   readonly clock: Clock;
@@ -52,7 +55,7 @@ export interface FunctionTargetParts {
   readonly discovery?: Discovery | undefined;
 }
 
-type Invocable = Pick<ToolEntry, 'name' | 'functionName'>;
+type Invocable = Pick<ToolEntry, 'name' | 'functionName' | 'canary'>;
 
 interface Built {
   readonly from: readonly Registration[];
@@ -79,6 +82,7 @@ export class FunctionTarget implements Target {
   readonly perTenant = true;
   readonly #parts: FunctionTargetParts;
   readonly #lister: ResourceLister;
+  readonly #versions: VersionedCalls;
   readonly #built = new Map<string, Built>();
   readonly #listeners = new Set<(change: TargetChange) => void>();
   readonly #stop: () => void;
@@ -91,6 +95,10 @@ export class FunctionTarget implements Target {
     this.#functions = parts.functions;
     this.#discovery = parts.discovery;
     this.#lister = new ResourceLister(parts.clock, (entry, payload, context) => this.#invoke(entry, payload, context));
+    this.#versions = new VersionedCalls(parts, {
+      onChanged: () => this.#refresh(),
+      onLearned: () => this.#emit({ kind: 'tools' }),
+    });
     this.#stop = parts.registrations.onChange((tenant, change) => this.#changed(tenant, change));
   }
 
@@ -98,19 +106,26 @@ export class FunctionTarget implements Target {
   setFunctions(functions: readonly ConfiguredFunction[], discovery?: Discovery): void {
     this.#functions = functions;
     this.#discovery = discovery;
-    this.#built.clear();
-    this.#emit({ kind: 'tools' });
+    this.#refresh();
+  }
+
+  /** How the canaries of a tenant's tools do, as far as they were listed. */
+  canaries(tenant: string): readonly CanaryReport[] {
+    const catalogue = this.#built.get(tenant)?.catalogue;
+    return catalogue === undefined ? [] : this.#versions.reports(routesOf(catalogue));
   }
 
   async list(context: RequestContext): Promise<TargetListing> {
-    const { tools, prompts, resources, skipped } = await this.#catalogue(context.tenant);
+    const catalogue = await this.#catalogue(context.tenant);
+    const { tools, prompts, resources, skipped } = catalogue;
+    await this.#versions.prepare(routesOf(catalogue));
     const known = new Set(this.#parts.invoker.list().map((each) => each.name));
     const askable = resources.filter((each) => each.resource.variables.length > 0 && known.has(functionNameOf(each)));
     const entries = [...tools.values(), ...prompts.values(), ...resources];
     const own = new Set(resources.map((each) => each.definition.key));
     const found = (await this.#lister.list(askable, context)).filter((each) => !own.has(each.key));
     return {
-      definitions: [...entries.map((each) => each.definition), ...found],
+      definitions: [...entries.map((each) => this.#withCode(each)), ...found],
       capabilities: {
         tools: { listChanged: true },
         prompts: { listChanged: true },
@@ -154,7 +169,7 @@ export class FunctionTarget implements Target {
   close(): Promise<void> {
     this.#stop();
     this.#listeners.clear();
-    return Promise.resolve();
+    return this.#versions.close();
   }
 
   // -- calls -----------------------------------------------------------------------------------------------
@@ -248,11 +263,12 @@ export class FunctionTarget implements Target {
     context: RequestContext,
     idempotencyKey?: string,
   ): Promise<InvocationResult> {
-    const { functionName } = entry;
     if (!this.#serves(functionNameOf(entry), context.tenant)) throw this.#absent(entry, context.tenant);
     const custom = clientContext(entry.name, context, idempotencyKey);
     try {
-      return await this.#parts.invoker.invoke({ functionName, payload, clientContext: custom }, context);
+      return await this.#versions.run(entry, context, (functionName) =>
+        this.#parts.invoker.invoke({ functionName, payload, clientContext: custom }, context),
+      );
     } catch (error) {
       const isAbsent =
         error instanceof PlatformError &&
@@ -295,6 +311,16 @@ export class FunctionTarget implements Target {
     return catalogue;
   }
 
+  #withCode(entry: ToolEntry | PromptEntry | ResourceEntry): Definition {
+    const code = this.#versions.code(entry);
+    return code === undefined ? entry.definition : { ...entry.definition, code };
+  }
+
+  #refresh(): void {
+    this.#built.clear();
+    this.#emit({ kind: 'tools' });
+  }
+
   #changed(tenant: string, change: RegistrationChange): void {
     if (change.type === 'mcp') return;
     const kind = change.type === 'tool' ? 'tools' : change.type === 'prompt' ? 'prompts' : 'resources';
@@ -306,8 +332,8 @@ export class FunctionTarget implements Target {
   }
 }
 
-function functionNameOf(entry: Pick<ToolEntry, 'functionName'>): string {
-  return parseFunctionReference(entry.functionName)?.name ?? entry.functionName;
+function routesOf({ tools, prompts }: TenantCatalogue): readonly Route[] {
+  return [...tools.values(), ...prompts.values()].filter(({ canary }) => canary !== undefined);
 }
 
 function unknown(kind: string, name: string): PlatformError {

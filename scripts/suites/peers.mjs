@@ -10,7 +10,9 @@ import { join } from 'node:path';
 import { register } from 'tsx/esm/api';
 import { build, root, startGateway, startUntilReady, suite } from './lib.mjs';
 import { programs } from './peer-clients.mjs';
+import { lambda } from './peer-lambda.mjs';
 import { servers } from './peer-servers.mjs';
+import { wrapping } from './peer-wrap.mjs';
 
 register();
 const { clients } = await import('../../tests/peers/clients.ts');
@@ -141,7 +143,7 @@ async function checkServer(report, name) {
 }
 
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
-const every = [...Object.keys(programs), ...Object.keys(servers)];
+const every = [...Object.keys(programs), ...Object.keys(servers), ...Object.keys(lambda), ...Object.keys(wrapping)];
 const chosen = asked.includes('all') ? ['libraries', ...every] : asked.length === 0 ? ['libraries'] : asked;
 
 await suite(async (report) => {
@@ -157,5 +159,7 @@ await suite(async (report) => {
   const wantedPrograms = chosen.filter((name) => name in programs);
   if (wantedPrograms.length > 0) await checkPrograms(report, wantedPrograms);
   for (const name of chosen) if (name in servers) await checkServer(report, name);
+  for (const name of chosen) if (name in lambda) await lambda[name](report);
+  for (const name of chosen) if (name in wrapping) await wrapping[name](report);
   return undefined;
 });

@@ -32,7 +32,8 @@ import {
   unwrapRpc,
   type Reply,
 } from './function-reply.ts';
-import { publishedFunctions, type ConfiguredFunction, type Discovery } from './published-functions.ts';
+import type { Discovery } from './discovery/selection.ts';
+import { publishedFunctions, type ConfiguredFunction } from './published-functions.ts';
 import type { Registration } from './registration.ts';
 import type { RegistrationChange, RegistrationStore } from './registration-store.ts';
 import { ResourceLister } from './resource-lister.ts';

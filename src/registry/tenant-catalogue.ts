@@ -6,7 +6,8 @@ import { routeOf, type Route } from './canary.ts';
 import { canonicalJson, definitionDigest } from './digest.ts';
 import { PERMISSIVE_SCHEMA, toInputSchema } from './parameters.ts';
 import { ProblemList } from './problem-list.ts';
-import { freeName, type PublishedFunction } from './published-functions.ts';
+import { freeName, toolDescription } from './discovery/naming.ts';
+import type { PublishedFunction } from './published-functions.ts';
 import { inputSchemaOf, type EventMode, type FunctionRegistration, type Registration } from './registration.ts';
 import { resourceParameters, type ResourceParameters } from './resource-parameters.ts';
 import type { SchemaObject } from './schema-bounds.ts';
@@ -85,7 +86,7 @@ function configuredTool(
   candidate: PublishedFunction,
   name: string,
 ): ToolEntry | { readonly key: string; readonly reason: string } {
-  const description = candidate.description ?? `AWS Lambda function: ${candidate.name}`;
+  const description = toolDescription(candidate.name, candidate.description);
   const problems = new ProblemList();
   const schema =
     candidate.schema === undefined ? PERMISSIVE_SCHEMA : toInputSchema(candidate.schema, 'schema', problems);
@@ -112,7 +113,7 @@ function registeredRoute(registration: FunctionRegistration): Route {
 function configuredRoute(candidate: PublishedFunction, tool: string): Route {
   const { name, version, alias, canary } = candidate;
   const generation = canonicalJson({ version, alias, canary });
-  return routeOf(name, candidate, { owner: '*', id: `function-${name}`, tool, generation });
+  return routeOf(candidate.functionName ?? name, candidate, { owner: '*', id: `function-${name}`, tool, generation });
 }
 
 function prompt(registration: FunctionRegistration): PromptEntry {

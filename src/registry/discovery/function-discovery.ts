@@ -1,0 +1,191 @@
+/**
+ * Keeps the list of functions that a directory has for the caller: selected by the rule, without those that the caller
+ * may not invoke, each with the schema that its tag names. Read again from time to time and after changes; when that
+ * fails, the last good list stays.
+ */
+
+import { PlatformError, toPlatformError } from '../../core/errors.ts';
+import { scan } from '../../core/json.ts';
+import type { Clock, DirectoryEntry, FunctionDirectory, Logger } from '../../core/ports.ts';
+import { isSelected, type Discovery } from './selection.ts';
+
+export interface FoundFunction extends DirectoryEntry {
+  /** JSON Schema of its arguments, from the schema registry. */
+  readonly schema?: unknown;
+}
+
+export interface FunctionDiscoveryParts {
+  readonly directory: FunctionDirectory;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called after each scan that found another list than the one before. */
+  readonly onFound: () => void;
+}
+
+export interface DiscoverySettings {
+  /** Absent: everything is taken. */
+  readonly rule?: Discovery | undefined;
+  /** Key of the tag that holds the ARN of a schema. */
+  readonly schemaTag?: string | undefined;
+  /** Between scans of a directory that does not tell of changes. @default 60 */
+  readonly rescanSeconds?: number | undefined;
+  /** Ask for each function whether the caller may invoke it. */
+  readonly checksRights?: boolean;
+}
+
+export interface DiscoveryStatus {
+  /** `failed` is without any list; `stale` has the list of an earlier scan. */
+  readonly state: 'pending' | 'ready' | 'stale' | 'failed';
+  readonly reason?: string;
+}
+
+const DEFAULT_RESCAN_SECONDS = 60;
+const ASKED_AT_ONCE = 8;
+/** A right that was there is asked for again after this; one that was missing with every scan. */
+const RIGHT_KEPT_MS = 600_000;
+
+export class FunctionDiscovery {
+  readonly #parts: FunctionDiscoveryParts;
+  /** When each function was last seen to be the caller's to invoke, by ARN. */
+  readonly #rights = new Map<string, number>();
+  #settings: DiscoverySettings;
+  #found: readonly FoundFunction[] | undefined;
+  #print = '';
+  #status: DiscoveryStatus = { state: 'pending' };
+  #running: Promise<void> | undefined;
+  #isAsked = false;
+  #closed = false;
+  #cancelTimer: () => void = () => {};
+  readonly #stopListening: () => void;
+
+  constructor(parts: FunctionDiscoveryParts, settings: DiscoverySettings) {
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#stopListening = parts.directory.onChange?.(() => void this.scan()) ?? (() => {});
+  }
+
+  /** Empty until the first scan has worked. */
+  get found(): readonly FoundFunction[] {
+    return this.#found ?? [];
+  }
+
+  get status(): DiscoveryStatus {
+    return this.#status;
+  }
+
+  /** Reads everything again, with other settings from now on. */
+  use(settings: DiscoverySettings): Promise<void> {
+    this.#settings = settings;
+    return this.scan();
+  }
+
+  /** Resolves after a scan that began no earlier than this call; never rejects. */
+  async scan(): Promise<void> {
+    if (this.#closed) return;
+    // A scan that runs may have passed what has just changed.
+    this.#isAsked = true;
+    this.#running ??= this.#scanAll().finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelTimer();
+    this.#stopListening();
+  }
+
+  async #scanAll(): Promise<void> {
+    while (this.#isAsked && !this.#closed) {
+      this.#isAsked = false;
+      await this.#scanOnce();
+    }
+    this.#schedule();
+  }
+
+  async #scanOnce(): Promise<void> {
+    try {
+      const found = await this.#read();
+      this.#status = { state: 'ready' };
+      this.#accept(found);
+    } catch (thrown) {
+      const { code, message } = toPlatformError(thrown);
+      this.#status = { state: this.#found === undefined ? 'failed' : 'stale', reason: message };
+      this.#parts.log.log('warn', 'discovery-failed', { code, reason: message, kept: this.found.length });
+      if (this.#found === undefined) this.#parts.onFound();
+    }
+  }
+
+  #accept(found: readonly FoundFunction[]): void {
+    const print = JSON.stringify(found);
+    const isNews = this.#found === undefined || print !== this.#print;
+    this.#found = found;
+    this.#print = print;
+    if (isNews && !this.#closed) this.#parts.onFound();
+  }
+
+  #schedule(): void {
+    this.#cancelTimer();
+    const { directory, clock } = this.#parts;
+    if (this.#closed || directory.onChange !== undefined) return;
+    const { rescanSeconds = DEFAULT_RESCAN_SECONDS } = this.#settings;
+    this.#cancelTimer = clock.after(rescanSeconds * 1000, () => void this.scan());
+  }
+
+  async #read(): Promise<readonly FoundFunction[]> {
+    const { rule, checksRights } = this.#settings;
+    const all = await this.#parts.directory.list();
+    const selected = all.filter((each) => rule === undefined || isSelected(each, rule));
+    // The order of a directory is its own affair; names, and so what `_2` is given to, must not change with it.
+    const sorted = selected.toSorted((a, b) => (a.arn < b.arn ? -1 : 1));
+    const made = await inGroups(sorted, ASKED_AT_ONCE, async (entry) => {
+      if (checksRights === true && !(await this.#mayInvoke(entry))) return undefined;
+      return this.#withSchema(entry);
+    });
+    return made.filter((each) => each !== undefined);
+  }
+
+  async #mayInvoke({ arn }: DirectoryEntry): Promise<boolean> {
+    const { directory, clock, log } = this.#parts;
+    const now = clock.monotonicMs();
+    const seen = this.#rights.get(arn);
+    if (seen !== undefined && now - seen < RIGHT_KEPT_MS) return true;
+    const isAllowed = await directory.mayInvoke(arn).catch((error: unknown) => {
+      // Gone since the list was read.
+      if (error instanceof PlatformError && error.code === 'FUNCTION_NOT_FOUND') return false;
+      throw error;
+    });
+    if (isAllowed) this.#rights.set(arn, now);
+    else {
+      this.#rights.delete(arn);
+      log.log('debug', 'function-not-invocable', { function: arn });
+    }
+    return isAllowed;
+  }
+
+  /** A schema that cannot be had costs the function its schema and nothing else. */
+  async #withSchema(entry: DirectoryEntry): Promise<FoundFunction> {
+    const { schemaTag } = this.#settings;
+    const arn = schemaTag === undefined ? undefined : new Map(Object.entries(entry.tags)).get(schemaTag);
+    if (arn === undefined) return entry;
+    try {
+      return { ...entry, schema: scan(await this.#parts.directory.schema(arn), 0).value };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#parts.log.log('warn', 'schema-not-read', { function: entry.name, schema: arn, reason });
+      return entry;
+    }
+  }
+}
+
+async function inGroups<Item, Result>(
+  items: readonly Item[],
+  size: number,
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let start = 0; start < items.length; start += size)
+    results.push(...(await Promise.all(items.slice(start, start + size).map(work))));
+  return results;
+}

@@ -6,10 +6,10 @@ const ORDER: readonly string[] = ['debug', 'info', 'warn', 'error'];
 /** Characters of a single field; a server's last words may be long. */
 const MAX_FIELD = 2_000;
 
-/** @param level - `LOG_LEVEL` as it stands, in any case. Anything unknown means `info`. */
+/** @param level - `LOG_LEVEL` as it stands, in any case; `silent` says nothing. Anything unknown means `info`. */
 export function handlerLog(level: string | undefined, write: (line: string) => void): Logger {
   const wanted = (level ?? '').toLowerCase();
-  const least = ORDER.indexOf(wanted === 'warning' ? 'warn' : wanted);
+  const least = wanted === 'silent' ? ORDER.length : ORDER.indexOf(wanted === 'warning' ? 'warn' : wanted);
   return loggerWith({}, least < 0 ? 1 : least, write);
 }
 

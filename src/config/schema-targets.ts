@@ -100,6 +100,41 @@ export const functionNameSchema = z.string().regex(/^(?!.*___)[A-Za-z0-9_-]{1,64
   error: 'must be 1 to 64 letters, digits, "-" or "_", without "___"',
 });
 
+/** A number in YAML is meant as text too. */
+const version = z.coerce.string().regex(/^(?:\$LATEST|[1-9]\d{0,19})$/, {
+  error: 'must be the number of a published version, or "$LATEST"',
+});
+
+const alias = z.string().regex(/^(?!\d+$)[A-Za-z0-9_-]{1,128}$/, {
+  error: 'must be 1 to 128 letters, digits, "_" or "-", and more than a number',
+});
+
+const caller = z.string().min(1).max(256);
+
+const rollbackSchema = z.strictObject({
+  errorPercent: z
+    .number()
+    .min(0)
+    .max(100)
+    .default(20)
+    .describe('Above this share of failed calls, of the newest 100, the canary is switched off. 100: never.'),
+  minCalls: z.number().int().min(1).max(1000).default(20).describe('Calls before it is judged.'),
+});
+
+const canarySchema = z
+  .strictObject({
+    version: version.optional().describe('Published version that is tried.'),
+    alias: alias.optional().describe('Alias that is tried, instead of `version`.'),
+    percent: z.number().min(0).max(100).default(0).describe('Share of the callers that get it, always the same ones.'),
+    cohort: z
+      .array(caller)
+      .max(1000)
+      .default([])
+      .describe('Callers that always get it: principal ids, `CLAIM=VALUE`, `tenant=NAME`.'),
+    rollback: rollbackSchema.prefault({}).describe('When it is switched off by itself.'),
+  })
+  .describe('Another version that some callers get.');
+
 export const functionSchema = z
   .strictObject({
     handler: z
@@ -155,6 +190,9 @@ export const functionSchema = z
       .boolean()
       .default(false)
       .describe('Stops the process between invocations, as Lambda does: timers and connections stand still.'),
+    version: version.optional().describe('Published version that its tool calls. Left out: the code as it is now.'),
+    alias: alias.optional().describe('Alias that its tool calls, instead of `version`.'),
+    canary: canarySchema.optional(),
     tenants,
     disabled,
   })

@@ -48,6 +48,15 @@ const discoverSchema = z.strictObject({
   visibility: z.string().min(1).optional().describe('Functions whose tag `visibility` has this value.'),
 });
 
+const callers = z.array(z.string().min(1).max(256)).max(1000);
+
+const audienceSchema = z.strictObject({
+  external: callers
+    .default(['visibility=external'])
+    .describe('Callers that are external: principal ids, `CLAIM=VALUE`, `tenant=NAME`, `*`.'),
+  internal: callers.default([]).describe('Callers that are internal although `external` means them too.'),
+});
+
 const searchSchema = z.strictObject({
   above: z
     .number()
@@ -144,6 +153,7 @@ export const baseSchema = z.strictObject({
   auth: authSchema.prefault({}).describe('Who may call.'),
   functions: z.record(functionNameSchema, functionSchema).default({}).describe('Lambda handlers by function name.'),
   discover: discoverSchema.optional().describe('Which functions are published. Left out: all that are configured.'),
+  audience: audienceSchema.prefault({}).describe('Who does not see what has the tag `visibility: internal`.'),
   endpoints: endpointsSchema.prefault({}).describe('Settings of the endpoints.'),
   sessions: z.enum(['on', 'off']).default('on').describe('`off` serves older protocol revisions without sessions.'),
   cors: corsSchema.prefault({}).describe('Calls from browsers.'),

@@ -59,6 +59,26 @@ function checkAcrossFields(source: ConfigText, root: MapNode, base: CheckedConfi
     const path = ['auth', 'mode'];
     source.report(offsetAt(root, path), '"none" is allowed only while "host" is a loopback address', { path });
   }
+  checkVersions(source, root, base);
+}
+
+/** One function is pinned to one thing, and tries another one with somebody. */
+function checkVersions(source: ConfigText, root: MapNode, base: CheckedConfig['base']): void {
+  for (const [name, { version, alias, canary }] of Object.entries(base.functions)) {
+    const report = (keys: readonly string[], message: string): void => {
+      const path = ['functions', name, ...keys];
+      source.report(offsetAt(root, path), message, { path });
+    };
+    if (version !== undefined && alias !== undefined) report(['alias'], '"alias" cannot stand beside "version"');
+    if (canary === undefined) continue;
+    const tried = canary.version ?? canary.alias;
+    if (tried === undefined) report(['canary'], '"canary" needs "version" or "alias": what is to be tried');
+    else if (canary.version !== undefined && canary.alias !== undefined)
+      report(['canary', 'alias'], '"alias" cannot stand beside "version"');
+    else if (tried === (version ?? alias)) report(['canary'], `everybody is pinned to "${tried}" already`);
+    if (canary.percent === 0 && canary.cohort.length === 0)
+      report(['canary'], '"canary" needs "percent" or "cohort": who is to try it');
+  }
 }
 
 export function isLoopback(host: string): boolean {

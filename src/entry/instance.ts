@@ -23,6 +23,7 @@ import type { InstanceStatus } from '../http/routes/instance.ts';
 import { registerRoute } from '../http/routes/register-route.ts';
 import { builtInPolicy } from '../policy/decide.ts';
 import type { Policy } from '../policy/decide.ts';
+import { withVisibility } from '../policy/visibility.ts';
 import { FunctionTarget } from '../registry/function-target.ts';
 import { RegistrationStore } from '../registry/registration-store.ts';
 import { DefinitionRecorder } from '../registry/definition-recorder.ts';
@@ -66,6 +67,7 @@ export class Instance {
   readonly #functions: FunctionRuntime;
   readonly #registrations: RegistrationStore;
   readonly #registry: FunctionTarget;
+  readonly #policy: Policy;
   readonly #recorder: DefinitionRecorder;
   readonly #tenants = new Map<string, Promise<void>>();
   readonly #closers: (() => void)[] = [];
@@ -97,22 +99,13 @@ export class Instance {
       configFile: this.#loaded.path,
     });
     this.#registrations = new RegistrationStore({ store, clock, ids });
-    this.#registry = new FunctionTarget({
-      invoker: this.#functions,
-      registrations: this.#registrations,
-      functions: functionSettings(this.#loaded),
-      discovery: config.discover,
-      clock,
-      log,
-      store,
-      events: this.events,
-      versions: this.#functions.control,
-    });
+    this.#registry = this.#makeRegistry();
+    this.#policy = withVisibility(options.policy ?? builtInPolicy, () => this.#loaded.config.audience);
     this.#fill(options.targets ?? []);
     this.#recorder = new DefinitionRecorder({ store, clock, log });
     this.gateway = new Gateway({
       targets: this.#targets,
-      policy: options.policy ?? builtInPolicy,
+      policy: this.#policy,
       store,
       events: this.events,
       clock,
@@ -144,12 +137,27 @@ export class Instance {
     this.#targets.add(this.#registry);
   }
 
+  #makeRegistry(): FunctionTarget {
+    const { clock, log, store } = this.#options;
+    return new FunctionTarget({
+      invoker: this.#functions,
+      registrations: this.#registrations,
+      functions: functionSettings(this.#loaded),
+      discovery: this.#loaded.config.discover,
+      clock,
+      log,
+      store,
+      events: this.events,
+      versions: this.#functions.control,
+    });
+  }
+
   #makePipeline(): Pipeline {
     const { clock, ids, log, store, token, version } = this.#options;
     const { config } = this.#loaded;
     const authenticator =
       this.#options.authenticator ?? (token === undefined ? openAuthenticator : new TokenAuthenticator(token));
-    const policy = this.#options.policy ?? builtInPolicy;
+    const policy = this.#policy;
     return new Pipeline({
       gateway: this.gateway,
       guard: new Guard({ hosts: [...config.hosts, config.host], origins: config.cors.origins }),

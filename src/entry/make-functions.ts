@@ -19,14 +19,20 @@ export function functionSpecs(config: Config): FunctionSpec[] {
 
 /** What of each function is published. @throws PlatformError `CONFIG_INVALID` when a schema file cannot be used. */
 export function functionSettings(loaded: LoadedConfig): ConfiguredFunction[] {
-  return Object.entries(loaded.config.functions).map(([name, { description, schema, event, tags, tenants }]) => ({
-    name,
-    description,
-    schema: schema === undefined ? undefined : readSchema(name, schema),
-    event,
-    tags,
-    tenants,
-  }));
+  return Object.entries(loaded.config.functions).map(([name, settings]) => {
+    const { description, schema, event, tags, tenants, version, alias, canary } = settings;
+    return {
+      name,
+      description,
+      schema: schema === undefined ? undefined : readSchema(name, schema),
+      event,
+      tags,
+      tenants,
+      version,
+      alias,
+      canary,
+    };
+  });
 }
 
 function readSchema(name: string, file: string): unknown {

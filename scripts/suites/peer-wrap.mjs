@@ -36,7 +36,7 @@ const SERVERS = [
     command: 'python -m mcp_server_git',
     python: true,
     expect: ['git_status', 'git_log'],
-    call: (repository) => ['git_status', { repo_path: repository }, 'On branch'],
+    call: (folder) => ['git_status', { repo_path: folder }, 'On branch'],
   },
   {
     command: 'uvx awslabs.aws-documentation-mcp-server',

@@ -14,7 +14,7 @@ const RIE = 'github.com/aws/aws-lambda-runtime-interface-emulator/cmd/aws-lambda
 const RIE_VERSION = 'v0.0.0-20261030222936-bef5c4ba774d';
 const RIC = { 'aws-lambda-ric': '4.0.2' };
 
-const has = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
+export const has = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
 /** A runtime as one would write for `provided`: the loop of the Runtime API. */
 const SMALL_RUNTIME = `
@@ -46,7 +46,7 @@ function emulator() {
 }
 
 /** The official client's program, compiled once. */
-function runtimeClient() {
+export function runtimeClient() {
   const modules = install('lambda-ric', RIC);
   const folder = join(modules, 'aws-lambda-ric');
   if (existsSync(join(folder, 'built'))) return join(folder, 'index.mjs');

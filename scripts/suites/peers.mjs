@@ -11,6 +11,7 @@ import { register } from 'tsx/esm/api';
 import { build, root, startGateway, startUntilReady, suite } from './lib.mjs';
 import { programs } from './peer-clients.mjs';
 import { lambda } from './peer-lambda.mjs';
+import { runtimes } from './peer-runtimes.mjs';
 import { servers } from './peer-servers.mjs';
 import { wrapping } from './peer-wrap.mjs';
 
@@ -143,7 +144,8 @@ async function checkServer(report, name) {
 }
 
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
-const every = [...Object.keys(programs), ...Object.keys(servers), ...Object.keys(lambda), ...Object.keys(wrapping)];
+const official = runtimes((url) => new WireClient({ url, era: 'modern' }));
+const every = [programs, servers, lambda, official, wrapping].flatMap((group) => Object.keys(group));
 const chosen = asked.includes('all') ? ['libraries', ...every] : asked.length === 0 ? ['libraries'] : asked;
 
 await suite(async (report) => {
@@ -160,6 +162,7 @@ await suite(async (report) => {
   if (wantedPrograms.length > 0) await checkPrograms(report, wantedPrograms);
   for (const name of chosen) if (name in servers) await checkServer(report, name);
   for (const name of chosen) if (name in lambda) await lambda[name](report);
+  for (const name of chosen) if (name in official) await official[name](report);
   for (const name of chosen) if (name in wrapping) await wrapping[name](report);
   return undefined;
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import * as fc from 'fast-check';
@@ -548,6 +548,5 @@ test('whatever is done to versions and aliases, an alias leads to a version that
   );
   const kept = await readdir(join(it.folder, 'data/functions/hello')).catch(() => []);
   const versions = (await control.versions('hello')).slice(1).map(({ version }) => version);
-  expect(kept.sort()).toEqual([...versions].sort());
-  expect(await readFile(join(it.folder, 'code/index.mjs'), 'utf8')).toBeDefined();
+  expect(new Set(kept)).toEqual(new Set(versions));
 });

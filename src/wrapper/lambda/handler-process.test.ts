@@ -104,6 +104,28 @@ test('F-43: a stream whose time is up ends with an event that says so', async ()
   await handler.close();
 });
 
+test('3.2: a caller who closes the stream cancels the call', async () => {
+  const log = join(folder, 'cancelled');
+  const env = { EVIL_LOG: log };
+  const handler = createHandler({ command: process.execPath, args: [evil], name: 'x', streaming: true, env });
+  const listeners: (() => void)[] = [];
+  const stream = { ...collecting(), on: (_event: 'close', listener: () => void) => listeners.push(listener) };
+  const event = {
+    version: '2.0',
+    requestContext: { http: { method: 'POST' } },
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"hang","arguments":{}}}',
+  };
+  const answer = handler(event, stream, { getRemainingTimeInMillis: () => 20_000 });
+  await expect.poll(() => handler.pids().length, { timeout: 5_000 }).toBe(1);
+  await expect.poll(() => readFile(log, 'utf8').catch(() => ''), { timeout: 5_000 }).toContain('initialized');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const close of listeners) close();
+  await answer;
+  await expect.poll(() => readFile(log, 'utf8'), { timeout: 5_000 }).toContain('notifications/cancelled');
+  await handler.close();
+});
+
 test('a direct event is answered into the stream too', async () => {
   const handler = createHandler({ command: process.execPath, args: [evil], name: 'x', streaming: true });
   const stream = collecting();

@@ -92,15 +92,15 @@ async function loadText(source: ConfigText, options: TextOptions): Promise<Loade
   });
   const checked = validate(source, root);
   if (checked === undefined || source.problems.length > 0) throw new ConfigError(inOrder(source.problems));
-  const base = applyDiscoverVariables(checked.base, options.env);
-  const composed = compose({ ...checked, base }, options.baseDir);
+  const applied = applyDiscoverVariables(checked.base, options.env);
+  const composed = compose({ ...checked, base: applied.base }, options.baseDir);
   return {
     config: composed.config,
     path: options.path,
     baseDir: options.baseDir,
     dialect: read.dialect,
     notes: [...read.notes, ...composed.notes],
-    warnings: composed.warnings,
+    warnings: [...composed.warnings, ...applied.warnings],
     secretValues: Object.freeze([...new Set([...secretValues, ...composed.secretValues])]),
     samples: false,
   };
@@ -111,17 +111,15 @@ function withoutFile(options: { cwd: string; env: TextOptions['env'] }): LoadedC
   const empty: MapNode = mapNode({ start: 0, end: 0 }, []);
   const checked = validate(source, empty);
   if (checked === undefined) throw new ConfigError(source.problems);
-  const { config, warnings } = compose(
-    { ...checked, base: applyDiscoverVariables(checked.base, options.env) },
-    options.cwd,
-  );
+  const applied = applyDiscoverVariables(checked.base, options.env);
+  const { config, warnings } = compose({ ...checked, base: applied.base }, options.cwd);
   return {
     config,
     path: undefined,
     baseDir: options.cwd,
     dialect: 'zeroplane',
     notes: [],
-    warnings,
+    warnings: [...warnings, ...applied.warnings],
     secretValues: [],
     samples: true,
   };

@@ -46,7 +46,34 @@ const discoverSchema = z.strictObject({
   list: z.array(z.string().min(1)).optional().describe('Functions by name.'),
   owner: z.string().min(1).optional().describe('Functions whose tag `owner` has this value.'),
   visibility: z.string().min(1).optional().describe('Functions whose tag `visibility` has this value.'),
+  schemaTag: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Key of the tag that holds the ARN of a schema of the EventBridge registry: the JSON Schema of the arguments.',
+    ),
+  rescanSeconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(60)
+    .describe('How often functions in AWS are looked for again. Changes of functions here are seen at once.'),
+  generic: z
+    .boolean()
+    .default(false)
+    .describe('Publish `list_lambda_functions` and `invoke_lambda_function` instead of one tool for each function.'),
 });
+
+const awsSchema = z.strictObject({
+  endpoint: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .optional()
+    .describe('Address that stands for every AWS service. One that is not on this machine needs `--live`.'),
+});
+
+const cloudsSchema = z.strictObject({ aws: awsSchema.prefault({}).describe('Amazon Web Services.') });
 
 const callers = z.array(z.string().min(1).max(256)).max(1000);
 
@@ -154,6 +181,7 @@ export const baseSchema = z.strictObject({
   functions: z.record(functionNameSchema, functionSchema).default({}).describe('Lambda handlers by function name.'),
   discover: discoverSchema.optional().describe('Which functions are published. Left out: all that are configured.'),
   audience: audienceSchema.prefault({}).describe('Who does not see what has the tag `visibility: internal`.'),
+  clouds: cloudsSchema.prefault({}).describe('Where clouds are asked.'),
   endpoints: endpointsSchema.prefault({}).describe('Settings of the endpoints.'),
   sessions: z.enum(['on', 'off']).default('on').describe('`off` serves older protocol revisions without sessions.'),
   cors: corsSchema.prefault({}).describe('Calls from browsers.'),

@@ -496,6 +496,18 @@ describe('the child', () => {
     expect([Number(pid), Number(second)].filter(isAlive)).toEqual([]);
   });
 
+  verifies('3.18', 'may die again and again: each call after it works, and no process is left', async () => {
+    const handler = evil();
+    const pids: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      pids.push(Number(textOf(await handler(call('pid')))), Number(textOf(await handler(call('grandchild')))));
+      expect(((await handler(call('exit'))) as Json).error.code).toBe(-32603);
+    }
+    expect(new Set(pids).size).toBe(20);
+    await handler.close();
+    expect(pids.filter(isAlive)).toEqual([]);
+  });
+
   verifies('3.18', 'ends with everything it has started, even what left its process group', async () => {
     const handler = evil({ env: { EVIL_IGNORE: '1' } });
     const pids = [

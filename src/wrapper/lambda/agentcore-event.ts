@@ -21,7 +21,7 @@ export function isAgentCoreEvent(event: unknown, context: LambdaContext): boolea
  *
  * @throws Error in the words of the original library.
  */
-export function agentCoreTool(context: LambdaContext): string {
+function agentCoreTool(context: LambdaContext): string {
   const full = customContext(context).get(TOOL_NAME);
   if (full === undefined || full === '') throw new Error(`Missing ${TOOL_NAME} in context`);
   const at = full.indexOf(DELIMITER);

@@ -6,8 +6,9 @@ import type { MessageRunner } from './message-runner.ts';
 import type { RuntimeStream } from './response-stream.ts';
 import { agentCoreRequest, agentCoreResult, isAgentCoreEvent } from './agentcore-event.ts';
 import { ServerAnswerer } from './answerers.ts';
-import { answerJsonRpc, answerMethod, isMethodEvent } from './direct-events.ts';
+import { answerJsonRpc, answerLines, answerMethod, isMethodEvent } from './direct-events.ts';
 import { HandlerCore } from './handler-core.ts';
+import { customContext } from './invocation.ts';
 import { isHttpEvent, readHttpEvent } from './http-event.ts';
 import { httpStream, isStream, streamified } from './response-stream.ts';
 import { answerHttp } from './streamable-http.ts';
@@ -32,7 +33,7 @@ export interface WrappedHandler {
  * | Function URL, API Gateway (REST or HTTP API) | Streamable HTTP |
  * | Bedrock AgentCore gateway (tool name in the client context) | the bare result; an error is thrown |
  * | `{method, params}` | `{statusCode, body}` |
- * | JSON-RPC | JSON-RPC; `{}` for a notification |
+ * | JSON-RPC | JSON-RPC; `{}` for a notification. A streaming handler writes progress and log messages before it, line by line, to callers whose client context has `zeroplaneAccept: application/x-ndjson` |
  */
 export function createHandler(options: HandlerOptions): WrappedHandler {
   const core = new HandlerCore(options);
@@ -47,6 +48,11 @@ export function createHandler(options: HandlerOptions): WrappedHandler {
     pids: () => core.pool.pids(),
   }) as WrappedHandler;
 }
+
+/** In the client context: what a caller of the response stream reads besides JSON. */
+const ACCEPT_KEY = 'zeroplaneAccept';
+/** JSON-RPC messages line by line: whatever the server tells meanwhile, and then the answer. */
+const LINES = 'application/x-ndjson';
 
 interface Answering {
   readonly runner: MessageRunner;
@@ -70,6 +76,12 @@ async function streamEvent(
     stream.on?.('close', () => runner.abort(new Error('the caller closed the connection')));
     const out = httpStream(stream, (delayMs, run) => runner.after(delayMs, run));
     await answerHttp(readHttpEvent(event), new ServerAnswerer(runner, true), { cors: options.cors ?? '*' }, out);
+    return;
+  }
+  if (customContext(context).get(ACCEPT_KEY) === LINES && !isMethodEvent(event) && !isAgentCoreEvent(event, context)) {
+    stream.setContentType?.(LINES);
+    await answerLines(event, runner, (messageText) => void stream.write(`${messageText}\n`));
+    stream.end();
     return;
   }
   const answer = await answerEvent(event, context, { runner, options });

@@ -45,6 +45,35 @@ export async function answerJsonRpc(event: unknown, runner: MessageRunner): Prom
   }
 }
 
+/**
+ * Answers a JSON-RPC event message by message, in one line each: what the server tells meanwhile, then the response.
+ * Never rejects.
+ */
+export async function answerLines(
+  event: unknown,
+  runner: MessageRunner,
+  write: (messageText: string) => void,
+): Promise<void> {
+  const message = readMessage(event);
+  if (message === undefined || message instanceof MessageError || message.kind === 'notification') {
+    write(JSON.stringify(await answerJsonRpc(event, runner)));
+    return;
+  }
+  const tell = (messageText: string): void => write(oneLine(messageText));
+  let body: string;
+  try {
+    body = `"result":${await runner.resultOf(message, { tell, wraps: undefined })}`;
+  } catch (error) {
+    body = `"error":${JSON.stringify(rpcFailure(error, { message, ...runner.failureParts }))}`;
+  }
+  write(oneLine(`{"jsonrpc":"2.0","id":${message.idText},${body}}`));
+}
+
+/** In JSON text line breaks stand between tokens only, where a space says the same. */
+function oneLine(text: string): string {
+  return /[\r\n]/.test(text) ? text.replaceAll(/[\r\n]+/g, ' ') : text;
+}
+
 /** A message, why it is an illegal one, or `undefined` for what is no message at all. */
 function readMessage(event: unknown): Message | MessageError | undefined {
   try {

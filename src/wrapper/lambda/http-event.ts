@@ -17,12 +17,12 @@ export interface HttpAnswer {
 }
 
 /** REST APIs and load balancers: `httpMethod`, headers as they were sent, possibly in lists. */
-export function isVersion1(event: Readonly<Record<string, unknown>>): boolean {
+function isVersion1(event: Readonly<Record<string, unknown>>): boolean {
   return typeof event['httpMethod'] === 'string';
 }
 
 /** Function URLs and HTTP APIs: format 2.0. */
-export function isVersion2(event: Readonly<Record<string, unknown>>): boolean {
+function isVersion2(event: Readonly<Record<string, unknown>>): boolean {
   const { requestContext } = event;
   return isObject(requestContext) && isObject(requestContext['http']);
 }

@@ -27,5 +27,3 @@ export interface ServerParameters {
 
 /** A JSON-RPC message as it stands in an event or an answer. */
 export type JsonRpcObject = Readonly<Record<string, unknown>>;
-
-export type LambdaHandler = (event: unknown, context?: LambdaContext) => Promise<unknown>;

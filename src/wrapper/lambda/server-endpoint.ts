@@ -140,7 +140,7 @@ function checkName(message: Message): void {
   throw new PlatformError('INVALID_PARAMS', `${message.method} needs "params.${key}", a text.`);
 }
 
-export function targetCall(message: Message): TargetCall {
+function targetCall(message: Message): TargetCall {
   const key = NAMED[message.method];
   return {
     method: message.method,

@@ -35,6 +35,14 @@ export interface CodeIdentity {
   readonly sha256: string;
 }
 
+/** What is remembered of a definition, so that a later change can be noticed. */
+export interface DefinitionMark {
+  /** Hex SHA-256 of what a caller relies on. */
+  readonly digest: string;
+  /** Absent where it is not known, or not yet. */
+  readonly code?: CodeIdentity;
+}
+
 /** Everything a target offers, read at one time. */
 export interface TargetListing {
   readonly definitions: readonly Definition[];

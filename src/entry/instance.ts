@@ -118,7 +118,7 @@ export class Instance {
       search: config.endpoints.mcp.search,
       maxTtlMs: config.endpoints.mcp.ttlMs,
       results: config.results,
-      onDefinitions: (tenant, target, digests) => this.#recorder.record(tenant, target.id, digests),
+      onDefinitions: (tenant, target, marks) => this.#recorder.record(tenant, target.id, marks),
       prepareTenant: (tenant) => this.#prepareTenant(tenant),
     });
     // A writer waits for this, so that its acknowledgement means that the next list has the change.
@@ -200,7 +200,7 @@ export class Instance {
     }
     for (const [id, registration] of wanted) {
       if (this.#targets.owned(tenant).some((target) => target.id === id)) continue;
-      const target = this.#factory.registered(id, registration.url, tenant);
+      const target = this.#factory.registered(id, registration);
       this.#revisions.set(target, registration.revision);
       this.#targets.add(target, tenant);
     }

@@ -6,6 +6,7 @@ import type { RemoteServer, ServerConfig, StdioServer } from '../config/schema.t
 import { createHttpConnector } from '../adapters/remote-mcp/http-connector.ts';
 import { headerObjection } from '../adapters/remote-mcp/param-headers.ts';
 import { RemoteVerdicts } from '../adapters/remote-mcp/remote-verdicts.ts';
+import type { ServerRegistration } from '../registry/registration.ts';
 import { McpTarget } from '../upstream/mcp-target.ts';
 import { EraVerdicts } from '../upstream/negotiate.ts';
 import { childEnvironment } from '../wrapper/environment.ts';
@@ -89,8 +90,9 @@ export class TargetFactory {
   }
 
   /** A server that a tenant registered over HTTP: its URL may not reach private addresses. */
-  registered(id: string, url: string, tenant: string): Target {
-    return this.#http(id, { url, headers: {}, kind: 'http', origin: 'caller', label: 'live', tenants: [tenant] });
+  registered(id: string, { url, tenant, tags }: ServerRegistration): Target {
+    const server = { url, headers: {}, kind: 'http', origin: 'caller', label: 'live', tenants: [tenant] } as const;
+    return this.#http(id, tags === undefined ? server : { ...server, tags });
   }
 
   #http(
@@ -103,10 +105,11 @@ export class TargetFactory {
       readonly label: BackendLabel;
       readonly timeoutMs?: number;
       readonly tenants?: readonly string[];
+      readonly tags?: Readonly<Record<string, string>>;
     },
   ): Target {
     const { clock, log, egress, identity } = this.#parts;
-    const { url, headers, kind, origin, label, timeoutMs, tenants } = server;
+    const { url, headers, kind, origin, label, timeoutMs, tenants, tags } = server;
     const connector = createHttpConnector({
       target: id,
       url,
@@ -127,6 +130,7 @@ export class TargetFactory {
       objection: headerObjection,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(tenants === undefined ? {} : { tenants }),
+      ...(tags === undefined ? {} : { tags }),
     });
   }
 }

@@ -9,7 +9,7 @@ import type { Principal } from '../core/context.ts';
 import type { PlatformError } from '../core/errors.ts';
 import { toPlatformError } from '../core/errors.ts';
 import type { Clock, IdSource, Logger } from '../core/ports.ts';
-import type { Definition, Target, TargetChange, TargetListing } from '../core/target.ts';
+import type { Definition, DefinitionMark, Target, TargetChange, TargetListing } from '../core/target.ts';
 import { definitionDigest, publish } from './publish.ts';
 import type { ListKind, PublishedSet } from './publish.ts';
 import type { TargetSet } from './target-set.ts';
@@ -42,6 +42,8 @@ interface Slot {
   readonly reader: string;
   listing: TargetListing | undefined;
   digests: ReadonlyMap<ListKind, string>;
+  /** What runs behind its definitions; a change of it is remembered, and no change of a list. */
+  code: string;
   prefixed: PublishedSet | undefined;
   bare: PublishedSet | undefined;
   listedAtMs: number | undefined;
@@ -63,8 +65,8 @@ export interface CatalogueParts {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly log: Logger;
-  /** Told of each new or changed definition; must not throw. */
-  readonly onDefinitions?: (tenant: string, target: Target, definitions: ReadonlyMap<string, string>) => void;
+  /** Told of all definitions whenever one is new or leads elsewhere; must not throw. */
+  readonly onDefinitions?: (tenant: string, target: Target, marks: ReadonlyMap<string, DefinitionMark>) => void;
 }
 
 interface Memo {
@@ -155,6 +157,7 @@ export class Catalogue {
         reader: tenant,
         listing: undefined,
         digests: new Map(),
+        code: '',
         prefixed: undefined,
         bare: undefined,
         listedAtMs: undefined,
@@ -217,22 +220,25 @@ export class Catalogue {
     );
     const first = slot.listing === undefined;
     slot.listing = listing;
-    if (changed.length === 0 && !first) return;
+    const isSame = changed.length === 0 && !first;
+    const code = codeOf(listing.definitions);
+    if (!isSame || code !== slot.code) this.#recordDefinitions(slot, listing);
+    slot.code = code;
+    if (isSame) return;
     slot.digests = digests;
     slot.prefixed = publish(slot.target, listing, { mode: 'prefixed', tenant: slot.tenant });
     slot.bare = publish(slot.target, listing, { mode: 'bare', tenant: slot.tenant });
     this.#bump();
-    this.#recordDefinitions(slot, listing);
     this.#emit({ tenant: slot.tenant === '' ? undefined : slot.tenant, target: slot.target, kinds: changed });
   }
 
   #recordDefinitions(slot: Slot, listing: TargetListing): void {
     const record = this.#parts.onDefinitions;
     if (record === undefined) return;
-    const digests = new Map(
-      listing.definitions.map((definition) => [`${definition.kind}#${definition.key}`, definitionDigest(definition)]),
+    const marks = new Map(
+      listing.definitions.map((definition) => [`${definition.kind}#${definition.key}`, markOf(definition)]),
     );
-    record(slot.tenant === '' ? '*' : slot.tenant, slot.target, digests);
+    record(slot.tenant === '' ? '*' : slot.tenant, slot.target, marks);
   }
 
   #systemContext(tenant: string): Context {
@@ -324,6 +330,19 @@ const NOTHING = digestOf([]);
 function digestByKind(definitions: readonly Definition[]): ReadonlyMap<ListKind, string> {
   const texts: Record<ListKind, string[]> = { tools: [], prompts: [], resources: [], templates: [] };
   const kindOf = { tool: 'tools', prompt: 'prompts', resource: 'resources', template: 'templates' } as const;
-  for (const definition of definitions) texts[kindOf[definition.kind]].push(definition.text);
+  for (const { kind, text, tags } of definitions)
+    // Tags decide who sees it, so other tags are another list.
+    texts[kindOf[kind]].push(tags === undefined ? text : `${text}\n${JSON.stringify(tags)}`);
   return new Map(Object.entries(texts).map(([kind, list]) => [kind as ListKind, digestOf(list)]));
+}
+
+function markOf(definition: Definition): DefinitionMark {
+  const digest = definitionDigest(definition);
+  return definition.code === undefined ? { digest } : { digest, code: definition.code };
+}
+
+function codeOf(definitions: readonly Definition[]): string {
+  return definitions
+    .flatMap(({ kind, key, code }) => (code === undefined ? [] : [`${kind}#${key} ${code.version} ${code.sha256}`]))
+    .join('\n');
 }

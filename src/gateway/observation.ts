@@ -28,7 +28,7 @@ export class Observation {
       durationMs: clock.monotonicMs() - this.#startedMs,
       outcome,
       errorCode,
-      tags: resolved.published?.definition.tags,
+      tags: resolved.resource.tags,
     });
   }
 

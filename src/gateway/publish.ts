@@ -5,6 +5,7 @@ import type { RawMember } from '../core/json.ts';
 import { isObject, joinMembers, rawMembers, scan } from '../core/json.ts';
 import { rewriteStrings } from '../core/json-rewrite.ts';
 import type { Definition, Target, TargetListing } from '../core/target.ts';
+import { inheritTags } from '../core/visibility.ts';
 import type { Resource } from '../policy/decide.ts';
 import type { HeaderParameter } from '../protocol/era-2026.ts';
 import { headerParameters } from '../protocol/era-2026.ts';
@@ -95,6 +96,12 @@ function owner(target: Target, tenant: string): string {
   return target.tenants?.length === 1 ? (target.tenants[0] ?? '*') : '*';
 }
 
+/** A target's tags hold for all that it lists. */
+function tagsOf(target: Target, definition: Definition): { readonly tags?: Readonly<Record<string, string>> } {
+  const tags = inheritTags(definition.tags, target.tags);
+  return tags === undefined ? {} : { tags };
+}
+
 function publishOne(
   target: Target,
   definition: Definition,
@@ -114,7 +121,7 @@ function publishOne(
       type: RESOURCE_TYPE[definition.kind],
       id: `${target.id}___${definition.key}`,
       tenant: owner(target, at.tenant),
-      ...(definition.tags === undefined ? {} : { tags: definition.tags }),
+      ...tagsOf(target, definition),
     },
     headers: definition.kind === 'tool' ? headerParameters(definition.value['inputSchema']) : [],
     order: at.order,

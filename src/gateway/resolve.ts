@@ -56,12 +56,20 @@ function findResource(view: View, endpoint: Endpoint, uri: string): Found | unde
   if (listed !== undefined) return { target: listed.target, published: listed, name: listed.definition.key };
   if (endpoint !== '') {
     const only = view.parts[0]?.target;
-    return only === undefined ? undefined : { target: only, published: undefined, name: uri };
+    return only === undefined ? undefined : unlisted(view, only, uri);
   }
   const split = splitUri(uri);
   const target = split === undefined ? undefined : view.target(split.target);
-  if (split !== undefined && target !== undefined) return { target, published: undefined, name: split.uri };
+  if (split !== undefined && target !== undefined) return unlisted(view, target, split.uri);
   return findBareResource(view, uri);
+}
+
+/** A resource that nobody listed is judged by the template that its URI fits, when there is one. */
+function unlisted(view: View, target: Target, uri: string): Found {
+  const published = view.lists.templates.find(
+    (template) => template.target === target && matchesTemplate(template.definition.key, uri),
+  );
+  return { target, published, name: uri };
 }
 
 /** Text bodies cannot be rewritten, so a URI in its target's own words works when it can mean only one thing. */
@@ -123,7 +131,8 @@ function resourceOf(message: Message, found: Found): Resource {
   if (found.published !== undefined) return found.published.resource;
   const { target } = found;
   const tenant = target.tenants?.length === 1 ? (target.tenants[0] ?? '*') : '*';
-  return { type: 'resource', id: `${target.id}___${found.name}`, tenant };
+  const tags = target.tags === undefined ? {} : { tags: target.tags };
+  return { type: 'resource', id: `${target.id}___${found.name}`, tenant, ...tags };
 }
 
 /** @returns `undefined` when nothing the tenant has goes by that name. */

@@ -8,11 +8,8 @@
 
 import { meansCaller } from '../core/callers.ts';
 import type { Principal } from '../core/context.ts';
-import type { Decision, Policy, Resource } from './decide.ts';
-
-/** The key whose value `internal` hides; any other value, and none, shows. */
-export const VISIBILITY_TAG = 'visibility';
-export const INTERNAL = 'internal';
+import { isInternal } from '../core/visibility.ts';
+import type { Decision, Policy } from './decide.ts';
 
 export interface Audience {
   /** Callers that are external, as `core/callers.ts` reads them. */
@@ -33,22 +30,17 @@ export function withVisibility(policy: Policy, audience: () => Audience): Policy
   return {
     decide(request) {
       const { principal, resource } = request;
-      return isInternal(resource) && isExternal(principal, audience()) ? HIDDEN : policy.decide(request);
+      return isInternal(resource.tags) && isExternal(principal, audience()) ? HIDDEN : policy.decide(request);
     },
     async decideMany(principal, action, resources, context) {
       const decisions = await policy.decideMany(principal, action, resources, context);
-      if (!resources.some(isInternal) || !isExternal(principal, audience())) return decisions;
-      return decisions.map((decision, index) => (isInternal(resources[index]) ? HIDDEN : decision));
+      if (!resources.some(({ tags }) => isInternal(tags)) || !isExternal(principal, audience())) return decisions;
+      return decisions.map((decision, index) => (isInternal(resources[index]?.tags) ? HIDDEN : decision));
     },
   };
 }
 
-function isInternal(resource: Resource | undefined): boolean {
-  const tags = resource?.tags;
-  return tags !== undefined && Object.hasOwn(tags, VISIBILITY_TAG) && tags[VISIBILITY_TAG] === INTERNAL;
-}
-
-export function isExternal(principal: Principal, { external, internal }: Audience): boolean {
+function isExternal(principal: Principal, { external, internal }: Audience): boolean {
   const means = (entry: string): boolean => meansCaller(entry, principal);
   return external.some(means) && !internal.some(means);
 }

@@ -13,9 +13,9 @@ test('a name longer than a key may be does not keep the others from being record
     const recorder = new DefinitionRecorder({ store, clock, log });
     const long = `tool#${'ü'.repeat(4_000)}`;
     const digests = new Map([
-      [long, 'a'],
-      [`${long}2`, 'b'],
-      ['tool#short', 'c'],
+      [long, { digest: 'a' }],
+      [`${long}2`, { digest: 'b' }],
+      ['tool#short', { digest: 'c' }],
     ]);
     recorder.record('team-x', 'docs', digests);
     recorder.record('team-x', 'docs', digests);

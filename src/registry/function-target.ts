@@ -306,7 +306,10 @@ export class FunctionTarget implements Target {
     const built = this.#built.get(tenant);
     if (built?.from === from) return built.catalogue;
     const own = this.#functions.filter((each) => each.tenants === undefined || each.tenants.includes(tenant));
-    const catalogue = buildCatalogue({ registrations: from, functions: publishedFunctions(own, this.#discovery) });
+    const tags = new Map(this.#parts.invoker.list().map((each) => [each.name, each.tags]));
+    const tagged = own.map((each) => ({ ...each, tags: tags.get(each.name) ?? each.tags }));
+    const functions = publishedFunctions(tagged, this.#discovery);
+    const catalogue = buildCatalogue({ registrations: from, functions, tagsOf: (name) => tags.get(name) });
     this.#built.set(tenant, { from, catalogue });
     if (this.#built.size > MAX_TENANTS) this.#built.delete(this.#built.keys().next().value ?? '');
     return catalogue;

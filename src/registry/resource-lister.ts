@@ -39,7 +39,11 @@ export class ResourceLister {
     const now = this.#clock.monotonicMs();
     const due = entries.filter((entry) => (this.#kept.get(entry.revision)?.untilMs ?? 0) <= now);
     if (due.length > 0) await this.#within(Promise.all(due.map((entry) => this.#refresh(entry, context))));
-    return entries.flatMap((entry) => this.#kept.get(entry.revision)?.definitions ?? []);
+    return entries.flatMap((entry) => {
+      const { tags } = entry.definition;
+      const found = this.#kept.get(entry.revision)?.definitions ?? [];
+      return tags === undefined ? found : found.map((each) => ({ ...each, tags }));
+    });
   }
 
   async #refresh(entry: ResourceEntry, context: RequestContext): Promise<void> {

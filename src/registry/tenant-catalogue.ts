@@ -2,6 +2,7 @@
 
 import { parseFunctionReference } from '../core/lambda-arn.ts';
 import type { Definition } from '../core/target.ts';
+import { inheritTags, type Tags } from '../core/visibility.ts';
 import { routeOf, type Route } from './canary.ts';
 import { canonicalJson, definitionDigest } from './digest.ts';
 import { PERMISSIVE_SCHEMA, toInputSchema } from './parameters.ts';
@@ -44,11 +45,15 @@ export interface CatalogueSources {
   readonly registrations: readonly Registration[];
   /** Already those that serve this tenant. */
   readonly functions: readonly PublishedFunction[];
+  /** What a function itself is tagged with, by its name. */
+  readonly tagsOf?: (functionName: string) => Tags | undefined;
 }
 
 /** Registrations come first: a configured function yields its name to them, and is not listed twice. */
 export function buildCatalogue(sources: CatalogueSources): TenantCatalogue {
-  const registered = sources.registrations.filter((each): each is FunctionRegistration => each.type !== 'mcp');
+  const registered = sources.registrations
+    .filter((each): each is FunctionRegistration => each.type !== 'mcp')
+    .map((each) => withFunctionTags(each, sources));
   const tools = new Map<string, ToolEntry>();
   const taken = new Set<string>();
   for (const each of registered) {
@@ -66,6 +71,13 @@ export function buildCatalogue(sources: CatalogueSources): TenantCatalogue {
   }
   const prompts = new Map(registered.filter((each) => each.type === 'prompt').map((each) => [each.name, prompt(each)]));
   return { tools, prompts, resources: registered.filter((each) => each.type === 'resource').map(resource), skipped };
+}
+
+/** A tool has the tags of its function too: for cost, and because an internal function has no external tool. */
+function withFunctionTags(registration: FunctionRegistration, { tagsOf }: CatalogueSources): FunctionRegistration {
+  const functionName = parseFunctionReference(registration.lambdaArn)?.name ?? '';
+  const tags = inheritTags(registration.tags, tagsOf?.(functionName));
+  return tags === registration.tags || tags === undefined ? registration : { ...registration, tags };
 }
 
 function registeredTool(registration: FunctionRegistration): ToolEntry {

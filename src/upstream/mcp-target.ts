@@ -34,6 +34,7 @@ export interface McpTargetOptions extends SlotStoreOptions {
   /** @default 'embedded' for stdio, 'live' for remote servers */
   readonly label?: BackendLabel;
   readonly tenants?: readonly string[];
+  readonly tags?: Readonly<Record<string, string>>;
   /** Milliseconds for one call. @default 60000 */
   readonly timeoutMs?: number;
   /** Milliseconds for one page of a list. @default 10000 */
@@ -65,6 +66,7 @@ export class McpTarget implements Target {
   readonly kind: TargetKind;
   readonly label: BackendLabel;
   readonly tenants?: readonly string[];
+  readonly tags?: Readonly<Record<string, string>>;
   readonly #options: McpTargetOptions;
   readonly #store: SlotStore;
   readonly #timeoutMs: number;
@@ -75,6 +77,7 @@ export class McpTarget implements Target {
     this.kind = options.connector.kind;
     this.label = options.label ?? (options.connector.kind === 'stdio' ? 'embedded' : 'live');
     if (options.tenants !== undefined) this.tenants = options.tenants;
+    if (options.tags !== undefined) this.tags = options.tags;
     this.#options = options;
     this.#timeoutMs = options.timeoutMs ?? 60_000;
     this.#store = new SlotStore(options);
@@ -154,6 +157,8 @@ export class McpTarget implements Target {
   /** Some servers offer more tools to clients that can be asked. What only those see is marked, and called the same way. */
   async #readLegacy(options: ListingOptions): Promise<TargetListing> {
     const { context } = options;
+    if (!this.#asks)
+      return this.#store.use(this.#store.plain(context), context, (conversation) => readListing(conversation, options));
     const [listing, plain] = await Promise.all([
       this.#store.use(this.#store.catalogue(context), context, (conversation) => readListing(conversation, options)),
       this.#store.use(this.#store.plain(context), context, (conversation) => readToolNames(conversation, options)),
@@ -164,13 +169,18 @@ export class McpTarget implements Target {
     return { ...listing, definitions };
   }
 
+  get #asks(): boolean {
+    return this.#options.connector.asks ?? true;
+  }
+
   #attempt(call: TargetCall, exchange: Exchange, context: RequestContext): Promise<string> {
     const store = this.#store;
     if (call.method === 'resources/subscribe' || call.method === 'resources/unsubscribe')
       return this.#follow(call, exchange, context);
     const send = (conversation: Conversation): Promise<string> => this.#send(conversation, call, exchange, context);
     const asks =
-      call.definition?.declaringOnly === true || (exchange.canAsk && declaresQuestions(exchange.capabilities));
+      call.definition?.declaringOnly === true ||
+      (this.#asks && exchange.canAsk && declaresQuestions(exchange.capabilities));
     if (store.isolated) return store.once(asks ? DECLARE_ALL : {}, context, send);
     const plain = store.plain(context);
     if (!asks || store.era === 'modern') return store.use(plain, context, send);

@@ -63,7 +63,12 @@ export interface OpenOptions {
 
 /** Opens conversations with one server. Knows how to start or reach it, and its era. */
 export interface Connector {
-  readonly kind: 'stdio' | 'http' | 'sse';
+  readonly kind: 'stdio' | 'http' | 'sse' | 'function';
+  /**
+   * Whether a server of the older revisions can ask in the middle of a call on this way. Where it cannot, nothing is
+   * gained by a conversation that says it may. @default true
+   */
+  readonly asks?: boolean;
   /** @throws PlatformError `TARGET_UNAVAILABLE`, `TARGET_TIMEOUT`, `TARGET_PROTOCOL_ERROR`. */
   open(options: OpenOptions): Promise<Conversation>;
   /** Live child processes, for the status page; 0 for remote servers. */

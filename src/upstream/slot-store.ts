@@ -194,7 +194,9 @@ export class SlotStore {
   }
 
   #shareKey(use: string, context: RequestContext): string {
-    return this.#staysWarm ? `${use}\n${context.tenant}` : `${use}\n${principalKey(context.principal)}`;
+    // Each invocation names its own caller, so a function's conversation holds nothing of any of them.
+    const isTenants = this.#staysWarm || this.#options.connector.kind === 'function';
+    return isTenants ? `${use}\n${context.tenant}` : `${use}\n${principalKey(context.principal)}`;
   }
 
   #makeSlot(

@@ -44,6 +44,7 @@ const STATUS: InstanceStatus = {
       prompts: 0,
       resources: 0,
       skipped: [],
+      changes: [],
     },
     {
       id: 'hello',
@@ -55,8 +56,10 @@ const STATUS: InstanceStatus = {
       resources: 0,
       restarts: 1,
       skipped: [{ key: 'b\u001bad', reason: 'illegal name' }],
+      changes: [],
     },
   ],
+  canaries: [],
   notes: ['Server "My Docs" is called docs.'],
   warnings: ['auth.mode is none: every program on this machine may call every tool.'],
   config: { path: '/home/ada/project/zeroplane.yaml', state: 'ok' },

@@ -47,7 +47,7 @@ async function instance(paths: Record<string, unknown>, results: Record<string, 
   return url;
 }
 
-const TARGET = { kind: 'stdio', label: 'embedded', prompts: 0, resources: 0, skipped: [] };
+const TARGET = { kind: 'stdio', label: 'embedded', prompts: 0, resources: 0, skipped: [], changes: [] };
 const TOOL = { name: 'a___b', inputSchema: { type: 'object' } };
 
 test('a healthy instance passes the whole list', async () => {

@@ -264,6 +264,7 @@ export class Instance {
   status(): InstanceStatus {
     const { version, token, store } = this.#options;
     const { config, path, notes, warnings } = this.#loaded;
+    const sources = { catalogue: this.gateway.catalogue, recorder: this.#recorder };
     return {
       name: config.name ?? config.server.name,
       version,
@@ -277,7 +278,8 @@ export class Instance {
         { name: 'store', label: store.label },
         { name: 'functions', label: this.#functions.label, detail: `${this.#functions.processCount()} processes` },
       ],
-      targets: reportTargets(this.#targets.of(DEVELOPER.tenant), this.gateway.catalogue, DEVELOPER.tenant),
+      targets: reportTargets(this.#targets.of(DEVELOPER.tenant), sources, DEVELOPER.tenant),
+      canaries: this.#registry.canaries(DEVELOPER.tenant),
       notes: notes.map((note) => note.text),
       warnings: [...warnings],
       config: {

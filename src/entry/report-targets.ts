@@ -3,12 +3,18 @@
 import type { Target } from '../core/target.ts';
 import type { Catalogue } from '../gateway/catalogue.ts';
 import type { TargetReport } from '../http/routes/instance.ts';
+import type { DefinitionRecorder } from '../registry/definition-recorder.ts';
 
-export function reportTargets(targets: readonly Target[], catalogue: Catalogue, tenant: string): TargetReport[] {
-  return targets.map((target) => report(target, catalogue, tenant));
+export interface ReportSources {
+  readonly catalogue: Catalogue;
+  readonly recorder: DefinitionRecorder;
 }
 
-function report(target: Target, catalogue: Catalogue, tenant: string): TargetReport {
+export function reportTargets(targets: readonly Target[], sources: ReportSources, tenant: string): TargetReport[] {
+  return targets.map((target) => report(target, sources, tenant));
+}
+
+function report(target: Target, { catalogue, recorder }: ReportSources, tenant: string): TargetReport {
   const status = target.status();
   const slot = catalogue.status(target, tenant);
   const count = (...kinds: string[]): number =>
@@ -40,5 +46,6 @@ function report(target: Target, catalogue: Catalogue, tenant: string): TargetRep
     ...(status.children === undefined ? {} : { children: status.children }),
     ...(protocolVersion === undefined ? {} : { protocolVersion }),
     skipped: slot.listing?.skipped ?? [],
+    changes: recorder.changes(target.perTenant === true ? tenant : '*', target.id),
   };
 }

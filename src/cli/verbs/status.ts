@@ -6,7 +6,10 @@ import { connectToInstance } from '../instance.ts';
 import { backendLine, readStatus, shownTargets, targetTable, toolCount } from '../instance-status.ts';
 import type { InstanceStatus } from '../../http/routes/instance.ts';
 import type { Style } from '../style.ts';
-import { oneLine, table } from '../style.ts';
+import { oneLine, plural, table } from '../style.ts';
+
+/** Of one target; `--output json` has all that are kept. */
+const MAX_CHANGES = 5;
 
 export async function* statusVerb(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {
   const client = await connectToInstance(invocation, context);
@@ -25,7 +28,8 @@ export function statusText(status: InstanceStatus, style: Style): string {
   const parts = [facts];
   const targets = shownTargets(status);
   if (targets.length > 0) parts.push('', targetTable(targets, style));
-  parts.push(...skippedLines(status, style), ...problemLines(status, style));
+  parts.push(...skippedLines(status, style), ...changeLines(status, style), ...canaryLines(status, style));
+  parts.push(...problemLines(status, style));
   for (const warning of status.warnings) parts.push(`  ${style.warn('warning')} ${oneLine(warning, 400)}`);
   for (const note of status.notes) parts.push(`  ${style.dim('note')} ${oneLine(note, 400)}`);
   return parts.join('\n');
@@ -43,6 +47,31 @@ function skippedLines(status: InstanceStatus, style: Style): string[] {
         `  ${style.warn('skipped')} ${oneLine(`${target.id}: ${key}`, 120)}: ${oneLine(reason, 200)}`,
     ),
   );
+}
+
+function changeLines(status: InstanceStatus, style: Style): string[] {
+  return status.targets.flatMap((target) =>
+    target.changes.slice(0, MAX_CHANGES).map((change) => {
+      const { definition, changedAt, what, previousVersion, version } = change;
+      const versions = previousVersion === undefined ? '' : `, version ${previousVersion} to ${version}`;
+      const name = oneLine(`${target.id}: ${definition}`, 120);
+      return `  ${style.warn('changed')} ${name}: ${what.join(' and ')}${oneLine(versions, 60)} at ${changedAt}`;
+    }),
+  );
+}
+
+function canaryLines(status: InstanceStatus, style: Style): string[] {
+  return status.canaries.map((canary) => {
+    const { tool, candidate, percent, cohort, calls, errors, state, since, reason } = canary;
+    const who = [
+      ...(percent > 0 ? [`${percent} %`] : []),
+      ...(cohort.length > 0 ? [plural(cohort.length, 'named caller')] : []),
+    ];
+    const name = oneLine(`${tool} on ${candidate}`, 160);
+    if (state === 'running')
+      return `  ${style.dim('canary')} ${name}: ${who.join(' and ')}, ${errors} of ${plural(calls, 'call')} failed`;
+    return `  ${style.bad('canary off')} ${name} since ${since}: ${oneLine(reason ?? '', 300)}`;
+  });
 }
 
 function problemLines(status: InstanceStatus, style: Style): string[] {

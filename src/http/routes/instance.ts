@@ -6,6 +6,8 @@ import type { Context } from '../../core/context.ts';
 import type { GatewayRequest, Reply } from '../../gateway/reply.ts';
 import { jsonReply } from '../../gateway/reply.ts';
 import type { Policy } from '../../policy/decide.ts';
+import type { CanaryReport } from '../../registry/canary-switch.ts';
+import type { DefinitionChange } from '../../registry/definition-recorder.ts';
 import { problemReply } from '../problem.ts';
 
 export interface TargetReport {
@@ -22,6 +24,8 @@ export interface TargetReport {
   readonly children?: number;
   readonly protocolVersion?: string;
   readonly skipped: readonly { readonly key: string; readonly reason: string }[];
+  /** Newest first, at most 20. */
+  readonly changes: readonly DefinitionChange[];
 }
 
 export interface ConfigProblemReport {
@@ -43,6 +47,7 @@ export interface InstanceStatus {
   readonly auth: 'token' | 'none';
   readonly backends: readonly { readonly name: string; readonly label: string; readonly detail?: string }[];
   readonly targets: readonly TargetReport[];
+  readonly canaries: readonly CanaryReport[];
   readonly notes: readonly string[];
   readonly warnings: readonly string[];
   readonly config: {

@@ -50,7 +50,7 @@ function warningsOf(config: Config): string[] {
 function secretsOf(config: Config): string[] {
   const found: string[] = [];
   const servers = Object.values(config.mcpServers).map((server) =>
-    server.kind === 'stdio' ? server.env : server.headers,
+    server.kind === 'stdio' ? server.env : server.kind === 'remote' ? server.headers : {},
   );
   const functions = Object.values(config.functions).map((settings) => settings.environment);
   for (const [name, value] of [...servers, ...functions].flatMap((record) => Object.entries(record))) {

@@ -121,6 +121,22 @@ describe('what is loaded', () => {
     expect(loaded.config.mcpServers['a']).toMatchObject({ kind: 'stdio', command: 'x' });
   });
 
+  test('a server may be a function, by name or ARN', async () => {
+    const arn = 'arn:aws:lambda:eu-west-1:123456789012:function:docs:live';
+    const { config } = await load({
+      'zeroplane.yaml': `mcpServers: { a: { function: docs }, b: { function: "${arn}", contract: method-params, stream: true } }`,
+    });
+    expect(config.mcpServers['a']).toEqual({
+      kind: 'function',
+      function: 'docs',
+      contract: 'auto',
+      stream: false,
+      timeoutMs: 60_000,
+      startTimeoutMs: 30_000,
+    });
+    expect(config.mcpServers['b']).toMatchObject({ function: arn, contract: 'method-params', stream: true });
+  });
+
   test('a key without a value counts as left out', async () => {
     const loaded = await load({ 'zeroplane.yaml': 'mcpServers:\nfunctions:\nname: a\n' });
     expect(loaded.config).toMatchObject({ mcpServers: {}, functions: {}, name: 'a' });
@@ -303,7 +319,7 @@ describe('problems', () => {
       '2:3',
       'CONFIG_INVALID',
       'mcpServers.x',
-      'Server "x" needs "command" (a program) or "url" (a remote server)',
+      'Server "x" needs "command" (a program), "url" (a remote server) or "function" (a Lambda function)',
     ],
     [
       'both',
@@ -315,13 +331,31 @@ describe('problems', () => {
       'Server "x" has both "command" and "url"; keep one',
     ],
     [
+      'command and function',
+      'a.yaml',
+      'mcpServers:\n  x: { command: a, function: b }',
+      '2:3',
+      'CONFIG_INVALID',
+      'mcpServers.x',
+      'Server "x" has both "command" and "function"; keep one',
+    ],
+    [
+      'no name of a function',
+      'a.yaml',
+      'mcpServers:\n  x: { function: "arn:aws:s3:::x" }',
+      '2:18',
+      'CONFIG_INVALID',
+      'mcpServers.x.function',
+      '"mcpServers.x.function" must be the name or ARN of a function, with ":version" or ":alias" behind it if need be',
+    ],
+    [
       'server is text',
       'a.yaml',
       'mcpServers:\n  x: npx',
       '2:6',
       'CONFIG_INVALID',
       'mcpServers.x',
-      'Server "x" must be a mapping with "command" or "url"',
+      'Server "x" must be a mapping with "command", "url" or "function"',
     ],
     [
       'servers is a list',

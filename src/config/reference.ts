@@ -20,7 +20,7 @@ interface Row {
 /** The reference page. */
 export function referencePage(): string {
   const schema = toJsonSchema(configSchema);
-  const [stdio, remote] =
+  const [stdio, remote, lambdaServer] =
     schema.properties?.['mcpServers'] === undefined ? [] : variantsOf(schema.properties['mcpServers']);
   const lambda = recordOf(schema.properties?.['functions']);
   const parts = [
@@ -28,6 +28,7 @@ export function referencePage(): string {
     table(rowsOf(schema, '')),
     `## A server that is started: \`mcpServers.<id>\` with \`command\`\n\n${table(rowsOf(stdio, ''))}`,
     `## A server that is reached over HTTP: \`mcpServers.<id>\` with \`url\`\n\n${table(rowsOf(remote, ''))}`,
+    `## A server that is a function: \`mcpServers.<id>\` with \`function\`\n\n${table(rowsOf(lambdaServer, ''))}`,
     `## A function: \`functions.<name>\`\n\n${table(rowsOf(lambda, ''))}`,
     TAIL,
   ];

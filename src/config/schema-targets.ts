@@ -1,6 +1,7 @@
 /** The shapes of one target: a stdio server, a remote server, a function. Defaults live here. */
 
 import { z } from 'zod';
+import { parseFunctionReference } from '../core/lambda-arn.ts';
 
 /** Seconds to wait for a function; Lambda's own default of 3 is shorter than a cold start on a busy laptop. */
 const DEFAULT_FUNCTION_TIMEOUT_SECONDS = 30;
@@ -88,6 +89,36 @@ export const remoteServerSchema = z
     disabled,
   })
   .describe('A server reached over HTTP.');
+
+export const functionServerSchema = z
+  .strictObject({
+    type: z.literal('function').optional().describe('May be given; the key `function` decides.'),
+    function: z
+      .string()
+      .refine((text) => parseFunctionReference(text) !== undefined, {
+        error: 'must be the name or ARN of a function, with ":version" or ":alias" behind it if need be',
+      })
+      .describe('Function that is the server: a name of `functions`, or an ARN; a version or alias may follow.'),
+    contract: z
+      .enum(['auto', 'json-rpc', 'method-params'])
+      .default('auto')
+      .describe(
+        'How the function is invoked: with JSON-RPC messages, or with `{method, params}`, answered by `{statusCode, body}`. `auto` asks it.',
+      ),
+    stream: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Reads every answer as a response stream, up to 64 MiB instead of 6 MB. Left out: only where the caller wants to hear of progress.',
+      ),
+    timeoutMs: callTimeout,
+    startTimeoutMs: milliseconds(100)
+      .default(30_000)
+      .describe('Longest wait for the function to introduce itself, its cold start included, in milliseconds.'),
+    tenants,
+    disabled,
+  })
+  .describe('A server that is a function, such as one made by `zeroplane wrap`.');
 
 function isHttpUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
@@ -200,4 +231,5 @@ export const functionSchema = z
 
 export type StdioServerConfig = z.infer<typeof stdioServerSchema>;
 export type RemoteServerConfig = z.infer<typeof remoteServerSchema>;
+export type FunctionServerConfig = z.infer<typeof functionServerSchema>;
 export type FunctionConfig = z.infer<typeof functionSchema>;

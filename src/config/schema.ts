@@ -2,7 +2,7 @@
  * The configuration as one strict schema: names, meaning, limits and defaults. `schema/config.json` and
  * `docs/reference/config.md` are made from it, so that editor, program and page cannot differ.
  *
- * Two shapes of server are told apart by key before either is validated (see `validate.ts`): a union would
+ * Three shapes of server are told apart by key before either is validated (see `validate.ts`): a union would
  * answer a misspelt key with "invalid input" and nothing else.
  */
 
@@ -10,9 +10,11 @@ import { z } from 'zod';
 import {
   functionNameSchema,
   functionSchema,
+  functionServerSchema,
   remoteServerSchema,
   stdioServerSchema,
   type FunctionConfig,
+  type FunctionServerConfig,
   type RemoteServerConfig,
   type StdioServerConfig,
 } from './schema-targets.ts';
@@ -203,7 +205,7 @@ export const baseSchema = z.strictObject({
 export const configSchema = baseSchema
   .extend({
     mcpServers: z
-      .record(z.string().min(1), z.union([stdioServerSchema, remoteServerSchema]))
+      .record(z.string().min(1), z.union([stdioServerSchema, remoteServerSchema, functionServerSchema]))
       .default({})
       .describe('MCP servers by id, as in `.mcp.json`.'),
   })
@@ -217,7 +219,8 @@ type Immutable<T> = T extends readonly (infer Item)[]
 
 export type StdioServer = Immutable<StdioServerConfig> & { readonly kind: 'stdio' };
 export type RemoteServer = Immutable<RemoteServerConfig> & { readonly kind: 'remote' };
-export type ServerConfig = StdioServer | RemoteServer;
+export type FunctionServer = Immutable<FunctionServerConfig> & { readonly kind: 'function' };
+export type ServerConfig = StdioServer | RemoteServer | FunctionServer;
 export type FunctionSettings = Immutable<FunctionConfig>;
 
 /**

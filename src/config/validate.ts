@@ -8,12 +8,13 @@ import { reportIssues } from './issues.ts';
 import { toJsonSchema } from './json-schema.ts';
 import { nearestOf } from './problems.ts';
 import { baseSchema, configSchema } from './schema.ts';
-import type { RemoteServerConfig, StdioServerConfig } from './schema-targets.ts';
-import { remoteServerSchema, stdioServerSchema } from './schema-targets.ts';
+import type { FunctionServerConfig, RemoteServerConfig, StdioServerConfig } from './schema-targets.ts';
+import { functionServerSchema, remoteServerSchema, stdioServerSchema } from './schema-targets.ts';
 
 export type CheckedServer =
   | ({ readonly kind: 'stdio' } & StdioServerConfig)
-  | ({ readonly kind: 'remote' } & RemoteServerConfig);
+  | ({ readonly kind: 'remote' } & RemoteServerConfig)
+  | ({ readonly kind: 'function' } & FunctionServerConfig);
 
 export interface CheckedConfig {
   readonly base: z.infer<typeof baseSchema>;
@@ -87,9 +88,10 @@ export function isLoopback(host: string): boolean {
 
 // ---------------------------------------------------------------------------------------------- servers
 
-type Shape = 'stdio' | 'remote';
-const SCHEMAS = { stdio: stdioServerSchema, remote: remoteServerSchema } as const;
-const DECIDING_KEY = { stdio: 'command', remote: 'url' } as const;
+type Shape = 'stdio' | 'remote' | 'function';
+const SCHEMAS = { stdio: stdioServerSchema, remote: remoteServerSchema, function: functionServerSchema } as const;
+const DECIDING_KEY = { stdio: 'command', remote: 'url', function: 'function' } as const;
+const SHAPES: readonly Shape[] = ['stdio', 'remote', 'function'];
 
 /** Checks `mcpServers` alone; what is wrong goes to `source`, what is right is returned. */
 export function validateServers(source: ConfigText, root: MapNode): ReadonlyMap<string, CheckedServer> {
@@ -111,46 +113,38 @@ function validateServer(source: ConfigText, root: MapNode, key: string): Checked
   const path = ['mcpServers', key];
   const node = nodeAt(root, path);
   if (node?.kind !== 'map') {
-    source.report(offsetAt(root, path), `Server "${key}" must be a mapping with "command" or "url"`, { path });
+    source.report(offsetAt(root, path), `Server "${key}" must be a mapping with "command", "url" or "function"`, {
+      path,
+    });
     return undefined;
   }
-  const shape = chooseShape(node);
-  if (shape === 'both' || shape === undefined) {
+  const shapes = chooseShapes(node);
+  const [shape] = shapes;
+  if (shape === undefined || shapes.length > 1) {
     const message =
-      shape === 'both'
-        ? 'has both "command" and "url"; keep one'
-        : 'needs "command" (a program) or "url" (a remote server)';
+      shape === undefined
+        ? 'needs "command" (a program), "url" (a remote server) or "function" (a Lambda function)'
+        : `has both ${shapes.map((each) => `"${DECIDING_KEY[each]}"`).join(' and ')}; keep one`;
     source.report(offsetAt(root, path, 'key'), `Server "${key}" ${message}`, { path });
     return undefined;
   }
   return parseServer({ source, root, base: path, schema: () => toJsonSchema(SCHEMAS[shape]) }, node, shape);
 }
 
-/** By the deciding key; failing that, by a key that looks like it. */
-function chooseShape(node: MapNode): Shape | 'both' | undefined {
-  const isStdio = node.entries.has('command');
-  if (isStdio && node.entries.has('url')) return 'both';
-  if (isStdio) return 'stdio';
-  if (node.entries.has('url')) return 'remote';
+/** By the deciding key; failing that, by a key that looks like it. More than one shape is one too many. */
+function chooseShapes(node: MapNode): readonly Shape[] {
+  const chosen = SHAPES.filter((shape) => node.entries.has(DECIDING_KEY[shape]));
+  if (chosen.length > 0) return chosen;
   const guesses = [...node.entries.keys()].map((key) => nearestOf(key, Object.values(DECIDING_KEY)));
-  if (guesses.includes('command')) return 'stdio';
-  return guesses.includes('url') ? 'remote' : undefined;
+  return SHAPES.filter((shape) => guesses.includes(DECIDING_KEY[shape])).slice(0, 1);
 }
 
 function parseServer(checked: Checked, node: MapNode, shape: Shape): CheckedServer | undefined {
-  const value = toValue(node);
   const decider = DECIDING_KEY[shape];
   // The misspelt deciding key is reported as such; that it is therefore missing needs no second line.
   const isNews = (issue: z.core.$ZodIssue): boolean => node.entries.has(decider) || issue.path[0] !== decider;
-  const report = (error: z.ZodError): void => reportIssues(checked, error.issues.filter(isNews));
-  if (shape === 'stdio') {
-    const parsed = stdioServerSchema.safeParse(value);
-    if (parsed.success) return { kind: 'stdio', ...parsed.data };
-    report(parsed.error);
-    return undefined;
-  }
-  const parsed = remoteServerSchema.safeParse(value);
-  if (parsed.success) return { kind: 'remote', ...parsed.data };
-  report(parsed.error);
+  const parsed = SCHEMAS[shape].safeParse(toValue(node));
+  if (parsed.success) return { kind: shape, ...parsed.data } as CheckedServer;
+  reportIssues(checked, parsed.error.issues.filter(isNews));
   return undefined;
 }

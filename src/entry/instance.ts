@@ -86,7 +86,6 @@ export class Instance {
     const egress = createEgress({ allow: config.egress.allow, clock });
     this.#closers.push(() => egress.close());
     this.events = createEventPort(log);
-    this.#factory = new TargetFactory({ clock, log, egress, identity, env: options.env });
     this.#functions = createFunctionRuntime({
       functions: functionSpecs(config),
       baseDir,
@@ -99,6 +98,15 @@ export class Instance {
       configFile: this.#loaded.path,
     });
     this.#registrations = new RegistrationStore({ store, clock, ids });
+    this.#factory = new TargetFactory({
+      clock,
+      log,
+      egress,
+      identity,
+      env: options.env,
+      invoker: this.#functions,
+      onFunctionChange: (listener) => this.#functions.control.onChange(listener),
+    });
     this.#registry = this.#makeRegistry();
     this.#policy = withVisibility(options.policy ?? builtInPolicy, () => this.#loaded.config.audience);
     this.#fill(options.targets ?? []);

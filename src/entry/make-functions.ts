@@ -5,6 +5,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { PlatformError } from '../core/errors.ts';
 import { scan } from '../core/json.ts';
+import { parseFunctionReference } from '../core/lambda-arn.ts';
 import type { FunctionSpec } from '../functions/function-spec.ts';
 import type { ConfiguredFunction } from '../registry/published-functions.ts';
 
@@ -19,6 +20,7 @@ export function functionSpecs(config: Config): FunctionSpec[] {
 
 /** What of each function is published. @throws PlatformError `CONFIG_INVALID` when a schema file cannot be used. */
 export function functionSettings(loaded: LoadedConfig): ConfiguredFunction[] {
+  const servers = serverFunctions(loaded.config);
   return Object.entries(loaded.config.functions).map(([name, settings]) => {
     const { description, schema, event, tags, tenants, version, alias, canary } = settings;
     return {
@@ -31,8 +33,17 @@ export function functionSettings(loaded: LoadedConfig): ConfiguredFunction[] {
       version,
       alias,
       canary,
+      isServer: servers.has(name),
     };
   });
+}
+
+/** Names of the functions that are MCP servers under `mcpServers`. */
+export function serverFunctions({ mcpServers }: Config): ReadonlySet<string> {
+  const names = Object.values(mcpServers).map((server) =>
+    server.kind === 'function' ? parseFunctionReference(server.function)?.name : undefined,
+  );
+  return new Set(names.filter((name) => name !== undefined));
 }
 
 function readSchema(name: string, file: string): unknown {

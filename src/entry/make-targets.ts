@@ -1,8 +1,8 @@
 /** From configuration to targets. The only place that knows which adapter serves which kind of entry. */
 
-import type { BackendLabel, Clock, Egress, Logger } from '../core/ports.ts';
+import type { BackendLabel, Clock, Egress, FunctionInvoker, Logger } from '../core/ports.ts';
 import type { Target } from '../core/target.ts';
-import type { RemoteServer, ServerConfig, StdioServer } from '../config/schema.ts';
+import type { FunctionServer, RemoteServer, ServerConfig, StdioServer } from '../config/schema.ts';
 import { createHttpConnector } from '../adapters/remote-mcp/http-connector.ts';
 import { headerObjection } from '../adapters/remote-mcp/param-headers.ts';
 import { RemoteVerdicts } from '../adapters/remote-mcp/remote-verdicts.ts';
@@ -10,6 +10,7 @@ import type { ServerRegistration } from '../registry/registration.ts';
 import { McpTarget } from '../upstream/mcp-target.ts';
 import { EraVerdicts } from '../upstream/negotiate.ts';
 import { childEnvironment } from '../wrapper/environment.ts';
+import { FunctionConnector } from '../wrapper/function/function-connector.ts';
 import { StdioConnector } from '../wrapper/stdio-connector.ts';
 
 export interface TargetFactoryParts {
@@ -18,6 +19,10 @@ export interface TargetFactoryParts {
   readonly egress: Egress;
   readonly identity: { readonly name: string; readonly version: string };
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What invokes the functions that are servers. */
+  readonly invoker: FunctionInvoker;
+  /** Calls back with the name of a function that has changed; the result stops. */
+  readonly onFunctionChange: (listener: (name: string) => void) => () => void;
 }
 
 function isLoopbackUrl(url: string): boolean {
@@ -46,7 +51,14 @@ export class TargetFactory {
 
   /** A server of the operator's configuration. */
   configured(id: string, server: ServerConfig): Target {
-    return server.kind === 'stdio' ? this.#stdio(id, server) : this.#remote(id, server);
+    switch (server.kind) {
+      case 'stdio':
+        return this.#stdio(id, server);
+      case 'function':
+        return this.#function(id, server);
+      default:
+        return this.#remote(id, server);
+    }
   }
 
   #stdio(id: string, server: StdioServer): Target {
@@ -72,6 +84,34 @@ export class TargetFactory {
       maxDeclaring: server.maxChildren,
       idleMs: server.idleMs,
       ...(server.isolation === undefined ? {} : { isolation: server.isolation }),
+      ...(server.tenants === undefined ? {} : { tenants: server.tenants }),
+    });
+  }
+
+  #function(id: string, server: FunctionServer): Target {
+    const { clock, log, identity, invoker, onFunctionChange } = this.#parts;
+    const connector = new FunctionConnector({
+      target: id,
+      functionName: server.function,
+      invoker,
+      clock,
+      log,
+      clientInfo: identity,
+      contract: server.contract,
+      streams: server.stream,
+      onFunctionChange,
+      verdicts: this.#eras,
+    });
+    return new McpTarget({
+      id,
+      connector,
+      clock,
+      log,
+      label: invoker.label,
+      timeoutMs: server.timeoutMs,
+      openTimeoutMs: server.startTimeoutMs,
+      // A list may be what starts the function.
+      listTimeoutMs: server.startTimeoutMs,
       ...(server.tenants === undefined ? {} : { tenants: server.tenants }),
     });
   }

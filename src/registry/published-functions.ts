@@ -14,10 +14,18 @@ export interface ConfiguredFunction extends VersionChoice {
   readonly description?: string | undefined;
   /** JSON Schema or shorthand of its arguments; absent takes any object. */
   readonly schema?: unknown;
+  /** What the file beside its code holds: a schema, or `{inputSchema, outputSchema}`. */
+  readonly sidecar?: unknown;
+  /** JSON Schema of its answer, which is then held against it. */
+  readonly outputSchema?: unknown;
+  /** It streams its answer. */
+  readonly streaming?: boolean | undefined;
   readonly event?: EventMode | undefined;
   readonly tags?: Readonly<Record<string, string>> | undefined;
   /** Tenants that may see and call it; absent means all. */
   readonly tenants?: readonly string[] | undefined;
+  /** It is a whole MCP server, with tools of its own, and so no tool by itself unless it is registered as one. */
+  readonly isServer?: boolean | undefined;
 }
 
 export interface PublishedFunction extends ConfiguredFunction {
@@ -34,6 +42,6 @@ export function publishedFunctions(
 ): readonly PublishedFunction[] {
   const taken = new Set<string>();
   return functions
-    .filter((each) => discovery === undefined || isSelected(each, discovery))
+    .filter((each) => each.isServer !== true && (discovery === undefined || isSelected(each, discovery)))
     .map((each) => ({ ...each, toolName: freeName(publishedName(each.name, discovery?.prefix), taken) }));
 }

@@ -102,7 +102,7 @@ describe('direct invocation', () => {
   });
 
   verifies('3.21', 'an unknown method is -32601, a call without name or arguments -32602', async () => {
-    const handler = everything();
+    const handler = evil();
     const code = async (event: object): Promise<unknown> => {
       const { statusCode, body } = (await handler(event)) as Json;
       return [statusCode, JSON.parse(body).error.code];
@@ -119,11 +119,11 @@ describe('direct invocation', () => {
   });
 
   verifies('3.9', 'JSON-RPC answers JSON-RPC, a notification {}, anything else -32600', async () => {
-    const handler = everything();
+    const handler = evil();
     expect(await handler(call('echo', { message: 'hi' }))).toEqual({
       jsonrpc: '2.0',
       id: 1,
-      result: { content: [{ type: 'text', text: 'Echo: hi' }] },
+      result: { content: [{ type: 'text', text: '{"message":"hi"}' }] },
     });
     expect(await handler({ jsonrpc: '2.0', method: 'notifications/initialized' })).toEqual({});
     const neither = {
@@ -266,7 +266,7 @@ describe('HTTP events', () => {
   });
 
   verifies('3.11', 'a batch answers an array of its requests, one request one object', async () => {
-    const handler = everything();
+    const handler = evil();
     const one = (await handler(v2({ body: ping }))) as Json;
     expect(JSON.parse(one.body)).toEqual({ jsonrpc: '2.0', id: 1, result: {} });
     const body = `[${ping},${note},{"jsonrpc":"2.0","id":"b","method":"nope"},${reply}]`;
@@ -282,13 +282,13 @@ describe('HTTP events', () => {
   });
 
   verifies('3.12', 'base64 bodies and header names in any case are read', async () => {
-    const handler = everything();
+    const handler = evil();
     const headers = { 'CONTENT-TYPE': 'application/json', AcCePt: 'application/json' };
     const said = 'äöü € 🙂';
     const body = Buffer.from(JSON.stringify(call('echo', { message: said }))).toString('base64');
     for (const event of [v1({ headers, body, isBase64Encoded: true }), v2({ headers, body, isBase64Encoded: true })]) {
       const answer = (await handler(event)) as Json;
-      expect(textOf(JSON.parse(answer.body))).toBe(`Echo: ${said}`);
+      expect(textOf(JSON.parse(answer.body))).toBe(JSON.stringify({ message: said }));
     }
     const lists = { ...v1({ body, isBase64Encoded: true }), headers: null };
     expect(((await handler(lists)) as Json).statusCode).toBe(200);
@@ -499,11 +499,11 @@ describe('the child', () => {
   verifies('3.18', 'may die again and again: each call after it works, and no process is left', async () => {
     const handler = evil();
     const pids: number[] = [];
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 4; i++) {
       pids.push(Number(textOf(await handler(call('pid')))), Number(textOf(await handler(call('grandchild')))));
       expect(((await handler(call('exit'))) as Json).error.code).toBe(-32603);
     }
-    expect(new Set(pids).size).toBe(20);
+    expect(new Set(pids).size).toBe(8);
     await handler.close();
     expect(pids.filter(isAlive)).toEqual([]);
   });
@@ -531,7 +531,7 @@ describe('the child', () => {
   verifies('3.18', 'that hangs is found out and replaced before the next call', async () => {
     const handler = evil();
     const pid = textOf(await handler(call('pid')));
-    await handler(call('busy', { ms: 20_000 }), within(700));
+    await handler(call('busy', { ms: 20_000 }), within(600));
     expect(textOf(await handler(call('pid'), within(10_000)))).not.toBe(pid);
   });
 
@@ -563,7 +563,7 @@ describe('faults', () => {
       expect(await readdir(environment['HOME'] ?? '')).toEqual([]);
       seen.set(key, environment);
     }
-    expect(seen.get('a0')?.['HOME']).not.toBe(seen.get('b1')?.['HOME']);
+    expect(new Set([...seen.values()].map((environment) => environment['HOME'])).size).toBe(4);
     await expect.poll(() => other.pids().length, { timeout: 5_000 }).toBe(1);
   });
 
@@ -579,13 +579,13 @@ describe('faults', () => {
     const handler = evil();
     await handler(call('echo'));
     const began = performance.now();
-    const { result } = (await handler(call('hang'), within(1_500))) as Json;
-    expect(performance.now() - began).toBeLessThan(1_300);
+    const { result } = (await handler(call('hang'), within(1_000))) as Json;
+    expect(performance.now() - began).toBeLessThan(900);
     expect(result.isError).toBe(true);
     expect(result.content[0]?.text).toMatch(/timed out after \d+ ms and may have run/);
     const listing = (await evil({ env: { EVIL_START: 'hang' } })(
       { jsonrpc: '2.0', id: 1, method: 'tools/list' },
-      within(1_000),
+      within(700),
     )) as Json;
     expect(listing.error).toMatchObject({ code: -32603, data: { code: 'TARGET_TIMEOUT' } });
   });

@@ -4,7 +4,7 @@
  * stay with the function unless the handler's options say otherwise.
  */
 
-import { createHash } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,10 +51,12 @@ const WRITABLE: Readonly<Record<string, string>> = {
   PYTHONPYCACHEPREFIX: 'pycache',
 };
 
-/** A folder of its own for each tenant of each server of this process, below the temporary folder. */
-export function settingsFolder(server: string, tenant: string): string {
-  const name = createHash('sha256').update(`${server}\0${tenant}`).digest('hex').slice(0, 16);
-  return join(tmpdir(), `zeroplane-${process.pid}`, name);
+/**
+ * A folder of its own, below the temporary folder. A tenant that comes back gets another one: its former server may
+ * still be on its way out, and takes its folder with it.
+ */
+export function newFolder(): string {
+  return join(tmpdir(), `zeroplane-${randomUUID()}`);
 }
 
 export interface ChildSettings {

@@ -211,7 +211,7 @@ describe('hold', () => {
       'stall',
       {},
       { inputResponses: { q1: accept('x') }, requestState: first.result?.requestState },
-      1_200,
+      800,
     );
     expect(second.result?.isError).toBe(true);
     expect(second.result?.content?.[0]?.text).toContain('timed out');

@@ -7,9 +7,6 @@ import type { Context } from '../../core/context.ts';
 import type { WarmServerOptions } from './warm-server.ts';
 import { WarmServer } from './warm-server.ts';
 
-/** No tenant has this name, so that a folder of this name is nobody's. */
-const SPARE = '\0';
-
 export class ServerPool {
   readonly #options: WarmServerOptions;
   readonly #servers = new Map<string, WarmServer>();
@@ -25,7 +22,7 @@ export class ServerPool {
   /** Starts a server for the first tenant that comes. Nothing is awaited; a failure is tried again then. */
   startSpare(context: Context): void {
     if (this.#servers.size > 0 || this.#spare !== undefined) return;
-    const spare = new WarmServer(this.#options, SPARE);
+    const spare = new WarmServer(this.#options);
     this.#spare = spare;
     spare.introduce(context).catch((error: unknown) => {
       context.log.log('warn', 'server did not start', { server: this.#options.name, reason: (error as Error).message });
@@ -37,7 +34,7 @@ export class ServerPool {
     this.#endOthers(tenant);
     let server = this.#servers.get(tenant);
     if (server === undefined) {
-      server = this.#spare ?? new WarmServer(this.#options, tenant);
+      server = this.#spare ?? new WarmServer(this.#options);
       this.#spare = undefined;
       this.#servers.set(tenant, server);
     }
@@ -70,7 +67,7 @@ export class ServerPool {
 
   /** Ends every process of every tenant; resolves when none is left. A later call starts anew. */
   async close(): Promise<void> {
-    if (this.#spare !== undefined) this.#end(SPARE, this.#spare);
+    if (this.#spare !== undefined) this.#end(undefined, this.#spare);
     this.#spare = undefined;
     for (const [tenant, server] of this.#servers) this.#end(tenant, server);
     await Promise.all(this.#closing);
@@ -80,8 +77,8 @@ export class ServerPool {
     for (const [other, server] of this.#servers) if (other !== tenant && server.users === 0) this.#end(other, server);
   }
 
-  #end(tenant: string, server: WarmServer): void {
-    this.#servers.delete(tenant);
+  #end(tenant: string | undefined, server: WarmServer): void {
+    if (tenant !== undefined) this.#servers.delete(tenant);
     const closing = server.close().finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
   }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
@@ -6,7 +5,6 @@ import type { Logger } from '../../core/ports.ts';
 import type { Exchange, TargetCall } from '../../core/target.ts';
 import { Context } from '../../core/context.ts';
 import { LambdaClock, MACHINE } from './lambda-clock.ts';
-import { settingsFolder } from './child-settings.ts';
 import { WarmServer } from './warm-server.ts';
 
 const quiet: Logger = { log: () => undefined, with: () => quiet };
@@ -22,25 +20,22 @@ const open: WarmServer[] = [];
 afterEach(() => Promise.all(open.splice(0).map((server) => server.close())));
 
 /** A machine whose wall clock can be moved on, as a freeze does. */
-function start(name = randomUUID()) {
+function start() {
   let aheadMs = 0;
   const clock = new LambdaClock({ ...MACHINE, nowMs: () => Date.now() + aheadMs });
-  const server = new WarmServer(
-    {
-      name,
-      command: process.execPath,
-      args: [evil],
-      env: () => ({}),
-      isolation: 'shared',
-      credentials: 'none',
-      startTimeoutMs: 10_000,
-      idleMs: 600_000,
-      host: () => process.env,
-      clock,
-      log: quiet,
-    },
-    'tenant',
-  );
+  const server = new WarmServer({
+    name: 'x',
+    command: process.execPath,
+    args: [evil],
+    env: () => ({}),
+    isolation: 'shared',
+    credentials: 'none',
+    startTimeoutMs: 10_000,
+    idleMs: 600_000,
+    host: () => process.env,
+    clock,
+    log: quiet,
+  });
   open.push(server);
   const context = (timeoutMs = 10_000): Context =>
     new Context({
@@ -100,10 +95,9 @@ test('3.18: a server that was killed meanwhile is replaced before it gets a call
 });
 
 test('3.16: its folder is there while it lives, and goes with it', async () => {
-  const name = randomUUID();
-  const { server, call } = start(name);
+  const { server, call } = start();
   await call('pid');
-  const folder = settingsFolder(name, 'tenant');
+  const { folder } = server;
   expect(existsSync(folder)).toBe(true);
   await server.close();
   expect(existsSync(folder)).toBe(false);

@@ -19,7 +19,7 @@ import { EraVerdicts } from '../../upstream/negotiate.ts';
 import { StartGate } from '../../upstream/start-gate.ts';
 import { StdioConnector } from '../stdio-connector.ts';
 import { AskingChildren } from './asking-children.ts';
-import { childVariables, removeFolder, settingsFolder, writeCredentials } from './child-settings.ts';
+import { childVariables, removeFolder, newFolder, writeCredentials } from './child-settings.ts';
 
 export interface WarmServerOptions extends Omit<ServerParameters, 'env'> {
   /** The server's own variables. */
@@ -61,7 +61,8 @@ export class WarmServer {
   /** Calls under way, held ones included: while there are any, another tenant's arrival does not end it. */
   users = 0;
   readonly #options: WarmServerOptions;
-  readonly #folder: string;
+  /** Where its home and its caches are; goes with it. */
+  readonly folder = newFolder();
   readonly #verdicts: EraVerdicts;
   #target: McpTarget;
   #connector: StdioConnector;
@@ -72,9 +73,8 @@ export class WarmServer {
   #usedMs: number;
   #restarts = 0;
 
-  constructor(options: WarmServerOptions, tenant: string) {
+  constructor(options: WarmServerOptions) {
     this.#options = options;
-    this.#folder = settingsFolder(options.name, tenant);
     this.#verdicts = new EraVerdicts(options.clock);
     this.#usedMs = options.clock.nowMs();
     this.#connector = this.#makeConnector();
@@ -103,7 +103,7 @@ export class WarmServer {
 
   /** Makes sure, before a call, that the server is worth calling. */
   async prepare(context: RequestContext): Promise<void> {
-    if (this.#options.credentials === 'file') writeCredentials(this.#folder, this.#options.host());
+    if (this.#options.credentials === 'file') writeCredentials(this.folder, this.#options.host());
     const { state, protocolVersion } = this.#target.status();
     if (state === 'down' || state === 'degraded') {
       // A fresh start is tried at once: in a function nobody gains from a pause.
@@ -152,7 +152,7 @@ export class WarmServer {
   /** Ends every process; resolves when none is left. Its folder goes with them. */
   async close(): Promise<void> {
     await Promise.all([this.#target.close(), this.#asking?.children.close()]);
-    removeFolder(this.#folder);
+    removeFolder(this.folder);
   }
 
   async #isAlive(context: RequestContext): Promise<boolean> {
@@ -203,7 +203,7 @@ export class WarmServer {
       command,
       args: args ?? [],
       ...(cwd === undefined ? {} : { cwd }),
-      environment: childVariables({ host: host(), configured: env(), credentials, folder: this.#folder }),
+      environment: childVariables({ host: host(), configured: env(), credentials, folder: this.folder }),
       clock,
       log,
       clientInfo: { name: 'zeroplane-wrapper', version: '1' },

@@ -274,6 +274,9 @@ export class FunctionProcess implements RuntimeSlot {
       onEnd: (how) => (child.pid === undefined ? this.#refuse(new Error(how)) : this.#end(how)),
     });
     this.#child = child;
+    const { standIn } = launch;
+    if (standIn !== undefined)
+      this.#log.log('warn', 'function-runtime-differs', { function: spec.name, declared: spec.runtime, used: standIn });
     if (child.pid === undefined) return;
     // The heap of Node has its own limit, which says more when it is reached.
     const onExceeded = spec.kind === 'node' ? undefined : (usedMb: number) => this.#outOfMemory(usedMb);

@@ -12,6 +12,14 @@ import type { ResolvedFunction } from './function-spec.ts';
 export interface Launch {
   readonly command: string;
   readonly args: readonly string[];
+  /** The runtime that stands in for the declared one, where that is not installed. */
+  readonly standIn?: string;
+}
+
+interface Interpreter {
+  readonly path: string;
+  /** As Lambda names it: `python3.12`. */
+  readonly runtime: string;
 }
 
 const NODE_BOOTSTRAP = fileURLToPath(new URL('bootstrap.mjs', import.meta.url));
@@ -21,7 +29,7 @@ const PROBE_TIMEOUT_MS = 10_000;
 /** Finds programs on the operator's search path, and remembers what it found. */
 export class Launcher {
   readonly #searchPath: readonly string[];
-  readonly #interpreters = new Map<string, Promise<string | undefined>>();
+  readonly #interpreters = new Map<string, Promise<Interpreter | undefined>>();
 
   /** @param searchPath - Folders separated as in `PATH`. */
   constructor(searchPath: string) {
@@ -32,14 +40,18 @@ export class Launcher {
   async launch(spec: ResolvedFunction): Promise<Launch> {
     if (spec.kind === 'provided') return { command: await executableOf(spec), args: [] };
     const file = spec.moduleFile === undefined ? [] : [spec.moduleFile];
-    if (spec.kind === 'python')
-      return { command: await this.#python(spec), args: ['-u', '-B', PYTHON_BOOTSTRAP, ...file] };
+    if (spec.kind === 'python') {
+      const { path, runtime } = await this.#python(spec);
+      // Unbuffered, so that a log is whole when it is asked for; nothing is written into the code folder.
+      const args = ['-u', '-B', PYTHON_BOOTSTRAP, ...file];
+      return { command: path, args, ...(runtime === spec.runtime ? {} : { standIn: runtime }) };
+    }
     // What V8 needs besides the heap is left a tenth.
     const heap = `--max-old-space-size=${Math.floor(spec.memoryMb * 0.9)}`;
     return { command: process.execPath, args: [heap, NODE_BOOTSTRAP, String(spec.nodeMajor), ...file] };
   }
 
-  async #python(spec: ResolvedFunction): Promise<string> {
+  async #python(spec: ResolvedFunction): Promise<Interpreter> {
     const names = [...new Set([spec.runtime, 'python3'])];
     for (const name of names) {
       const found = await this.#interpreter(name);
@@ -50,19 +62,19 @@ export class Launcher {
     throw new PlatformError('FUNCTION_FAILED', `${what} ${next}`, { function: spec.name, commands: names });
   }
 
-  #interpreter(name: string): Promise<string | undefined> {
+  #interpreter(name: string): Promise<Interpreter | undefined> {
     let found = this.#interpreters.get(name);
     if (found === undefined) {
       found = this.#findInterpreter(name);
       this.#interpreters.set(name, found);
       // What is missing may be installed in a moment.
-      void found.then((path) => path ?? this.#interpreters.delete(name));
+      void found.then((interpreter) => interpreter ?? this.#interpreters.delete(name));
     }
     return found;
   }
 
   /** The interpreter itself: a version manager's stand-in would be asked, and cost its time, at every start. */
-  async #findInterpreter(name: string): Promise<string | undefined> {
+  async #findInterpreter(name: string): Promise<Interpreter | undefined> {
     for (const folder of this.#searchPath) {
       const candidate = join(folder, name);
       if (!(await isExecutable(candidate))) continue;
@@ -72,13 +84,13 @@ export class Launcher {
     return undefined;
   }
 
-  #ask(candidate: string): Promise<string | undefined> {
+  #ask(candidate: string): Promise<Interpreter | undefined> {
     const env = { PATH: this.#searchPath.join(delimiter) };
     return new Promise((resolve) => {
-      const asked = ['-c', 'import sys; print(sys.executable)'];
+      const asked = ['-c', 'import sys; print(sys.executable); print("python%d.%d" % sys.version_info[:2])'];
       execFile(candidate, asked, { timeout: PROBE_TIMEOUT_MS, env }, (error, stdout) => {
-        const path = stdout.trim();
-        resolve(error === null && path.startsWith('/') ? path : undefined);
+        const [path = '', runtime = ''] = stdout.split('\n');
+        resolve(error === null && path.startsWith('/') ? { path, runtime } : undefined);
       });
     });
   }

@@ -49,10 +49,14 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
   /** To be read once; whoever stops early lets the rest go. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      while (!this.#isOver && !this.#isDiscarded) {
+      while (!this.#isDiscarded) {
+        // What had arrived before its process went away is read all the same.
         const chunk = this.#request.read() as Buffer | null;
-        if (chunk === null) await this.#more();
-        else if (this.#count(chunk)) yield chunk;
+        if (chunk !== null) {
+          if (!this.#count(chunk)) return;
+          yield chunk;
+        } else if (this.#isOver) return;
+        else await this.#more();
       }
     } finally {
       this.discard();

@@ -9,7 +9,10 @@ import type { FunctionSpec } from './function-spec.ts';
 import { isAlive, spec, TestRuntime, until } from './runtime-for-test.ts';
 
 // The interpreter itself, which a version manager's stand-in takes long to find.
-const python3 = spawnSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).stdout ?? '';
+const asked = 'import sys; print(sys.executable, "python%d.%d" % sys.version_info[:2], sep="\\n")';
+const [python3 = '', version3 = ''] = (spawnSync('python3', ['-c', asked], { encoding: 'utf8' }).stdout ?? '').split(
+  '\n',
+);
 const hasPython = python3.startsWith('/');
 const searchPath = [...(hasPython ? [dirname(python3)] : []), process.env['PATH'] ?? ''].join(delimiter);
 
@@ -44,6 +47,9 @@ async def handler(event, context):
     });
     expect(await it.invoke('hello', { a: 'é' })).toMatchObject({ value: { got: { a: 'é' } }, coldStart: true });
     expect(await it.invoke('hello', [1])).toMatchObject({ value: { got: [1] }, coldStart: false });
+    const standIns = it.log.records.filter(({ message }) => message === 'function-runtime-differs');
+    expect(standIns.every(({ fields }) => fields['declared'] === 'python3.13')).toBe(true);
+    expect(standIns.length).toBe(version3 === 'python3.13' ? 0 : 1);
   });
 
   test('the context is named as on Lambda, and the code folder comes first among the modules', async () => {
@@ -181,31 +187,35 @@ def handler(event, context):
     await until(() => !isAlive(own) && !isAlive(child));
   });
 
-  test('a process that takes much more memory than it has is ended and says so', async () => {
-    await serve({
-      'app.py': `import time
+  test.skipIf(process.platform !== 'linux')(
+    'a process that takes much more memory than it has is ended and says so',
+    async () => {
+      await serve({
+        'app.py': `import time
 def handler(event, context):
     global kept
     kept = bytearray(event["mb"] * 1024 * 1024)
     time.sleep(event["seconds"])
     return "kept"`,
-    });
-    const small = await it.invoke('hello', { mb: 1, seconds: 0 });
-    expect(small.value).toBe('kept');
-    expect(Number(/Max Memory Used: (\d+) MB/.exec(small.logTail ?? '')?.[1])).toBeGreaterThan(5);
-    const outcome = it.invoke('hello', { mb: 400, seconds: 30 });
-    let isOver = false;
-    void outcome.finally(() => (isOver = true));
-    await until(() => {
-      it.clock.fire(250);
-      return isOver;
-    });
-    expect(await outcome).toMatchObject({
-      functionError: 'Unhandled',
-      value: { errorType: 'Runtime.OutOfMemory', errorMessage: expect.stringContaining('functions.hello.memoryMb') },
-    });
-    expect(await it.invoke('hello', { mb: 1, seconds: 0 })).toMatchObject({ value: 'kept', coldStart: true });
-  }, 15_000);
+      });
+      const small = await it.invoke('hello', { mb: 1, seconds: 0 });
+      expect(small.value).toBe('kept');
+      expect(Number(/Max Memory Used: (\d+) MB/.exec(small.logTail ?? '')?.[1])).toBeGreaterThan(5);
+      const outcome = it.invoke('hello', { mb: 400, seconds: 30 });
+      let isOver = false;
+      void outcome.finally(() => (isOver = true));
+      await until(() => {
+        it.clock.fire(250);
+        return isOver;
+      });
+      expect(await outcome).toMatchObject({
+        functionError: 'Unhandled',
+        value: { errorType: 'Runtime.OutOfMemory', errorMessage: expect.stringContaining('functions.hello.memoryMb') },
+      });
+      expect(await it.invoke('hello', { mb: 1, seconds: 0 })).toMatchObject({ value: 'kept', coldStart: true });
+    },
+    15_000,
+  );
 });
 
 test('a runtime whose interpreter is not installed names it, and other functions run', async () => {

@@ -5,6 +5,7 @@
 
 import type { LoadedConfig } from '../config/load.ts';
 import { diffConfig } from '../config/watch.ts';
+import type { FunctionControl } from '../core/function-control.ts';
 import type { Clock, EventPort, IdSource, Logger, StoreRoot } from '../core/ports.ts';
 import type { Redactor } from '../core/redact.ts';
 import type { Target } from '../core/target.ts';
@@ -256,6 +257,11 @@ export class Instance {
     ]);
     // Calls under way on a removed or changed target have the usual time to end.
     await Promise.all(leaving.map((target) => target.close({ drainMs: RELOAD_DRAIN_MS })));
+  }
+
+  /** Lambda's control plane over the functions that run here. */
+  get functionControl(): FunctionControl {
+    return this.#functions.control;
   }
 
   /** Reads the lists of every target again, now. */

@@ -5,7 +5,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PlatformError } from '../../core/errors.ts';
@@ -51,12 +51,43 @@ const WRITABLE: Readonly<Record<string, string>> = {
   PYTHONPYCACHEPREFIX: 'pycache',
 };
 
+/** Folders that this process has made; whatever else bears its number is of one that had it before. */
+const own = new Set<string>();
+const FOLDER = /^zeroplane-wrapped-(\d+)-[0-9a-f-]{36}$/;
+
 /**
  * A folder of its own, below the temporary folder. A tenant that comes back gets another one: its former server may
  * still be on its way out, and takes its folder with it.
  */
 export function newFolder(): string {
-  return join(tmpdir(), `zeroplane-${randomUUID()}`);
+  if (own.size === 0) removeAbandoned();
+  const name = `zeroplane-wrapped-${process.pid}-${randomUUID()}`;
+  own.add(name);
+  return join(tmpdir(), name);
+}
+
+/** A process that was killed could not take its folders with it. They may hold what another tenant's server wrote. */
+function removeAbandoned(): void {
+  let names: string[];
+  try {
+    names = readdirSync(tmpdir());
+  } catch {
+    return;
+  }
+  for (const name of names) {
+    const pid = FOLDER.exec(name)?.[1];
+    if (pid === undefined || own.has(name)) continue;
+    if (Number(pid) === process.pid || !isAlive(Number(pid))) removeFolder(join(tmpdir(), name));
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process is alive too.
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
 }
 
 export interface ChildSettings {
@@ -117,5 +148,9 @@ export function writeCredentials(folder: string, host: Variables): void {
 
 /** Nothing of one tenant stays on the disk for the next. */
 export function removeFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // Somebody else's, or still written to: the next process tries again.
+  }
 }

@@ -1,4 +1,8 @@
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import type { Logger } from '../../core/ports.ts';
@@ -101,4 +105,25 @@ test('3.16: its folder is there while it lives, and goes with it', async () => {
   expect(existsSync(folder)).toBe(true);
   await server.close();
   expect(existsSync(folder)).toBe(false);
+});
+
+test('3.16: folders of a process that was killed go with the next one that starts', () => {
+  const child = fileURLToPath(new URL('child-settings.ts', import.meta.url));
+  const base = mkdtempSync(join(tmpdir(), 'zeroplane-abandoned-'));
+  try {
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    const abandoned = join(base, `zeroplane-wrapped-${pid}-${randomUUID()}`);
+    const used = join(base, `zeroplane-wrapped-${process.pid}-${randomUUID()}`);
+    const other = join(base, `zeroplane-${pid}`);
+    for (const folder of [abandoned, used, other]) mkdirSync(folder);
+    const script = `const { newFolder } = await import(${JSON.stringify(child)}); newFolder();`;
+    const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+      env: { ...process.env, TMPDIR: base },
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([0, '']);
+    expect([abandoned, used, other].map((folder) => existsSync(folder))).toEqual([false, true, true]);
+  } finally {
+    rmSync(base, { recursive: true });
+  }
 });

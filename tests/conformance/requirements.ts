@@ -10,6 +10,7 @@ export interface Requirement {
 
 const seed004 = 'serverless MCP orchestrator';
 const seed003 = 'wrapping MCP servers as Lambda functions';
+const seed002 = 'Lambda functions as tools of a local server';
 const faults = 'faults of functions';
 const ladder = '2026-07-28, basic/transports/streamable-http and basic/index';
 
@@ -37,6 +38,8 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
   ...of(seed003, {
     '3.1': 'A handler takes {method, params} and returns {statusCode: 200, body: "<json of result>"}.',
     '3.2': 'Any MCP server, the full protocol: every method, progress, logging, elicitation, both eras.',
+    '3.7':
+      'Warm calls in milliseconds, from no process to as many as are called at once, memory set for each function.',
     '3.9':
       'A raw JSON-RPC event answers result or error, a notification {}, anything else id 0 and -32600; failures are -32603.',
     '3.10': 'Connections: Lambda Invoke, Function URL, API Gateway v1 and v2, AgentCore target.',
@@ -48,7 +51,11 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
     '3.16': 'Writable caches are pointed at ephemeral storage, layers are found.',
     '3.18':
       'The child is reused, checked, restarted with a new handshake, ended with its group; nothing is left behind.',
+    '3.20': 'The Python form of the text, a coroutine as handler with a server in its process, runs.',
     '3.21': 'An unknown method is -32601, a call without name or arguments -32602.',
+  }),
+  ...of(seed002, {
+    '2.22': 'A function rewritten in another language keeps its registration, schema and callers.',
   }),
   ...of(faults, {
     'F-40': "A warm environment never shows one tenant another tenant's state.",

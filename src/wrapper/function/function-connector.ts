@@ -67,6 +67,7 @@ export class FunctionConnector implements Connector {
     try {
       return await (this.#contract === 'method-params' ? this.#openMethods(options) : this.#openJsonRpc(options));
     } catch (error) {
+      this.#forget();
       throw unusable(target, error);
     }
   }
@@ -88,28 +89,28 @@ export class FunctionConnector implements Connector {
   async #openJsonRpc(options: OpenOptions): Promise<Conversation> {
     const { clientInfo, streams = false } = this.#options;
     const { clock } = this.#endpoint;
-    const mayBeForeign = this.#contract === undefined;
     const openMs = clock.monotonicMs() + options.timeoutMs;
-    let isForeign = false;
+    const channels: JsonRpcChannel[] = [];
+    const start = (): PeerLink => {
+      const channel = new JsonRpcChannel(this.#endpoint, streams);
+      channel.mayBeForeign = this.#contract === undefined;
+      channels.push(channel);
+      return this.#link(channel);
+    };
     try {
-      const conversation = await negotiate(
-        () => {
-          const channel = new JsonRpcChannel(this.#endpoint, { streams, mayBeForeign });
-          return this.#link(channel, () => (isForeign ||= channel.isForeign));
-        },
-        {
-          ...options,
-          clientInfo,
-          verdicts: this.#verdicts,
-          verdictKey: this.#verdictKey,
-          // A function may have to start first.
-          probeTimeoutMs: options.timeoutMs / 2,
-        },
-      );
+      const conversation = await negotiate(start, {
+        ...options,
+        clientInfo,
+        verdicts: this.#verdicts,
+        verdictKey: this.#verdictKey,
+        // A function may have to start first.
+        probeTimeoutMs: options.timeoutMs / 2,
+      });
       this.#contract = 'json-rpc';
+      for (const channel of channels) channel.mayBeForeign = false;
       return conversation;
     } catch (error) {
-      if (!isForeign) throw error;
+      if (!channels.some((channel) => channel.isForeign)) throw error;
     }
     const conversation = await this.#openMethods({ ...options, timeoutMs: openMs - clock.monotonicMs() });
     this.#contract = 'method-params';
@@ -126,23 +127,25 @@ export class FunctionConnector implements Connector {
     }
   }
 
-  #link(channel: FunctionChannel, onEnd?: () => void): PeerLink {
+  #link(channel: FunctionChannel): PeerLink {
     const { target, clock } = this.#endpoint;
     const link = new PeerLink(channel, { target, clock });
     channel.inFlight = () => link.peer.inFlight;
     this.#open.set(link, channel);
-    link.onEnd(() => {
-      this.#open.delete(link);
-      onEnd?.();
-    });
+    link.onEnd(() => this.#open.delete(link));
     return link;
+  }
+
+  /** What was found out is found out anew at the next opening. */
+  #forget(): void {
+    const { contract } = this.#options;
+    this.#contract = contract === 'auto' ? undefined : contract;
+    this.#verdicts.forget(this.#verdictKey);
   }
 
   /** New code may offer something else, and in another way. */
   #changed(): void {
-    const { contract } = this.#options;
-    this.#contract = contract === 'auto' ? undefined : contract;
-    this.#verdicts.forget(this.#verdictKey);
+    this.#forget();
     for (const channel of this.#open.values()) channel.announceChanges();
   }
 }

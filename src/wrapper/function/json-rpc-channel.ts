@@ -16,21 +16,17 @@ export const LINES = 'application/x-ndjson';
 /** A reply that surely is JSON-RPC; the peer finds out everything else about it. */
 const BEGINS_AS_RESPONSE = /^\s*\{\s*"jsonrpc"\s*:/;
 
-export interface JsonRpcChannelOptions {
-  /** Reads every answer as a stream, which may be larger than 6 MB; otherwise only where the caller wants to hear of progress. */
-  readonly streams: boolean;
-  /** Whether it is open in which contract the function works: a reply that is no JSON-RPC then says that it is the other. */
-  readonly mayBeForeign: boolean;
-}
-
 export class JsonRpcChannel extends FunctionChannel {
-  /** The function has answered, and not in JSON-RPC. */
+  /** Whether it is still open in which contract the function works: a reply that is no JSON-RPC then decides it. */
+  mayBeForeign = false;
+  /** It has decided against JSON-RPC. */
   isForeign = false;
-  readonly #options: JsonRpcChannelOptions;
+  readonly #streams: boolean;
 
-  constructor(endpoint: FunctionEndpoint, options: JsonRpcChannelOptions) {
+  /** @param streams - Reads every answer as a stream, which may be larger than 6 MB; otherwise only where the caller wants to hear of progress. */
+  constructor(endpoint: FunctionEndpoint, streams: boolean) {
     super(endpoint);
-    this.#options = options;
+    this.#streams = streams;
   }
 
   protected async answer(text: string, outgoing: OutgoingRequest, context: Context): Promise<void> {
@@ -38,7 +34,7 @@ export class JsonRpcChannel extends FunctionChannel {
       if (this.#wantsStream(outgoing)) await this.#stream(text, outgoing, context);
       else this.#take((await this.invoke(text, outgoing, context)).payload, outgoing);
     } catch (error) {
-      if (this.#options.mayBeForeign && hasThrown(error)) this.isForeign = true;
+      if (this.mayBeForeign && hasThrown(error)) this.isForeign = true;
       throw error;
     }
   }
@@ -46,7 +42,7 @@ export class JsonRpcChannel extends FunctionChannel {
   #wantsStream({ request }: OutgoingRequest): boolean {
     if (this.endpoint.invoker.invokeStream === undefined) return false;
     const { exchange } = request;
-    if (this.#options.streams) return true;
+    if (this.#streams) return true;
     return exchange !== undefined && (exchange.wantsProgress || exchange.logLevel !== undefined);
   }
 
@@ -62,7 +58,7 @@ export class JsonRpcChannel extends FunctionChannel {
   }
 
   #foreign(outgoing: OutgoingRequest, payload: string): never {
-    this.isForeign = this.#options.mayBeForeign;
+    this.isForeign = this.mayBeForeign;
     const what = `something that is no JSON-RPC message: ${payload.slice(0, 200)}`;
     // While the contract is open this is no fault, only an answer to that question; any code but a protocol's will do.
     if (this.isForeign) throw new PlatformError('FUNCTION_FAILED', what, { target: this.endpoint.target });

@@ -85,6 +85,8 @@ export interface TargetCall {
   readonly repeatable: boolean;
   /** Present when the caller sent one; functions and remote servers get it too. */
   readonly idempotencyKey?: string | undefined;
+  /** JSON text of the id of the caller's own message, unique for its client alone. */
+  readonly messageId?: string | undefined;
 }
 
 /** The text of a `result` object. Adapters do not interpret it. */

@@ -350,6 +350,7 @@ function targetCall(request: CallRequest, resolved: Resolved): TargetCall {
     repeatable: isRead || hinted || caller.idempotencyKey !== undefined,
     definition: resolved.published?.definition,
     idempotencyKey: caller.idempotencyKey,
+    messageId: message.idText,
   };
 }
 

@@ -19,3 +19,8 @@ export function canonicalJson(value: unknown): string {
 export function definitionDigest(name: string, description: string, schema: unknown): string {
   return createHash('sha256').update(canonicalJson({ description, name, schema })).digest('hex');
 }
+
+/** What the digest takes for the schema of a tool: that of its arguments, with that of its answer where there is one. */
+export function described(inputSchema: unknown, outputSchema: unknown): unknown {
+  return outputSchema === undefined ? inputSchema : { inputSchema, outputSchema };
+}

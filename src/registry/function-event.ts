@@ -72,13 +72,18 @@ function rpcEvent(call: TargetCall, args: string, context: RequestContext): stri
   return `{"jsonrpc":"2.0","id":${JSON.stringify(context.requestId)},"method":"tools/call","params":${params}}`;
 }
 
-/** `clientContext.custom`: identity and name, stated by the gateway and not by the caller. */
-export function clientContext(name: string, context: RequestContext, idempotencyKey?: string): Record<string, string> {
+/**
+ * `clientContext.custom`: identity and name, stated by the gateway and not by the caller.
+ *
+ * @param call - Absent where nobody called, as when resources are listed.
+ */
+export function clientContext(name: string, context: RequestContext, call?: TargetCall): Record<string, string> {
   const { principal } = context;
+  const idempotencyKey = call?.idempotencyKey;
   return {
     bedrockAgentCoreMessageVersion: '1.0',
     bedrockAgentCoreAwsRequestId: context.requestId,
-    bedrockAgentCoreMcpMessageId: context.requestId,
+    bedrockAgentCoreMcpMessageId: messageId(call?.messageId) ?? context.requestId,
     bedrockAgentCoreGatewayId: 'zeroplane',
     bedrockAgentCoreTargetId: REGISTRY_ID,
     bedrockAgentCoreToolName: `${REGISTRY_ID}${SEPARATOR}${name}`,
@@ -87,4 +92,8 @@ export function clientContext(name: string, context: RequestContext, idempotency
     zeroplaneClaims: JSON.stringify(principal.claims ?? {}),
     ...(idempotencyKey === undefined ? {} : { zeroplaneIdempotencyKey: idempotencyKey }),
   };
+}
+
+function messageId(text: string | undefined): string | undefined {
+  return text?.startsWith('"') === true ? String(JSON.parse(text)) : text;
 }

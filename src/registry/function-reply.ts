@@ -1,14 +1,13 @@
 /**
- * From what a function returned to an MCP result. Taken are ready results, bare values, and either of them inside
- * `{statusCode, body}`, with `body` as an object or as JSON text. Whatever passes, passes as the text that the
- * function wrote, so that large numbers stay as they are.
+ * Reads what a function has returned. Taken are ready results, bare values, and either of them inside
+ * `{statusCode, body}`, with `body` as an object or as JSON text; of a streaming function also text, lines of JSON,
+ * pictures and sound. Whatever passes, passes as the text that the function wrote, so that large numbers stay as
+ * they are.
  */
 
-import { UpstreamRpcError } from '../core/errors.ts';
-import { isObject, joinMembers, rawMembers, scan, type RawMember } from '../core/json.ts';
-import type { InvocationResult } from '../core/ports.ts';
-
-const MAX_ERROR_TEXT = 8 * 1024;
+import { isUtf8 } from 'node:buffer';
+import { isObject, rawMembers, scan, type RawMember } from '../core/json.ts';
+import { headerOf, mediaType, type StreamedAnswer } from './streamed-answer.ts';
 
 /** A function's answer with its envelope taken off. */
 export interface Reply {
@@ -20,6 +19,12 @@ export interface Reply {
   readonly members: readonly RawMember[];
   /** The function says that it failed. */
   readonly isFailure: boolean;
+  /** The text as it came, where {@link text} was made of its lines. */
+  readonly lines?: string;
+  /** A picture or sound, in base64; `text` is empty then. */
+  readonly media?: { readonly mimeType: string; readonly data: string };
+  /** The answer cannot be passed on, and why. */
+  readonly unreadable?: string;
 }
 
 const ENVELOPE = new Set([
@@ -31,106 +36,117 @@ const ENVELOPE = new Set([
   'isBase64Encoded',
   'statusDescription',
 ]);
+const MEDIA = /^(?:image|audio)\//;
+const LINES = /^application\/(?:x-ndjson|ndjson|jsonl|x-jsonlines|json-seq|jsonlines)$/;
+/** A longer streamed text is handed on as text, without being taken apart. */
+export const MAX_PARSED_BYTES = 6 * 1024 * 1024;
 
 /** Reads what a function that did not fail by itself has returned. */
 export function readReply(payload: string): Reply {
+  if (payload.trim() === '') return unreadable('nothing at all, where a function answers JSON');
   const reply = parse(payload);
   if (!isObject(reply.value)) return reply;
   const { statusCode, body } = reply.value;
   if (typeof statusCode !== 'number') return reply;
   if (body === undefined && !Object.keys(reply.value).every((key) => ENVELOPE.has(key))) return reply;
-  return { ...readBody(reply, body), isFailure: statusCode >= 400 };
+  return { ...readBody(reply, reply.value), isFailure: statusCode >= 400 };
 }
 
-function readBody(reply: Reply, body: unknown): Reply {
-  const { value, members } = reply;
-  if (typeof body !== 'string') return parse(members.find((member) => member.key === 'body')?.text ?? 'null');
-  const isEncoded = isObject(value) && value['isBase64Encoded'] === true;
-  return parse(isEncoded ? Buffer.from(body, 'base64').toString('utf8') : body);
+function readBody(reply: Reply, envelope: Readonly<Record<string, unknown>>): Reply {
+  const { body, headers, isBase64Encoded } = envelope;
+  if (typeof body !== 'string') return parse(reply.members.find((member) => member.key === 'body')?.text ?? 'null');
+  const type = mediaType(headerOf(headers, 'content-type') ?? '');
+  if (isBase64Encoded !== true) return LINES.test(type) ? readLines(body) : parse(body);
+  return readBytes(Buffer.from(body, 'base64'), type);
+}
+
+/** Reads the whole of a streamed answer. */
+export function readStreamed({ bytes, contentType, statusCode = 200 }: StreamedAnswer): Reply {
+  const reply = readBytes(bytes, contentType);
+  // A function that streams may still write the envelope of those that do not.
+  const isEnvelope = isObject(reply.value) && typeof reply.value['statusCode'] === 'number';
+  const inner = isEnvelope && statusCode < 400 ? readReply(reply.text) : reply;
+  return { ...inner, isFailure: inner.isFailure || statusCode >= 400 };
+}
+
+function readBytes(bytes: Buffer, contentType: string): Reply {
+  if (MEDIA.test(contentType))
+    return { ...plain(''), media: { mimeType: contentType, data: bytes.toString('base64') } };
+  if (!isUtf8(bytes)) {
+    const what = contentType === '' ? 'bytes' : `bytes of ${contentType}`;
+    return unreadable(`${bytes.length} ${what} that are no text, picture or sound`);
+  }
+  const text = bytes.toString('utf8');
+  if (bytes.length > MAX_PARSED_BYTES) return plain(text);
+  return LINES.test(contentType) ? readLines(text) : parse(text);
+}
+
+/** Lines of JSON: the text as it is, its value the lines as `items`. */
+function readLines(text: string): Reply {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const items = parse(`{"items":[${lines.map((line) => withoutSeparator(line)).join(',')}]}`);
+  if (!items.isJson || !isObject(items.value)) return plain(text);
+  const isWhole = Array.isArray(items.value['items']) && items.value['items'].length === lines.length;
+  return isWhole && Object.keys(items.value).length === 1 ? { ...items, lines: text } : plain(text);
+}
+
+/** Of `application/json-seq`, before each text. */
+const SEPARATOR = '\u001E';
+
+function withoutSeparator(line: string): string {
+  return line.startsWith(SEPARATOR) ? line.slice(SEPARATOR.length) : line;
 }
 
 function parse(text: string): Reply {
   try {
     const { value, object } = scan(text, 1);
-    return {
-      text,
-      isJson: true,
-      value,
-      members: object === undefined ? [] : rawMembers(text, object),
-      isFailure: false,
-    };
+    const members = object === undefined ? [] : rawMembers(text, object);
+    return { text, isJson: true, value, members, isFailure: false };
   } catch {
     // Text that is no JSON of ours, such as a page of HTML or a NaN of another language, is still an answer.
-    return { text, isJson: false, value: text, members: [], isFailure: false };
+    return plain(text);
   }
 }
 
-/** The words of a reply: a string is its own text, everything else is JSON. */
+function plain(text: string): Reply {
+  return { text, isJson: false, value: text, members: [], isFailure: false };
+}
+
+function unreadable(what: string): Reply {
+  return { ...plain(''), unreadable: what };
+}
+
+/** The words of a reply: a string is its own text, lines are as they came, everything else is JSON. */
 export function replyWords(reply: Reply): string {
-  return typeof reply.value === 'string' ? reply.value : reply.text;
+  if (typeof reply.value === 'string') return reply.value;
+  return reply.lines ?? reply.text;
 }
 
-export function errorResult(message: string): string {
-  return JSON.stringify({ content: [{ type: 'text', text: message.slice(0, MAX_ERROR_TEXT) }], isError: true });
+type ListKey = 'content' | 'messages' | 'contents' | 'resources';
+
+/** Whether the reply is a result of its own: an object whose `key` is a list of objects that clients can read. */
+export function isReady(reply: Reply, key: ListKey): boolean {
+  if (!isObject(reply.value)) return false;
+  const list = reply.value[key];
+  if (!Array.isArray(list) || !list.every((item) => isObject(item) && isReadable(item, key))) return false;
+  if (key !== 'content') return true;
+  const { isError, structuredContent } = reply.value;
+  const isSound = isError === undefined || typeof isError === 'boolean';
+  return isSound && (structuredContent === undefined || isObject(structuredContent));
 }
 
-/** A function's own failure, for people: no stack trace, which stays in the log. */
-export function failureWords(name: string, payload: string): string {
-  const { value } = parse(payload);
-  const { errorType, errorMessage } = isObject(value) ? value : {};
-  const type = typeof errorType === 'string' ? errorType : 'Error';
-  const message = typeof errorMessage === 'string' ? errorMessage : 'no message';
-  return `Function "${name}" failed with ${type}: ${message}`.slice(0, MAX_ERROR_TEXT);
-}
+/** What each known type of content cannot do without; types that are not known pass. */
+const NEEDS: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ['text', ['text']],
+  ['image', ['data', 'mimeType']],
+  ['audio', ['data', 'mimeType']],
+  ['resource_link', ['uri', 'name']],
+]);
 
-/** The text of a `tools/call` result. */
-export function toolResult(name: string, result: InvocationResult): string {
-  if (result.functionError !== undefined) return errorResult(failureWords(name, result.payload));
-  const reply = readReply(result.payload);
-  if (isReady(reply, 'content')) return reply.isFailure ? markedAsError(reply) : reply.text;
-  const content = `[{"type":"text","text":${JSON.stringify(replyWords(reply))}}]`;
-  const structured = isObject(reply.value) ? `,"structuredContent":${reply.text}` : '';
-  return `{"content":${content}${structured}${reply.isFailure ? ',"isError":true' : ''}}`;
-}
-
-/** The result in a JSON-RPC response that a function of event mode `mcp` returned; other replies as they are. */
-export function unwrapRpc(result: InvocationResult): InvocationResult {
-  if (result.functionError !== undefined) return result;
-  const { value, members } = readReply(result.payload);
-  if (!isObject(value) || value['jsonrpc'] !== '2.0') return result;
-  const { error } = value;
-  if (isObject(error)) {
-    const code = typeof error['code'] === 'number' ? error['code'] : -32603;
-    throw new UpstreamRpcError(
-      code,
-      typeof error['message'] === 'string' ? error['message'] : 'The function answered an error.',
-      error['data'],
-    );
-  }
-  return { ...result, payload: members.find((member) => member.key === 'result')?.text ?? 'null' };
-}
-
-/** Whether the reply is a result of its own: an object whose `key` is a list of objects, typed where content is. */
-export function isReady(reply: Reply, key: 'content' | 'messages' | 'contents' | 'resources'): boolean {
-  const list = isObject(reply.value) ? reply.value[key] : undefined;
-  if (!Array.isArray(list)) return false;
-  return list.every((item) => isObject(item) && (key !== 'content' || typeof item['type'] === 'string'));
-}
-
-function markedAsError(reply: Reply): string {
-  return joinMembers([...reply.members.filter((member) => member.key !== 'isError'), { key: 'isError', text: 'true' }]);
-}
-
-/** The text of a `prompts/get` result. */
-export function promptResult(reply: Reply): string {
-  if (isReady(reply, 'messages')) return reply.text;
-  return `{"messages":[{"role":"user","content":{"type":"text","text":${JSON.stringify(replyWords(reply))}}}]}`;
-}
-
-/** The text of a `resources/read` result. */
-export function readResult(uri: string, reply: Reply): string {
-  if (isReady(reply, 'contents')) return reply.text;
-  const isText = typeof reply.value === 'string';
-  const contents = { uri, mimeType: isText ? 'text/plain' : 'application/json', text: replyWords(reply) };
-  return JSON.stringify({ contents: [contents] });
+function isReadable(item: Readonly<Record<string, unknown>>, key: ListKey): boolean {
+  if (key !== 'content') return true;
+  const { type, resource } = item;
+  if (type === 'resource') return isObject(resource) && typeof resource['uri'] === 'string';
+  const needs = NEEDS.get(type) ?? [];
+  return typeof type === 'string' && needs.every((member) => typeof item[member] === 'string');
 }

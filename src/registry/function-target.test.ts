@@ -217,10 +217,12 @@ test('a function that names its tenants is neither listed nor callable for other
   await register({ name: 'spy', lambdaArn: 'arn:aws:lambda:r:a:function:secret' });
   expect(await names()).toEqual(['tool spy']);
   expect(await names('team-y')).toEqual(['tool secret']);
-  const { value, text } = await call('spy');
-  expect(value.isError).toBe(true);
-  expect(text).toContain('does not exist here');
-  expect(text).not.toContain('crm, secret');
+  const refused: unknown = await call('spy').catch((error: unknown) => error);
+  expect(refused).toMatchObject({
+    code: 'FUNCTION_NOT_FOUND',
+    message: expect.stringContaining('does not exist here'),
+  });
+  expect(String(refused)).not.toContain('crm, secret');
   expect(invoker.asked).toEqual([]);
 });
 
@@ -335,20 +337,27 @@ test('a failed function is an error result with type and message, without the st
   invoker.reply = { failed: '{"errorType":"TypeError","errorMessage":"bad colour","stackTrace":["secret path"]}' };
   const { value } = await call('find');
   expect(value).toEqual({
-    content: [{ type: 'text', text: 'Function "find" failed with TypeError: bad colour' }],
+    content: [{ type: 'text', text: expect.stringContaining('Function "find" failed with TypeError: bad colour.') }],
     isError: true,
+    _meta: {
+      'io.zeroplane/error': {
+        code: 'FUNCTION_FAILED',
+        retryable: false,
+        target: 'registry',
+        requestId: 'request-1',
+      },
+    },
   });
+  expect(JSON.stringify(value)).not.toContain('secret path');
 });
 
-test.each(['FUNCTION_TIMEOUT', 'FUNCTION_THROTTLED', 'PAYLOAD_TOO_LARGE', 'FUNCTION_FAILED'] as const)(
-  '%s is an error result with its own words',
+test.each(['FUNCTION_TIMEOUT', 'FUNCTION_DENIED', 'PAYLOAD_TOO_LARGE', 'FUNCTION_FAILED'] as const)(
+  '%s reaches whoever words errors, after one attempt',
   async (code) => {
     await register({ name: 'find' });
-    invoker.reply = new PlatformError(code, 'timed out after 3 seconds; it may have run');
-    expect((await call('find')).value).toEqual({
-      content: [{ type: 'text', text: 'timed out after 3 seconds; it may have run' }],
-      isError: true,
-    });
+    invoker.reply = new PlatformError(code, 'timed out after 3000 ms; it may have run');
+    await expect(call('find')).rejects.toMatchObject({ code, message: 'timed out after 3000 ms; it may have run' });
+    expect(invoker.asked).toHaveLength(1);
   },
 );
 
@@ -358,14 +367,14 @@ test('a cancelled call is no result', async () => {
   await expect(call('find')).rejects.toMatchObject({ code: 'CALL_CANCELLED' });
 });
 
-test('an absent function is an error result that says what to do', async () => {
+test('an absent function is an error that says what to do', async () => {
   await register({ name: 'find', lambdaArn: 'arn:aws:lambda:region:account:function:name' });
   invoker.reply = new PlatformError('FUNCTION_NOT_FOUND', 'x');
-  const { value } = await call('find');
-  expect(value.isError).toBe(true);
-  expect(value.content[0].text).toContain(
-    'function "name", which does not exist here. Add functions.name to the configuration',
-  );
+  const message = 'function "name", which does not exist here. Add functions.name to the configuration';
+  await expect(call('find')).rejects.toMatchObject({
+    code: 'FUNCTION_NOT_FOUND',
+    message: expect.stringContaining(message),
+  });
 });
 
 test('arguments that do not conform never reach the function', async () => {

@@ -5,9 +5,8 @@
  */
 
 import type { RequestContext } from '../core/context.ts';
-import { PlatformError, type ErrorCode } from '../core/errors.ts';
-import { isObject } from '../core/json.ts';
-import type { Clock, FunctionInvoker, InvocationResult } from '../core/ports.ts';
+import { PlatformError } from '../core/errors.ts';
+import type { Clock, FunctionInvoker } from '../core/ports.ts';
 import type {
   Definition,
   Exchange,
@@ -18,25 +17,16 @@ import type {
   TargetResult,
   TargetStatus,
 } from '../core/target.ts';
-import { templateVariables } from '../protocol/uri-template.ts';
 import type { Route } from './canary.ts';
-import { argsExtraEvent, clientContext, completeEvent, readEvent, REGISTRY_ID, toolEvent } from './function-event.ts';
-import {
-  errorResult,
-  failureWords,
-  promptResult,
-  readReply,
-  readResult,
-  replyWords,
-  toolResult,
-  unwrapRpc,
-  type Reply,
-} from './function-reply.ts';
+import { FunctionCalls } from './function-calls.ts';
+import { REGISTRY_ID } from './function-event.ts';
 import type { Discovery } from './discovery/selection.ts';
-import { publishedFunctions, type ConfiguredFunction } from './published-functions.ts';
-import type { Registration } from './registration.ts';
+import { publishedFunctions, type ConfiguredFunction, type PublishedFunction } from './published-functions.ts';
+import type { EventMode, Registration } from './registration.ts';
 import type { RegistrationChange, RegistrationStore } from './registration-store.ts';
+import { RegistryCalls, type Invocable } from './registry-calls.ts';
 import { ResourceLister } from './resource-lister.ts';
+import { TaggedSchemas, type SchemaSource } from './tagged-schemas.ts';
 import {
   buildCatalogue,
   type PromptEntry,
@@ -45,36 +35,38 @@ import {
   type ToolEntry,
 } from './tenant-catalogue.ts';
 import type { CanaryReport } from './canary-switch.ts';
-import { argumentProblem } from './validate-arguments.ts';
 import { functionNameOf, VersionedCalls, type VersionedCallsParts } from './versioned-calls.ts';
+
+/** Which functions are published, and the key of the tag that names the schema of one. */
+export type Selection = Discovery & { readonly schemaTag?: string | undefined };
 
 export interface FunctionTargetParts extends VersionedCallsParts {
   readonly invoker: FunctionInvoker;
   readonly registrations: RegistrationStore;
   readonly clock: Clock;
   readonly functions: readonly ConfiguredFunction[];
-  readonly discovery?: Discovery | undefined;
+  readonly discovery?: Selection | undefined;
+  /** Reads the schemas that tags name. Absent: tags name none. */
+  readonly schemaSource?: SchemaSource | undefined;
+  /** Of registrations that name no event. @default arguments */
+  readonly defaultEvent?: EventMode | undefined;
+  /** Answers in the words of the earlier Lambda tool servers. */
+  readonly isCompat002?: boolean | undefined;
+  /** At least 0 and below 1; spreads repeats. @default Math.random */
+  readonly random?: (() => number) | undefined;
 }
-
-type Invocable = Pick<ToolEntry, 'name' | 'functionName' | 'canary'>;
 
 interface Built {
   readonly from: readonly Registration[];
   readonly catalogue: TenantCatalogue;
+  /** When a schema in it is to be read again. */
+  readonly dueAtMs: number;
 }
 
-/** Failures that are the function's or the call's, and told to the model as a tool's own failure. */
-const TOLD_AS_RESULT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'FUNCTION_NOT_FOUND',
-  'FUNCTION_FAILED',
-  'FUNCTION_TIMEOUT',
-  'FUNCTION_THROTTLED',
-  'FUNCTION_DENIED',
-  'PAYLOAD_TOO_LARGE',
-]);
-
-const MAX_COMPLETIONS = 100;
 const MAX_TENANTS = 1000;
+const MAX_NOTED = 1000;
+const INSTRUCTIONS =
+  'These tools are Lambda functions: call one where it can give data or do work that you cannot. Each runs with the rights of its owner and is told who asks.';
 
 export class FunctionTarget implements Target {
   readonly id = REGISTRY_ID;
@@ -83,28 +75,43 @@ export class FunctionTarget implements Target {
   readonly perTenant = true;
   readonly #parts: FunctionTargetParts;
   readonly #lister: ResourceLister;
+  readonly #calls: RegistryCalls;
+  /** Schemas that cannot be used, said once. */
+  readonly #noted = new Set<string>();
+  readonly #schemas: TaggedSchemas | undefined;
   readonly #versions: VersionedCalls;
   readonly #built = new Map<string, Built>();
   readonly #listeners = new Set<(change: TargetChange) => void>();
   readonly #stop: () => void;
   #functions: readonly ConfiguredFunction[];
-  #discovery: Discovery | undefined;
+  #discovery: Selection | undefined;
 
   constructor(parts: FunctionTargetParts) {
     this.#parts = parts;
     this.label = parts.invoker.label;
     this.#functions = parts.functions;
     this.#discovery = parts.discovery;
-    this.#lister = new ResourceLister(parts.clock, (entry, payload, context) => this.#invoke(entry, payload, context));
     this.#versions = new VersionedCalls(parts, {
       onChanged: () => this.#refresh(),
       onLearned: () => this.#emit({ kind: 'tools' }),
     });
+    const { schemaSource: source, clock, log } = parts;
+    if (source !== undefined) this.#schemas = new TaggedSchemas({ source, clock, log });
+    this.#calls = new RegistryCalls({
+      calls: new FunctionCalls(parts),
+      versions: this.#versions,
+      serves: (name, tenant) => this.#serves(name, tenant),
+      absent: (entry, tenant) => this.#absent(entry, tenant),
+      isCompat002: parts.isCompat002,
+    });
+    this.#lister = new ResourceLister(parts.clock, (entry, payload, context) =>
+      this.#calls.ask(entry, payload, context),
+    );
     this.#stop = parts.registrations.onChange((tenant, change) => this.#changed(tenant, change));
   }
 
   /** Takes the functions of a reloaded configuration. */
-  setFunctions(functions: readonly ConfiguredFunction[], discovery?: Discovery): void {
+  setFunctions(functions: readonly ConfiguredFunction[], discovery?: Selection): void {
     this.#functions = functions;
     this.#discovery = discovery;
     this.#refresh();
@@ -117,6 +124,7 @@ export class FunctionTarget implements Target {
   }
 
   async list(context: RequestContext): Promise<TargetListing> {
+    this.#forgetStale(context.tenant);
     const catalogue = await this.#catalogue(context.tenant);
     const { tools, prompts, resources, skipped } = catalogue;
     await this.#versions.prepare(routesOf(catalogue));
@@ -134,21 +142,23 @@ export class FunctionTarget implements Target {
         completions: {},
       },
       cacheScope: 'private',
+      instructions: INSTRUCTIONS,
       skipped,
     };
   }
 
-  async call(call: TargetCall, _exchange: Exchange, context: RequestContext): Promise<TargetResult> {
-    const catalogue = await this.#catalogue(context.tenant);
+  async call(call: TargetCall, exchange: Exchange, context: RequestContext): Promise<TargetResult> {
+    const { tools, prompts, resources } = await this.#catalogue(context.tenant);
+    const asked = { call, exchange, context };
     switch (call.method) {
       case 'tools/call':
-        return { text: await this.#callTool(catalogue.tools.get(call.name), call, context) };
+        return { text: await this.#calls.callTool(tools.get(call.name), asked) };
       case 'prompts/get':
-        return { text: await this.#getPrompt(catalogue.prompts.get(call.name), call, context) };
+        return { text: await this.#calls.getPrompt(prompts.get(call.name), asked) };
       case 'resources/read':
-        return { text: await this.#readResource(catalogue.resources, call, context) };
+        return { text: await this.#calls.readResource(resources, asked) };
       case 'completion/complete':
-        return { text: await this.#complete(catalogue.resources, call, context) };
+        return { text: await this.#calls.complete(resources, asked) };
       default:
         throw new PlatformError(
           'METHOD_NOT_FOUND',
@@ -171,112 +181,6 @@ export class FunctionTarget implements Target {
     this.#stop();
     this.#listeners.clear();
     return this.#versions.close();
-  }
-
-  // -- calls -----------------------------------------------------------------------------------------------
-
-  async #callTool(tool: ToolEntry | undefined, call: TargetCall, context: RequestContext): Promise<string> {
-    if (tool === undefined) throw unknown('tool', call.name);
-    const problem = await argumentProblem(tool.digest, tool.schema, call.parsed['arguments'] ?? {});
-    if (problem !== undefined)
-      return errorResult(`${problem} The parameters of "${tool.name}" are described in tools/list.`);
-    try {
-      const result = await this.#invoke(tool, toolEvent(tool.event, call, context), context, call.idempotencyKey);
-      logFailure(tool, result, context);
-      return toolResult(tool.name, tool.event === 'mcp' ? unwrapRpc(result) : result);
-    } catch (error) {
-      if (error instanceof PlatformError && TOLD_AS_RESULT.has(error.code)) return errorResult(error.message);
-      throw error;
-    }
-  }
-
-  async #getPrompt(prompt: PromptEntry | undefined, call: TargetCall, context: RequestContext): Promise<string> {
-    if (prompt === undefined) throw unknown('prompt', call.name);
-    const args = isObject(call.parsed['arguments']) ? call.parsed['arguments'] : {};
-    const required = Array.isArray(prompt.schema['required']) ? (prompt.schema['required'] as string[]) : [];
-    const missing = required.find((name) => !Object.hasOwn(args, name));
-    if (missing !== undefined) {
-      throw new PlatformError(
-        'INVALID_ARGUMENTS',
-        `Prompt "${prompt.name}" needs the argument "${missing}". Send it and ask again.`,
-        { argument: missing },
-      );
-    }
-    return promptResult(await this.#reply(prompt, argsExtraEvent(call, context), context));
-  }
-
-  async #readResource(resources: readonly ResourceEntry[], call: TargetCall, context: RequestContext): Promise<string> {
-    const exact = resources.find((each) => each.definition.kind === 'resource' && each.definition.key === call.name);
-    const candidates = exact === undefined ? resources : [exact];
-    for (const entry of candidates) {
-      const variables =
-        entry === exact ? new Map<string, string>() : templateVariables(entry.resource.uriTemplate, call.name);
-      if (variables === undefined) continue;
-      const event = readEvent(call.name, variables, { call, context });
-      return readResult(call.name, await this.#reply(entry, event, context));
-    }
-    throw unknown('resource', call.name);
-  }
-
-  async #complete(resources: readonly ResourceEntry[], call: TargetCall, context: RequestContext): Promise<string> {
-    const { argument } = call.parsed;
-    const name = isObject(argument) && typeof argument['name'] === 'string' ? argument['name'] : '';
-    const value = isObject(argument) && typeof argument['value'] === 'string' ? argument['value'] : '';
-    const entry = resources.find((each) => each.resource.uriTemplate === call.name);
-    const source = entry?.resource.completions.get(name) ?? [];
-    const all =
-      typeof source === 'string' ? await this.#askCompletions(call.name, source, { name, value, context }) : source;
-    const fitting = all.filter((text) => text.toLowerCase().startsWith(value.toLowerCase()));
-    const values = fitting.slice(0, MAX_COMPLETIONS);
-    return JSON.stringify({ completion: { values, total: fitting.length, hasMore: fitting.length > values.length } });
-  }
-
-  /** A function answers a list of texts, or `{values: […]}`. */
-  async #askCompletions(
-    name: string,
-    functionName: string,
-    of: { readonly name: string; readonly value: string; readonly context: RequestContext },
-  ): Promise<readonly string[]> {
-    const event = completeEvent({ name: of.name, value: of.value }, of.context);
-    const { value } = await this.#reply({ name, functionName }, event, of.context);
-    const list = isObject(value) ? value['values'] : value;
-    return Array.isArray(list) ? list.filter((text): text is string => typeof text === 'string') : [];
-  }
-
-  /** The reply of a prompt's or resource's function, which has no other way to fail than an error. */
-  async #reply(entry: Invocable, payload: string, context: RequestContext): Promise<Reply> {
-    const result = await this.#invoke(entry, payload, context);
-    logFailure(entry, result, context);
-    if (result.functionError !== undefined)
-      throw new PlatformError('FUNCTION_FAILED', `${failureWords(entry.name, result.payload)}. Its log says more.`);
-    const reply = readReply(result.payload);
-    if (reply.isFailure)
-      throw new PlatformError(
-        'FUNCTION_FAILED',
-        `Function "${entry.name}" refused: ${replyWords(reply).slice(0, 2000)}`,
-      );
-    return reply;
-  }
-
-  async #invoke(
-    entry: Invocable,
-    payload: string,
-    context: RequestContext,
-    idempotencyKey?: string,
-  ): Promise<InvocationResult> {
-    if (!this.#serves(functionNameOf(entry), context.tenant)) throw this.#absent(entry, context.tenant);
-    const custom = clientContext(entry.name, context, idempotencyKey);
-    try {
-      return await this.#versions.run(entry, context, (functionName) =>
-        this.#parts.invoker.invoke({ functionName, payload, clientContext: custom }, context),
-      );
-    } catch (error) {
-      const isAbsent =
-        error instanceof PlatformError &&
-        error.code === 'FUNCTION_NOT_FOUND' &&
-        error.details['qualifier'] === undefined;
-      throw isAbsent ? this.#absent(entry, context.tenant) : error;
-    }
   }
 
   // -- who sees what ---------------------------------------------------------------------------------------
@@ -308,11 +212,38 @@ export class FunctionTarget implements Target {
     const own = this.#functions.filter((each) => each.tenants === undefined || each.tenants.includes(tenant));
     const tags = new Map(this.#parts.invoker.list().map((each) => [each.name, each.tags]));
     const tagged = own.map((each) => ({ ...each, tags: tags.get(each.name) ?? each.tags }));
-    const functions = publishedFunctions(tagged, this.#discovery);
-    const catalogue = buildCatalogue({ registrations: from, functions, tagsOf: (name) => tags.get(name) });
-    this.#built.set(tenant, { from, catalogue });
+    const functions = await this.#withSchemas(publishedFunctions(tagged, this.#discovery));
+    const { defaultEvent } = this.#parts;
+    const tagsOf = (name: string) => tags.get(name);
+    const catalogue = buildCatalogue({ registrations: from, functions, tagsOf, defaultEvent });
+    this.#note(catalogue.notes);
+    this.#built.set(tenant, { from, catalogue, dueAtMs: this.#schemasDueAtMs(functions) });
     if (this.#built.size > MAX_TENANTS) this.#built.delete(this.#built.keys().next().value ?? '');
     return catalogue;
+  }
+
+  /** A schema that a tag names may have a new version. Calls do not wait for that; lists do. */
+  #forgetStale(tenant: string): void {
+    const built = this.#built.get(tenant);
+    if (built !== undefined && built.dueAtMs <= this.#parts.clock.monotonicMs()) this.#built.delete(tenant);
+  }
+
+  #schemasDueAtMs(functions: readonly PublishedFunction[]): number {
+    const tag = this.#discovery?.schemaTag;
+    return tag === undefined ? Infinity : (this.#schemas?.dueAtMs(functions, tag) ?? Infinity);
+  }
+
+  async #withSchemas(functions: readonly PublishedFunction[]): Promise<readonly PublishedFunction[]> {
+    const tag = this.#discovery?.schemaTag;
+    return tag === undefined || this.#schemas === undefined ? functions : this.#schemas.of(functions, tag);
+  }
+
+  #note(notes: readonly string[]): void {
+    for (const reason of notes) {
+      if (this.#noted.has(reason) || this.#noted.size >= MAX_NOTED) continue;
+      this.#noted.add(reason);
+      this.#parts.log.log('warn', 'function-schema-not-used', { reason });
+    }
   }
 
   #withCode(entry: ToolEntry | PromptEntry | ResourceEntry): Definition {
@@ -338,20 +269,4 @@ export class FunctionTarget implements Target {
 
 function routesOf({ tools, prompts }: TenantCatalogue): readonly Route[] {
   return [...tools.values(), ...prompts.values()].filter(({ canary }) => canary !== undefined);
-}
-
-function unknown(kind: string, name: string): PlatformError {
-  return new PlatformError('UNKNOWN_NAME', `There is no ${kind} "${name.slice(0, 200)}". Ask for the list again.`, {
-    name: name.slice(0, 200),
-  });
-}
-
-/** The stack trace goes to the log; the caller gets type and message. */
-function logFailure(entry: Invocable, result: InvocationResult, context: RequestContext): void {
-  if (result.functionError === undefined) return;
-  context.log.log('warn', 'function-failed', {
-    function: functionNameOf(entry),
-    name: entry.name,
-    payload: result.payload.slice(0, 4096),
-  });
 }

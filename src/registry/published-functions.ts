@@ -14,6 +14,8 @@ export interface ConfiguredFunction extends VersionChoice {
   readonly description?: string | undefined;
   /** JSON Schema or shorthand of its arguments; absent takes any object. */
   readonly schema?: unknown;
+  /** What the schema that its tag names says. */
+  readonly taggedSchema?: unknown;
   /** What the file beside its code holds: a schema, or `{inputSchema, outputSchema}`. */
   readonly sidecar?: unknown;
   /** JSON Schema of its answer, which is then held against it. */

@@ -294,26 +294,24 @@ function changed(id: string): PlatformError {
   );
 }
 
-/** `parameters` is stored as JSON text, as in the seed. */
+/** Attributes whose keys are other people's. `parameters` is stored as JSON text in the seed too. */
+const AS_TEXT = ['parameters', 'outputSchema', 'tags', 'canary'] as const;
+
 function toItem(registration: Registration): Item {
-  const { tags, ...all } = registration;
-  const { canary, ...rest } = all.type === 'mcp' ? { ...all, canary: undefined } : all;
   const item: Record<string, JsonValue> = {
-    ...(rest as unknown as Item),
+    ...(registration as unknown as Item),
     listKey: `${registration.type}#${registration.name}`,
   };
-  if (registration.type !== 'mcp') item['parameters'] = JSON.stringify(registration.parameters);
-  if (tags !== undefined) item['tags'] = JSON.stringify(tags);
-  if (canary !== undefined) item['canary'] = JSON.stringify(canary);
+  for (const name of AS_TEXT) if (item[name] !== undefined) item[name] = JSON.stringify(item[name]);
   return item;
 }
 
 function fromItem(item: Item): Registration {
-  const { listKey: _listKey, parameters, tags, canary, ...rest } = item;
-  return {
-    ...rest,
-    ...(typeof parameters === 'string' ? { parameters: JSON.parse(parameters) as unknown } : {}),
-    ...(typeof tags === 'string' ? { tags: JSON.parse(tags) as unknown } : {}),
-    ...(typeof canary === 'string' ? { canary: JSON.parse(canary) as unknown } : {}),
-  } as unknown as Registration;
+  const { listKey: _listKey, ...rest } = item;
+  const registration: Record<string, unknown> = rest;
+  for (const name of AS_TEXT) {
+    const text = registration[name];
+    if (typeof text === 'string') registration[name] = JSON.parse(text) as unknown;
+  }
+  return registration as unknown as Registration;
 }

@@ -7,7 +7,7 @@ import { isObject } from '../core/json.ts';
 import { parseFunctionArn } from '../core/lambda-arn.ts';
 import { isTargetId, RESERVED_TARGET_IDS, SEPARATOR } from '../protocol/names.ts';
 import { checkVersionChoice, type VersionChoice } from './canary.ts';
-import { definitionDigest } from './digest.ts';
+import { definitionDigest, described } from './digest.ts';
 import { toInputSchema } from './parameters.ts';
 import { ProblemList } from './problem-list.ts';
 import { checkResourceParameters } from './resource-parameters.ts';
@@ -29,6 +29,10 @@ export interface FunctionDefinition extends VersionChoice {
   /** As it was sent: the shorthand, a JSON Schema, or `{uriTemplate, completions?}` of a resource. */
   readonly parameters: SchemaObject;
   readonly event?: EventMode;
+  /** Of a tool: JSON Schema or shorthand of its answer, which is then held against it. */
+  readonly outputSchema?: SchemaObject;
+  /** Of a tool: its function streams its answer. */
+  readonly streaming?: boolean;
   readonly tags?: Readonly<Record<string, string>>;
 }
 
@@ -70,6 +74,8 @@ const FUNCTION_FIELDS = [
   'lambdaArn',
   'parameters',
   'event',
+  'outputSchema',
+  'streaming',
   'tags',
   'version',
   'alias',
@@ -130,6 +136,7 @@ export async function parseRegistration(body: unknown): Promise<RegistrationDefi
   const lambdaArn = checkArn(body['lambdaArn'], problems);
   const parameters = await checkParameters(type ?? 'tool', body['parameters'], problems);
   const event = checkEvent(body['event'], problems);
+  const answer = await checkAnswer(type, body, problems);
   const choice = checkVersionChoice(body, problems);
   problems.throwIfAny();
   const definition = {
@@ -138,6 +145,7 @@ export async function parseRegistration(body: unknown): Promise<RegistrationDefi
     description: description ?? '',
     lambdaArn,
     parameters,
+    ...answer,
     ...choice,
   };
   return event === undefined ? definition : { ...definition, event };
@@ -186,16 +194,35 @@ function checkArn(value: unknown, problems: ProblemList): string {
 async function checkParameters(type: FunctionKind, value: unknown, problems: ProblemList): Promise<SchemaObject> {
   if (value === undefined) problems.add('parameters', 'is required');
   else if (type === 'resource') checkResourceParameters(value, problems);
-  else await checkSchema(value, problems);
+  else await checkSchema(value, 'parameters', problems);
   return isObject(value) ? value : {};
 }
 
-async function checkSchema(value: unknown, problems: ProblemList): Promise<void> {
+/** How a tool answers; prompts and resources have answers of one shape. */
+async function checkAnswer(
+  type: RegistrationType | undefined,
+  { outputSchema, streaming }: SchemaObject,
+  problems: ProblemList,
+): Promise<Pick<FunctionDefinition, 'outputSchema' | 'streaming'>> {
+  if (type !== 'tool') {
+    for (const [key, value] of Object.entries({ outputSchema, streaming }))
+      if (value !== undefined) problems.add(key, 'is for tools alone');
+    return {};
+  }
+  if (outputSchema !== undefined) await checkSchema(outputSchema, 'outputSchema', problems);
+  if (streaming !== undefined && typeof streaming !== 'boolean') problems.add('streaming', 'must be true or false');
+  return {
+    ...(isObject(outputSchema) ? { outputSchema } : {}),
+    ...(typeof streaming === 'boolean' ? { streaming } : {}),
+  };
+}
+
+async function checkSchema(value: unknown, at: string, problems: ProblemList): Promise<void> {
   const own = new ProblemList();
-  const schema = toInputSchema(value, 'parameters', own);
+  const schema = toInputSchema(value, at, own);
   if (own.isEmpty) {
     const broken = await schemaProblem(schema);
-    if (broken !== undefined) own.add('parameters', broken);
+    if (broken !== undefined) own.add(at, broken);
   }
   for (const { path, message } of own.problems) problems.add(path, message);
 }
@@ -240,11 +267,17 @@ function checkUrl(value: unknown, problems: ProblemList): string {
 export function digestOf(definition: RegistrationDefinition): string {
   if (definition.type === 'mcp')
     return definitionDigest(definition.name, definition.description ?? '', { url: definition.url });
-  return definitionDigest(definition.name, definition.description, inputSchemaOf(definition));
+  const schema = described(inputSchemaOf(definition), outputSchemaOf(definition));
+  return definitionDigest(definition.name, definition.description, schema);
 }
 
 /** The JSON Schema of a checked tool or prompt; of a resource its parameters. */
 export function inputSchemaOf(definition: FunctionDefinition): SchemaObject {
   if (definition.type === 'resource') return definition.parameters;
   return toInputSchema(definition.parameters, 'parameters', new ProblemList());
+}
+
+/** The JSON Schema of a checked tool's answer. */
+export function outputSchemaOf({ outputSchema }: FunctionDefinition): SchemaObject | undefined {
+  return outputSchema === undefined ? undefined : toInputSchema(outputSchema, 'outputSchema', new ProblemList());
 }

@@ -4,14 +4,19 @@ import { parseFunctionReference } from '../core/lambda-arn.ts';
 import type { Definition } from '../core/target.ts';
 import { inheritTags, type Tags } from '../core/visibility.ts';
 import { routeOf, type Route } from './canary.ts';
-import { canonicalJson, definitionDigest } from './digest.ts';
-import { PERMISSIVE_SCHEMA, toInputSchema } from './parameters.ts';
-import { ProblemList } from './problem-list.ts';
+import { canonicalJson, definitionDigest, described } from './digest.ts';
 import { freeName, toolDescription } from './discovery/naming.ts';
 import type { PublishedFunction } from './published-functions.ts';
-import { inputSchemaOf, type EventMode, type FunctionRegistration, type Registration } from './registration.ts';
+import {
+  inputSchemaOf,
+  outputSchemaOf,
+  type EventMode,
+  type FunctionRegistration,
+  type Registration,
+} from './registration.ts';
 import { resourceParameters, type ResourceParameters } from './resource-parameters.ts';
 import type { SchemaObject } from './schema-bounds.ts';
+import { chooseSchemas } from './schema-sources.ts';
 
 interface Entry extends Route {
   readonly name: string;
@@ -21,7 +26,12 @@ interface Entry extends Route {
 export interface ToolEntry extends Entry {
   readonly event: EventMode;
   readonly schema: SchemaObject;
+  /** The answer is held against it. */
+  readonly outputSchema?: SchemaObject;
   readonly digest: string;
+  readonly isStreaming: boolean;
+  /** It was registered; others also take their arguments as earlier systems sent them. */
+  readonly isRegistered: boolean;
 }
 
 export interface PromptEntry extends Entry {
@@ -39,6 +49,8 @@ export interface TenantCatalogue {
   readonly prompts: ReadonlyMap<string, PromptEntry>;
   readonly resources: readonly ResourceEntry[];
   readonly skipped: readonly { readonly key: string; readonly reason: string }[];
+  /** Schemas of functions that were found and could not be used, for the log. */
+  readonly notes: readonly string[];
 }
 
 export interface CatalogueSources {
@@ -47,6 +59,8 @@ export interface CatalogueSources {
   readonly functions: readonly PublishedFunction[];
   /** What a function itself is tagged with, by its name. */
   readonly tagsOf?: (functionName: string) => Tags | undefined;
+  /** Of registrations that name none. @default arguments */
+  readonly defaultEvent?: EventMode | undefined;
 }
 
 /** Registrations come first: a configured function yields its name to them, and is not listed twice. */
@@ -59,18 +73,20 @@ export function buildCatalogue(sources: CatalogueSources): TenantCatalogue {
   for (const each of registered) {
     if (each.type !== 'tool') continue;
     taken.add(each.name.toLowerCase());
-    tools.set(each.name, registeredTool(each));
+    tools.set(each.name, registeredTool(each, sources.defaultEvent));
   }
   const skipped: { key: string; reason: string }[] = [];
+  const notes: string[] = [];
   for (const each of sources.functions) {
     const twin = tools.get(each.toolName);
     if (twin !== undefined && parseFunctionReference(twin.functionName)?.name === each.name) continue;
-    const made = configuredTool(each, freeName(each.toolName, taken));
+    const made = configuredTool(each, freeName(each.toolName, taken), notes);
     if ('reason' in made) skipped.push(made);
     else tools.set(made.name, made);
   }
   const prompts = new Map(registered.filter((each) => each.type === 'prompt').map((each) => [each.name, prompt(each)]));
-  return { tools, prompts, resources: registered.filter((each) => each.type === 'resource').map(resource), skipped };
+  const resources = registered.filter((each) => each.type === 'resource').map(resource);
+  return { tools, prompts, resources, skipped, notes };
 }
 
 /** A tool has the tags of its function too: for cost, and because an internal function has no external tool. */
@@ -80,41 +96,34 @@ function withFunctionTags(registration: FunctionRegistration, { tagsOf }: Catalo
   return tags === registration.tags || tags === undefined ? registration : { ...registration, tags };
 }
 
-function registeredTool(registration: FunctionRegistration): ToolEntry {
-  const { name, description, digest, tags } = registration;
-  const schema = inputSchemaOf(registration);
-  const definition = define('tool', name, { name, description, inputSchema: schema }, tags);
-  return {
-    name,
-    ...registeredRoute(registration),
-    definition,
-    event: registration.event ?? 'arguments',
-    schema,
-    digest,
+function registeredTool(registration: FunctionRegistration, defaultEvent: EventMode = 'arguments'): ToolEntry {
+  const { name, description, digest, tags, event = defaultEvent, streaming: isStreaming = false } = registration;
+  const output = outputSchemaOf(registration);
+  const schemas = {
+    inputSchema: inputSchemaOf(registration),
+    ...(output === undefined ? {} : { outputSchema: output }),
   };
+  const definition = define('tool', name, { name, description, ...schemas }, tags);
+  const { inputSchema: schema, ...answer } = schemas;
+  const route = registeredRoute(registration);
+  return { name, ...route, definition, event, schema, ...answer, digest, isStreaming, isRegistered: true };
 }
 
 function configuredTool(
   candidate: PublishedFunction,
   name: string,
+  notes: string[],
 ): ToolEntry | { readonly key: string; readonly reason: string } {
   const description = toolDescription(candidate.name, candidate.description);
-  const problems = new ProblemList();
-  const schema =
-    candidate.schema === undefined ? PERMISSIVE_SCHEMA : toInputSchema(candidate.schema, 'schema', problems);
-  const [first] = problems.problems;
-  if (first !== undefined)
-    return { key: name, reason: `${first.path} of function "${candidate.name}" ${first.message}` };
-  const definition = define('tool', name, { name, description, inputSchema: schema }, candidate.tags);
-  const digest = definitionDigest(name, description, schema);
-  return {
-    name,
-    ...configuredRoute(candidate, name),
-    definition,
-    event: candidate.event ?? 'arguments',
-    schema,
-    digest,
-  };
+  const { input: schema, output, refusal, notes: found } = chooseSchemas(candidate);
+  notes.push(...found);
+  if (refusal !== undefined) return { key: name, reason: refusal };
+  const answer = output === undefined ? {} : { outputSchema: output };
+  const definition = define('tool', name, { name, description, inputSchema: schema, ...answer }, candidate.tags);
+  const digest = definitionDigest(name, description, described(schema, output));
+  const { event = 'arguments', streaming: isStreaming = false } = candidate;
+  const route = configuredRoute(candidate, name);
+  return { name, ...route, definition, event, schema, ...answer, digest, isStreaming, isRegistered: false };
 }
 
 function registeredRoute(registration: FunctionRegistration): Route {

@@ -103,8 +103,12 @@ export async function schemaProblem(schema: SchemaObject): Promise<string | unde
     compileWith(await newAjv(schema), schema);
     return undefined;
   } catch (error) {
-    return `is not a valid JSON Schema: ${(error as Error).message.slice(0, 300)}`;
+    return notValid(error);
   }
+}
+
+function notValid(error: unknown): string {
+  return `is not a valid JSON Schema: ${(error as Error).message.slice(0, 300)}`;
 }
 
 /**
@@ -116,28 +120,58 @@ export async function argumentProblem(
   schema: SchemaObject,
   args: unknown,
 ): Promise<string | undefined> {
-  const validate = await compile(digest, schema);
+  return problemOf(digest, schema, { value: args, words: ARGUMENTS });
+}
+
+/** The same for what a function answered. @param digest - Of the tool, as for its arguments. */
+export async function answerProblem(
+  digest: string,
+  schema: SchemaObject,
+  answer: unknown,
+): Promise<string | undefined> {
+  return problemOf(`${digest} answer`, schema, { value: answer, words: ANSWER });
+}
+
+interface Words {
+  readonly whole: string;
+  readonly part: string;
+}
+
+const ARGUMENTS: Words = { whole: 'The arguments', part: 'Parameter' };
+const ANSWER: Words = { whole: 'The answer', part: 'Member' };
+
+async function problemOf(
+  digest: string,
+  schema: SchemaObject,
+  { value, words }: { readonly value: unknown; readonly words: Words },
+): Promise<string | undefined> {
+  let validate: ValidateFunction;
+  try {
+    validate = await compile(digest, schema);
+  } catch (error) {
+    return `${words.whole} cannot be checked, because the schema ${notValid(error)}. The owner of the tool must correct it.`;
+  }
   budget = BUDGET;
   try {
-    return validate(args) ? undefined : sentence(validate.errors?.[0], schema);
+    return validate(value) ? undefined : sentence(validate.errors?.[0], schema, words);
   } catch (error) {
     if (error instanceof BudgetSpent || error instanceof RangeError) {
-      return 'The arguments cannot be checked against the registered schema within its limits. Send smaller values.';
+      return `${words.whole} cannot be checked against the schema within its limits. Send smaller values.`;
     }
     throw error;
   }
 }
 
-function sentence(error: ErrorObject | undefined, schema: SchemaObject): string {
-  if (error === undefined) return 'The arguments do not conform to the registered schema.';
+function sentence(error: ErrorObject | undefined, schema: SchemaObject, { whole, part }: Words): string {
+  if (error === undefined) return `${whole} object is not what the schema asks for.`;
   const parameters = error.params as Readonly<Record<string, unknown>>;
   const path = pathOf(error.instancePath);
   const inside = (name: unknown): string => quote(path === '' ? String(name) : `${path}.${String(name)}`);
-  if (error.keyword === 'required') return `Parameter ${inside(parameters['missingProperty'])} is missing.`;
+  if (error.keyword === 'required') return `${part} ${inside(parameters['missingProperty'])} is missing.`;
   if (error.keyword === 'additionalProperties') {
-    return `Parameter ${inside(parameters['additionalProperty'])} is not known.${path === '' ? knownParameters(schema) : ''}`;
+    return `${part} ${inside(parameters['additionalProperty'])} is not known.${path === '' ? knownParameters(schema) : ''}`;
   }
-  const subject = path === '' ? 'The arguments object' : `Parameter ${quote(path)}`;
+  const subject = path === '' ? `${whole} object` : `${part} ${quote(path)}`;
   if (error.keyword === 'enum')
     return `${subject} must be one of ${JSON.stringify(parameters['allowedValues']).slice(0, 300)}.`;
   if (error.keyword === 'uniqueItems') return `${subject} must not hold the same element twice.`;

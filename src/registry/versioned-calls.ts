@@ -4,10 +4,10 @@ import type { RequestContext } from '../core/context.ts';
 import { PlatformError, type ErrorCode } from '../core/errors.ts';
 import { isObject } from '../core/json.ts';
 import { parseFunctionReference } from '../core/lambda-arn.ts';
-import type { InvocationResult } from '../core/ports.ts';
 import type { CodeIdentity } from '../core/target.ts';
 import type { CanaryRoute, Route } from './canary.ts';
 import { CanarySwitch, type CanaryReport, type CanarySwitchParts } from './canary-switch.ts';
+import type { FunctionAnswer } from './function-result.ts';
 import { CodeVersions, type VersionSource } from './code-versions.ts';
 
 export interface VersionedCallsParts extends Omit<CanarySwitchParts, 'versions'> {
@@ -41,11 +41,11 @@ export class VersionedCalls {
    *
    * @param call - Invokes the function of this name or ARN.
    */
-  async run(
+  async run<Result extends FunctionAnswer>(
     route: Route,
     context: RequestContext,
-    call: (functionName: string) => Promise<InvocationResult>,
-  ): Promise<InvocationResult> {
+    call: (functionName: string) => Promise<Result>,
+  ): Promise<Result> {
     const trial = route.canary === undefined ? undefined : await this.#canaries.begin(route.canary, context);
     if (trial === undefined) return call(route.functionName);
     try {
@@ -85,8 +85,9 @@ function canariesOf(routes: readonly Route[]): CanaryRoute[] {
 }
 
 /** The function failed, or says by status that it did. A tool's own `isError` is an answer. */
-function isFailedRun({ functionError, payload }: InvocationResult): boolean {
+function isFailedRun({ functionError, payload, streamed }: FunctionAnswer): boolean {
   if (functionError !== undefined) return true;
+  if (streamed !== undefined) return (streamed.statusCode ?? 200) >= 500;
   if (!payload.includes('"statusCode"')) return false;
   try {
     const value: unknown = JSON.parse(payload);

@@ -20,9 +20,17 @@ export function freeName(name: string, taken: Set<string>): string {
   return free;
 }
 
+const FORMAT_MARK = 'Expected format:';
+
+/** What a description says of the arguments, behind the words that announce it. */
+export function expectedFormat(description: string): string | undefined {
+  const [, format = ''] = description.split(FORMAT_MARK);
+  return format.trim() === '' ? undefined : format.trim();
+}
+
 /** What a model reads of a function: its description, with the format of its arguments said once more as such. */
 export function toolDescription(name: string, description: string | undefined): string {
   if (description === undefined || description === '') return `AWS Lambda function: ${name}`;
-  const [, format = ''] = /Expected format:(.*)/.exec(description) ?? [];
-  return format.trim() === '' ? description : `${description}\n\nParameters: ${format.trim()}`;
+  const format = expectedFormat(description);
+  return format === undefined ? description : `${description}\n\nParameters: ${format}`;
 }

@@ -1,0 +1,154 @@
+/**
+ * One call of a function: what is too large is refused before it is sent, what surely has not run is tried again, and
+ * who asked for logs or progress is told meanwhile. What the answer means is for `function-result.ts`.
+ */
+
+import type { RequestContext } from '../core/context.ts';
+import { PlatformError } from '../core/errors.ts';
+import type { Clock, FunctionInvoker, Invocation } from '../core/ports.ts';
+import type { Exchange } from '../core/target.ts';
+import { failureOf } from './function-failure.ts';
+import type { FunctionAnswer } from './function-result.ts';
+import { readStream } from './streamed-answer.ts';
+
+/** Lambda's limit of an event, however the answer comes. */
+const MAX_EVENT_BYTES = 6 * 1024 * 1024;
+const THROTTLED_ATTEMPTS = 4;
+const LOST_ATTEMPTS = 2;
+const FIRST_WAIT_MS = 50;
+const PROGRESS_EVERY_MS = 500;
+
+export interface FunctionCallsParts {
+  readonly invoker: FunctionInvoker;
+  readonly clock: Clock;
+  /** At least 0 and below 1; spreads repeats. @default Math.random */
+  readonly random?: (() => number) | undefined;
+}
+
+export interface FunctionCall {
+  /** Lambda's name of the function, for messages. */
+  readonly name: string;
+  readonly invocation: Invocation;
+  /** The answer may come piece by piece. */
+  readonly isStreaming?: boolean;
+  /** It does no harm when it runs twice. */
+  readonly isRepeatable?: boolean;
+  /** Absent where nobody listens. */
+  readonly exchange?: Exchange | undefined;
+}
+
+export class FunctionCalls {
+  readonly #parts: FunctionCallsParts;
+
+  constructor(parts: FunctionCallsParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws PlatformError of the invoker, `PAYLOAD_TOO_LARGE` before anything is sent. */
+  async run(call: FunctionCall, context: RequestContext): Promise<FunctionAnswer> {
+    checkEvent(call);
+    tell(call, 'info', `Invoking function ${call.name}.`);
+    try {
+      const answer = await this.#repeated(call, context);
+      if (answer.functionError === undefined) tell(call, 'info', doneWords(call.name, answer));
+      else tell(call, 'error', failureOf(call.name, answer.payload).message);
+      return answer;
+    } catch (error) {
+      if (error instanceof PlatformError) tell(call, 'error', `${error.code}: ${error.message}`);
+      throw error;
+    }
+  }
+
+  async #repeated(call: FunctionCall, context: RequestContext): Promise<FunctionAnswer> {
+    const { clock, random = Math.random } = this.#parts;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await (call.isStreaming === true ? this.#stream(call, context) : this.#once(call, context));
+      } catch (error) {
+        if (attempt >= this.#attempts(error, call)) throw error;
+        const waitMs = FIRST_WAIT_MS * 2 ** attempt * (0.5 + random() / 2);
+        if (clock.monotonicMs() + waitMs >= context.deadlineMs) throw error;
+        await pause(clock, waitMs, context);
+      }
+    }
+  }
+
+  /** How often a call that fails like this may be tried in all. A cloud's invoker has waited out its own throttling. */
+  #attempts(error: unknown, call: FunctionCall): number {
+    if (!(error instanceof PlatformError)) return 1;
+    if (error.code === 'FUNCTION_THROTTLED') return this.#parts.invoker.label === 'embedded' ? THROTTLED_ATTEMPTS : 1;
+    return error.code === 'TARGET_UNAVAILABLE' && call.isRepeatable === true ? LOST_ATTEMPTS : 1;
+  }
+
+  #once({ invocation }: FunctionCall, context: RequestContext): Promise<FunctionAnswer> {
+    return this.#parts.invoker.invoke(invocation, context);
+  }
+
+  async #stream(call: FunctionCall, context: RequestContext): Promise<FunctionAnswer> {
+    const { invoker, clock } = this.#parts;
+    if (invoker.invokeStream === undefined) return this.#once(call, context);
+    const startedMs = clock.monotonicMs();
+    const stream = await invoker.invokeStream(call.invocation, context);
+    const { answer, functionError, errorPayload = '', logTail } = await readStream(stream, this.#progress(call));
+    return {
+      payload: errorPayload,
+      executedVersion: stream.executedVersion,
+      durationMs: clock.monotonicMs() - startedMs,
+      coldStart: false,
+      ...(functionError === undefined ? {} : { functionError }),
+      ...(logTail === undefined ? {} : { logTail }),
+      ...(answer === undefined ? {} : { streamed: answer }),
+    };
+  }
+
+  /** Says how many bytes have come, twice a second at most. */
+  #progress({ exchange, name }: FunctionCall): (count: number) => void {
+    if (exchange?.wantsProgress !== true) return () => undefined;
+    const { clock } = this.#parts;
+    let toldMs = -Infinity;
+    return (progress) => {
+      const now = clock.monotonicMs();
+      if (now - toldMs < PROGRESS_EVERY_MS) return;
+      toldMs = now;
+      const message = `Function ${name} has sent ${progress} bytes.`;
+      exchange.notify('notifications/progress', JSON.stringify({ progress, message }));
+    };
+  }
+}
+
+/** @throws PlatformError `PAYLOAD_TOO_LARGE`. */
+function checkEvent({ name, invocation }: FunctionCall): void {
+  const { payload } = invocation;
+  // A character has at most three bytes, so most events need no counting.
+  if (payload.length * 3 <= MAX_EVENT_BYTES) return;
+  const bytes = Buffer.byteLength(payload);
+  if (bytes <= MAX_EVENT_BYTES) return;
+  const what = `The event for function "${name}" has ${bytes} bytes; Lambda takes ${MAX_EVENT_BYTES}. It was not sent.`;
+  throw new PlatformError('PAYLOAD_TOO_LARGE', `${what} Send less, or a reference to stored data.`, {
+    function: name,
+    bytes,
+  });
+}
+
+/** A log message for a caller that named a level; without arguments and answers, which may be private. */
+function tell({ exchange, name }: FunctionCall, level: 'info' | 'error', data: string): void {
+  if (exchange?.logLevel === undefined) return;
+  exchange.notify('notifications/message', JSON.stringify({ level, logger: name, data }));
+}
+
+function doneWords(name: string, { executedVersion, durationMs }: FunctionAnswer): string {
+  return `Function ${name} (version ${executedVersion}) answered after ${Math.round(durationMs)} ms.`;
+}
+
+/** @throws PlatformError `CALL_CANCELLED` when the caller leaves meanwhile. */
+function pause(clock: Clock, ms: number, context: RequestContext): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, resolve);
+    const leave = (): void => {
+      cancel();
+      reject(new PlatformError('CALL_CANCELLED', 'The call was cancelled before its function ran.'));
+    };
+    if (context.onAbort === undefined) context.signal.addEventListener('abort', leave, { once: true });
+    else context.onAbort(leave);
+  });
+}

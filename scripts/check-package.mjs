@@ -22,6 +22,9 @@ const REQUIRED = [
   'dist/testing.d.ts',
   'dist/cli/main.js',
   'dist/functions/bootstrap.mjs',
+  'dist/functions/bootstrap-stream.mjs',
+  'dist/functions/bootstrap.py',
+  'dist/functions/guard.mjs',
   'samples/zeroplane.json',
   'schema/config.json',
 ];

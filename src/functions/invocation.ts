@@ -191,7 +191,7 @@ async function* oneByOne(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Arr
   yield* pieces;
 }
 
-export function cancelled(name: string, effect: string): PlatformError {
+function cancelled(name: string, effect: string): PlatformError {
   return new PlatformError('CALL_CANCELLED', `The call of function "${name}" was cancelled; ${effect}.`, {
     function: name,
   });

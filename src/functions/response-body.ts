@@ -7,7 +7,7 @@
 import type { IncomingMessage } from 'node:http';
 
 /** 200 MB, as on Lambda. */
-export const MAX_STREAM_BYTES = 200 * 1024 * 1024;
+const MAX_STREAM_BYTES = 200 * 1024 * 1024;
 
 /** How a body ended: `broken` when its process went away. */
 export type BodyEnd =

@@ -25,8 +25,10 @@ export function compose(checked: CheckedConfig, baseDir: string): Composed {
   const functions: Record<string, unknown> = Object.create(null);
   for (const [name, settings] of Object.entries(checked.base.functions)) {
     const schema = settings.schema === undefined ? {} : { schema: path.resolve(baseDir, settings.schema) };
+    const answer =
+      settings.outputSchema === undefined ? {} : { outputSchema: path.resolve(baseDir, settings.outputSchema) };
     if (settings.disabled !== true)
-      functions[name] = { ...settings, code: path.resolve(baseDir, settings.code), ...schema };
+      functions[name] = { ...settings, code: path.resolve(baseDir, settings.code), ...schema, ...answer };
   }
   const { $schema: _, ...base } = checked.base;
   const config = frozenCopy({ ...base, mcpServers, functions }) as Config;

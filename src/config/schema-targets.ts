@@ -215,7 +215,15 @@ export const functionSchema = z
       .string()
       .min(1)
       .optional()
-      .describe('File with the JSON Schema of the arguments; relative paths start at the configuration file.'),
+      .describe(
+        'File with the JSON Schema of the arguments, or `{inputSchema, outputSchema}`; relative paths start at the configuration file. Left out: found by tag, beside the code, or in the description.',
+      ),
+    outputSchema: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('File with the JSON Schema of the answer, which is then held against it.'),
+    streaming: z.boolean().default(false).describe('The function streams its answer: up to 200 MB in place of 6.'),
     concurrency: z.number().int().min(1).max(1000).default(8).describe('Most invocations at once, one process each.'),
     freeze: z
       .boolean()

@@ -16,8 +16,8 @@ export interface ConfiguredFunction extends VersionChoice {
   readonly schema?: unknown;
   /** What the schema that its tag names says. */
   readonly taggedSchema?: unknown;
-  /** What the file beside its code holds: a schema, or `{inputSchema, outputSchema}`. */
-  readonly sidecar?: unknown;
+  /** Reads the file beside its code: a schema, or `{inputSchema, outputSchema}`. Asked whenever a catalogue is made. */
+  readonly sidecar?: (() => unknown) | undefined;
   /** JSON Schema of its answer, which is then held against it. */
   readonly outputSchema?: unknown;
   /** It streams its answer. */

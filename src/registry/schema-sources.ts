@@ -62,7 +62,7 @@ function sourcesOf(candidate: ConfiguredFunction): readonly Source[] {
   const sources: readonly Source[] = [
     { what: 'schema', value: schema, isGiven: true },
     { what: 'the schema that the tag names', value: taggedSchema },
-    { what: 'the schema file beside the code', value: sidecar },
+    { what: 'the schema file beside the code', value: schema === undefined ? sidecar?.() : undefined },
     { what: 'the description', value: describedSchema(description) },
   ];
   return sources.filter(({ value }) => value !== undefined);

@@ -6,14 +6,29 @@ import type { Revision } from '../oracle/check-wire.ts';
 import { fixtureServer } from '../fixtures/child.ts';
 import { fixtureCommand, startGateway } from '../fixtures/gateway.ts';
 import { WireClient } from '../fixtures/wire-client.ts';
+import { WrappedFunctions } from '../fixtures/wrapped.ts';
 
 const remotes: Running<{ url: string }>[] = [];
 let gateway: Running<GatewayReady>;
+let wrapped: WrappedFunctions;
 
 beforeAll(async () => {
   remotes.push(
     ...(await Promise.all([fixtureServer('http-modern'), fixtureServer('http-legacy'), fixtureServer('http-sse')])),
   );
+  wrapped = await WrappedFunctions.create();
+  const old = fixtureCommand('stdio-legacy');
+  const functions = {
+    // One instance, so that the answers to a held call's questions find it.
+    'wrapped-old': { ...(await wrapped.wrap('old', { ...old, streaming: true, questions: 'hold' })), concurrency: 1 },
+    'wrapped-replay': await wrapped.wrap('replay', {
+      ...old,
+      streaming: true,
+      questions: 'replay',
+      stateKey: 'the same in every instance',
+    }),
+    'wrapped-new': await wrapped.wrap('new', { ...fixtureCommand('stdio'), streaming: true }),
+  };
   const [modern = '', sessions = '', sse = ''] = remotes.map((remote) => remote.ready.url);
   gateway = await startGateway(() => ({
     mcpServers: {
@@ -22,13 +37,17 @@ beforeAll(async () => {
       stream: { url: sse },
       'stdio-old': fixtureCommand('stdio-legacy'),
       'stdio-new': fixtureCommand('stdio'),
+      'function-hold': { function: 'wrapped-old' },
+      'function-replay': { function: 'wrapped-replay' },
+      'function-new': { function: 'wrapped-new' },
     },
+    functions,
   }));
 }, 40_000);
 
 afterAll(async () => {
   await gateway?.stop();
-  await Promise.all(remotes.map((remote) => remote.stop()));
+  await Promise.all([...remotes.map((remote) => remote.stop()), wrapped?.close()]);
 });
 
 const callers: { era: WireEra; version: Revision; asks: boolean }[] = [
@@ -39,7 +58,7 @@ const callers: { era: WireEra; version: Revision; asks: boolean }[] = [
   { era: 'stateless', version: '2025-11-25', asks: false },
   { era: 'sse', version: '2024-11-05', asks: false },
 ];
-const targets = ['modern', 'sessions', 'stream', 'stdio-old', 'stdio-new'];
+const targets = 'modern sessions stream stdio-old stdio-new function-hold function-replay function-new'.split(' ');
 
 async function connect(
   { era, version, asks }: (typeof callers)[number],

@@ -24,6 +24,8 @@ export type OutgoingRequest = Outgoing & { readonly kind: 'request' };
 
 /** 6 MB, what one invocation takes. */
 const MAX_EVENT_BYTES = 6 * 1024 * 1024;
+/** Milliseconds between one attempt and the next of an invocation that is throttled. */
+const THROTTLE_PAUSES_MS = [50, 200, 800];
 
 export abstract class FunctionChannel implements Channel {
   /** Requests in flight at the peer; falls when a message was an answer. Set by who makes the link. */
@@ -90,9 +92,29 @@ export abstract class FunctionChannel implements Channel {
     const { functionName, invoker } = this.endpoint;
     this.checkSize(payload);
     const clientContext = clientContextOf(outgoing.request);
-    const result = await invoker.invoke({ functionName, payload, clientContext }, context);
+    const result = await this.throughThrottle(context, () =>
+      invoker.invoke({ functionName, payload, clientContext }, context),
+    );
     if (result.functionError !== undefined) throw this.failure(result.payload, result.logTail);
     return result;
+  }
+
+  /** A throttled invocation has not run, so it is sent again, a few times and within the request's time. */
+  protected async throughThrottle<Result>(context: Context, run: () => Promise<Result>): Promise<Result> {
+    const { clock } = this.endpoint;
+    for (const pauseMs of THROTTLE_PAUSES_MS) {
+      try {
+        return await run();
+      } catch (error) {
+        const isThrottled = error instanceof PlatformError && error.code === 'FUNCTION_THROTTLED';
+        if (!isThrottled || clock.monotonicMs() + pauseMs >= context.deadlineMs) throw error;
+      }
+      await new Promise<void>((resolve) => {
+        clock.after(pauseMs, resolve);
+      });
+      context.signal.throwIfAborted();
+    }
+    return run();
   }
 
   /** The end of the log goes to ours, the type and message to the caller. */

@@ -340,7 +340,32 @@ describe('F-42: what a function answers wrongly is an error of that target', () 
     expect(message).toBe(`target "docs": function "mcp-docs" failed with KeyError: 'arguments'. Its log says more.`);
   });
 
-  test.each(['FUNCTION_THROTTLED', 'FUNCTION_TIMEOUT', 'FUNCTION_NOT_FOUND', 'FUNCTION_DENIED'] as const)(
+  test('a throttled invocation, which has not run, is sent again up to three times', async () => {
+    const { open, request, lambda, clock } = fixture(wrapped);
+    const conversation = await open();
+    let refusals = 2;
+    lambda.handler = (...args) => {
+      if (refusals-- > 0) throw new PlatformError('FUNCTION_THROTTLED', 'busy');
+      return wrapped(...args);
+    };
+    const moving = async <Result>(promise: Promise<Result>): Promise<Result> => {
+      const wait = { over: false };
+      const settled = promise.finally(() => (wait.over = true));
+      while (!wait.over) {
+        clock.advance(50);
+        await new Promise(setImmediate);
+      }
+      return settled;
+    };
+    expect(JSON.parse(await moving(request(conversation, 'tools/call', search)))).toMatchObject({ content });
+    refusals = 100;
+    lambda.events.length = 0;
+    const refused = await moving(failure(request(conversation, 'tools/call', search)));
+    expect(refused).toEqual({ code: 'FUNCTION_THROTTLED', message: 'busy' });
+    expect(lambda.events).toHaveLength(4);
+  });
+
+  test.each(['FUNCTION_TIMEOUT', 'FUNCTION_NOT_FOUND', 'FUNCTION_DENIED'] as const)(
     'what the invoker refuses with %s is told as that',
     async (refused) => {
       const { open, request, lambda } = fixture(wrapped);
@@ -354,7 +379,6 @@ describe('F-42: what a function answers wrongly is an error of that target', () 
     ['Runtime.ImportModuleError', 'FUNCTION_FAILED', 'TARGET_UNAVAILABLE'],
     ['FUNCTION_NOT_FOUND', 'FUNCTION_NOT_FOUND', 'TARGET_UNAVAILABLE'],
     ['FUNCTION_TIMEOUT', 'FUNCTION_TIMEOUT', 'TARGET_TIMEOUT'],
-    ['FUNCTION_THROTTLED', 'FUNCTION_THROTTLED', 'FUNCTION_THROTTLED'],
   ] as const)(
     'a function that fails at its first word with %s is a target that cannot be used',
     async (type, code, told) => {

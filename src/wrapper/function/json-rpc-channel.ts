@@ -73,7 +73,9 @@ export class JsonRpcChannel extends FunctionChannel {
     const { functionName, invoker } = this.endpoint;
     this.checkSize(text);
     const clientContext = { ...clientContextOf(outgoing.request), zeroplaneAccept: LINES };
-    const streamed = await invoker.invokeStream?.({ functionName, payload: text, clientContext }, context);
+    const streamed = await this.throughThrottle(context, async () =>
+      invoker.invokeStream?.({ functionName, payload: text, clientContext }, context),
+    );
     if (streamed === undefined) return;
     const isLines = streamed.contentType.startsWith(LINES);
     const read = isLines ? this.#readLines(streamed.body, outgoing) : collect(streamed.body);

@@ -251,6 +251,17 @@ describe('versions', () => {
     expect(await readdir(join(it.folder, 'data/functions/hello'))).toEqual(['1']);
   });
 
+  test('what a killed publication left behind is cleared away by the next', async () => {
+    await it.write({
+      'data/functions/hello/.new-half/index.mjs': 'half',
+      'data/functions/hello/1/index.mjs': 'no record',
+    });
+    const control = start();
+    expect(await control.publish('hello')).toMatchObject({ version: '1' });
+    expect(await readdir(join(it.folder, 'data/functions/hello'))).toEqual(['1']);
+    expect(await it.invoke('hello:1')).toMatchObject({ value: { text: 'one' } });
+  });
+
   test('numbers are not used twice', async () => {
     const control = start();
     await control.publish('hello');

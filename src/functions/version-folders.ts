@@ -1,11 +1,13 @@
 /** Where the code of published versions lies: `functions/<name>/<version>` of the data folder, or a folder of ours. */
 
 import { mkdtempSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 import { copyCode, type CodePlace } from './function-code.ts';
+
+const STAGED = '.new-';
 
 export class VersionFolders {
   readonly #dataDir: string | undefined;
@@ -27,10 +29,10 @@ export class VersionFolders {
    * @throws PlatformError as {@link copyCode}, or the disk's reason.
    */
   async stage(name: string, place: CodePlace, id: string): Promise<StagedCode> {
-    const folder = join(this.#root(), name, `.new-${id}`);
+    const folder = join(this.#root(), name, `${STAGED}${id}`);
     const drop = (): Promise<void> => rm(folder, { recursive: true, force: true });
     try {
-      await mkdir(join(this.#root(), name), { recursive: true });
+      await this.#prepare(name);
       await copyCode(place, folder, name);
     } catch (error) {
       await drop();
@@ -42,6 +44,14 @@ export class VersionFolders {
       await rename(folder, this.of(name, version));
     };
     return { folder, keep, drop };
+  }
+
+  /** Publications of a function follow one another, so what is staged now was left by a process that was killed. */
+  async #prepare(name: string): Promise<void> {
+    const folder = join(this.#root(), name);
+    await mkdir(folder, { recursive: true });
+    const left = (await readdir(folder)).filter((entry) => entry.startsWith(STAGED));
+    for (const entry of left) await rm(join(folder, entry), { recursive: true, force: true });
   }
 
   async remove(name: string, version: string): Promise<void> {

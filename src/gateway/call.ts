@@ -93,8 +93,14 @@ export class CallRunner {
       observation?.end(outcomeOfResult(text));
       return text;
     } catch (error) {
-      return toldAsResult(error, { request, resolved, observation });
+      return toldAsResult(await this.#asHidden(error, request), { request, resolved, observation });
     }
+  }
+
+  /** A name that a target of ours does not know is told of in the words that a hidden name gets. */
+  async #asHidden(error: unknown, request: CallRequest): Promise<unknown> {
+    const isUnknown = error instanceof PlatformError && error.code === 'UNKNOWN_NAME';
+    return isUnknown ? this.#unknown(request) : error;
   }
 
   /** Listeners hear of the call from here to its end; `undefined` when nobody listens. */

@@ -158,7 +158,11 @@ export class CanarySwitch {
     const stop = this.#parts.store.store(owner).changes.watch(({ topic, detail }) => {
       if (topic !== SWITCHED_OFF) return;
       const id = (detail as { readonly canary?: unknown } | null)?.canary;
-      this.#slots.delete(`${owner}\0${textOf(id)}`);
+      const key = `${owner}\0${textOf(id)}`;
+      const state = this.#slots.get(key)?.state;
+      if (state === undefined || state.offSince !== undefined) return;
+      this.#slots.delete(key);
+      void this.#state(state.route);
     });
     this.#watches.set(owner, stop);
   }

@@ -14,7 +14,7 @@ export type VersionSource = Pick<FunctionControl, 'get' | 'onChange'>;
 const MAX_KNOWN = 10_000;
 
 interface Lookup {
-  readonly found: Promise<CodeIdentity | undefined>;
+  found: Promise<CodeIdentity | undefined>;
   /** Absent until the lookup has ended, and for a function that does not exist. */
   identity: CodeIdentity | undefined;
 }
@@ -52,6 +52,17 @@ export class CodeVersions {
   /** What is known already. */
   peek(reference: string): CodeIdentity | undefined {
     return this.#lookup(reference)?.identity;
+  }
+
+  /** Looks again at a function whose code has just been loaded: an edit may have come before anybody watched it. */
+  async recheck(reference: string): Promise<void> {
+    const known = this.#lookup(reference);
+    if (known === undefined) return;
+    const [before, now] = await Promise.all([known.found, this.#ask(reference)]);
+    if (now === undefined || (before?.sha256 === now.sha256 && before.version === now.version)) return;
+    known.identity = now;
+    known.found = Promise.resolve(now);
+    this.#onLearned();
   }
 
   close(): void {

@@ -127,10 +127,11 @@ export class RegistryCalls {
   }
 
   async complete(resources: readonly ResourceEntry[], { call, context }: Asked): Promise<string> {
-    const { argument } = call.parsed;
+    const { argument, ref } = call.parsed;
     const name = isObject(argument) && typeof argument['name'] === 'string' ? argument['name'] : '';
     const value = isObject(argument) && typeof argument['value'] === 'string' ? argument['value'] : '';
     const entry = resources.find((each) => each.resource.uriTemplate === call.name);
+    if (entry === undefined && isObject(ref) && typeof ref['uri'] === 'string') throw unknown('resource', call.name);
     const source = entry?.resource.completions.get(name) ?? [];
     const all =
       typeof source === 'string' ? await this.#askCompletions(call.name, source, { name, value, context }) : source;

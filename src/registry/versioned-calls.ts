@@ -47,17 +47,26 @@ export class VersionedCalls {
     call: (functionName: string) => Promise<Result>,
   ): Promise<Result> {
     const trial = route.canary === undefined ? undefined : await this.#canaries.begin(route.canary, context);
-    if (trial === undefined) return call(route.functionName);
+    if (trial === undefined) return this.#call(route.functionName, call);
     try {
-      const result = await call(trial.functionName);
+      const result = await this.#call(trial.functionName, call);
       trial.end(isFailedRun(result));
       return result;
     } catch (error) {
       const isAbsent = error instanceof PlatformError && error.code === 'FUNCTION_NOT_FOUND';
       if (isAbsent || (error instanceof PlatformError && COUNTED.has(error.code))) trial.end(true);
-      if (isAbsent) return call(route.functionName);
+      if (isAbsent) return this.#call(route.functionName, call);
       throw error;
     }
+  }
+
+  async #call<Result extends FunctionAnswer>(
+    functionName: string,
+    call: (functionName: string) => Promise<Result>,
+  ): Promise<Result> {
+    const result = await call(functionName);
+    if (result.coldStart) void this.#versions?.recheck(functionName);
+    return result;
   }
 
   /** What a tool leads to, as far as it is known; asking makes it known soon. */

@@ -55,6 +55,9 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
     '3.21': 'An unknown method is -32601, a call without name or arguments -32602.',
   }),
   ...of(seed002, {
+    '2.5': 'Versions and aliases; a new one goes to a subset of users first, and to all when it is promoted.',
+    '2.20': 'A new version behind an alias reaches running servers without a restart of server or client.',
+    '2.21': 'An internal tool is not listed to external callers, and is called by others under the original principal.',
     '2.22': 'A function rewritten in another language keeps its registration, schema and callers.',
   }),
   ...of(faults, {

@@ -34,6 +34,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'adapters/embedded': ['core'],
   'adapters/remote-mcp': ['core', 'upstream'],
   'adapters/aws': ['core'],
+  // Checks the signatures that clients of AWS make.
+  'adapters/simulated-cloud': ['core', 'protocol'],
   // Only these two know features and adapters alike.
   entry: ['core', 'policy', 'config', 'functions', 'upstream', 'registry', 'wrapper', 'gateway', 'http', 'adapters/*'],
   cli: ['core', 'policy', 'config', 'wrapper', 'packaging', 'gateway', 'http', 'entry', 'adapters/embedded'],
@@ -84,6 +86,7 @@ const TOUCHES_NETWORK: Readonly<Record<string, string>> = {
   'adapters/embedded/egress.ts': 'the one way out',
   'adapters/embedded/egress-address.ts': 'address ranges; connects to nothing',
   'http/node-host.ts': 'the host: listens',
+  'adapters/simulated-cloud/aws-endpoint.ts': 'listens on loopback for clients of AWS',
   'functions/runtime-api.ts': 'listens on loopback for the processes of functions',
   'functions/bootstrap.mjs': "a function's process asks the Runtime API on loopback",
   'cli/exchange.ts': 'the command line asks the running instance',

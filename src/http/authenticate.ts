@@ -3,12 +3,21 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Principal } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
+import type { Clock } from '../core/ports.ts';
 import type { HeaderMap } from '../protocol/era-2026.ts';
 import { headerValue } from '../protocol/era-2026.ts';
+import { isSigned, readClaim, verify } from '../protocol/sigv4.ts';
+import type { HttpRequest } from './pipeline.ts';
+
+/** What a signature covers beside the headers. */
+export type SignableRequest = Pick<HttpRequest, 'method' | 'path' | 'query' | 'headers' | 'readBody'>;
 
 export interface Authenticator {
-  /** @throws PlatformError `UNAUTHENTICATED`. */
-  authenticate(headers: HeaderMap): Promise<Principal> | Principal;
+  /**
+   * @param request - The whole request, for credentials that cover more of it than the headers.
+   * @throws PlatformError `UNAUTHENTICATED`.
+   */
+  authenticate(headers: HeaderMap, request: SignableRequest): Promise<Principal> | Principal;
 }
 
 /** Who holds the development token. */
@@ -57,6 +66,49 @@ export class TokenAuthenticator implements Authenticator {
 
 /** `--auth none`: everybody who reaches the loopback port is the developer. */
 export const openAuthenticator: Authenticator = { authenticate: () => DEVELOPER };
+
+/** The access key that stands for the development token on everything that takes signatures. */
+export const ACCESS_KEY_ID = 'zeroplane';
+
+/** Routes of the older server, whose clients sign. `/mcp` takes bearers alone. */
+const SIGNABLE = /^\/register(?:\/|$)|\/sse$|\/message$/;
+
+/**
+ * Takes AWS signatures, made with {@link ACCESS_KEY_ID} and the development token, beside what another authenticator
+ * takes. A body is covered by its signature, so it is read, within the usual limits, before anybody is let in.
+ */
+export class SignatureAuthenticator implements Authenticator {
+  readonly #token: string;
+  readonly #others: Authenticator;
+  readonly #clock: Clock;
+
+  constructor(parts: { readonly token: string; readonly others: Authenticator; readonly clock: Clock }) {
+    this.#token = parts.token;
+    this.#others = parts.others;
+    this.#clock = parts.clock;
+  }
+
+  authenticate(headers: HeaderMap, request: SignableRequest): Promise<Principal> | Principal {
+    if (!SIGNABLE.test(request.path) || !isSigned(request)) return this.#others.authenticate(headers, request);
+    return this.#verified(request);
+  }
+
+  async #verified(request: SignableRequest): Promise<Principal> {
+    const claim = readClaim(request);
+    const nowMs = this.#clock.nowMs();
+    // One answer for every reason: which part of a signature was wrong is nobody's business.
+    if (claim?.accessKeyId !== ACCESS_KEY_ID) throw badSignature();
+    const body = await request.readBody();
+    if (verify(request, claim, { secretAccessKey: this.#token, nowMs, body }) !== undefined) throw badSignature();
+    return DEVELOPER;
+  }
+}
+
+function badSignature(): PlatformError {
+  return unauthenticated(
+    'The AWS signature is not valid here. Sign with the keys that `zeroplane token --aws` prints, and check the clock.',
+  );
+}
 
 function unauthenticated(message: string): PlatformError {
   return new PlatformError('UNAUTHENTICATED', message);

@@ -77,6 +77,8 @@ class NodeRequest implements HttpRequest {
   readonly #message: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #limits: BodyLimits;
+  /** Read for a signature; the route reads it again. */
+  #body: Uint8Array | undefined;
 
   constructor(message: IncomingMessage, response: ServerResponse, limits: BodyLimits) {
     const url = message.url ?? '/';
@@ -101,11 +103,17 @@ class NodeRequest implements HttpRequest {
 
   readBody(place?: Place): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      this.#reserve();
-      this.#collect((body) => {
+      const done = (body: Uint8Array): void => {
         place?.take();
+        this.#body = body;
         resolve(body);
-      }, reject);
+      };
+      if (this.#body !== undefined) {
+        done(this.#body);
+        return;
+      }
+      this.#reserve();
+      this.#collect(done, reject);
     });
   }
 

@@ -22,7 +22,7 @@ import { problemReply } from './problem.ts';
 export interface HttpRequest extends GatewayRequest {
   /** Names of headers that came more than once. */
   readonly duplicates: readonly string[];
-  /** @param place - Taken before the body is handed over. */
+  /** May be called again, and gives the same. @param place - Taken before the body is handed over. */
   readBody(place?: Place): Promise<Uint8Array>;
 }
 
@@ -104,7 +104,7 @@ export class Pipeline {
       if (request.method === 'OPTIONS') return this.#preflight(cors);
       const health = this.#health(request);
       if (health !== undefined) return await health;
-      const found = authenticator.authenticate(request.headers);
+      const found = authenticator.authenticate(request.headers, request);
       const principal = found instanceof Promise ? await found : found;
       place = this.#places.of(principal);
       place.take();

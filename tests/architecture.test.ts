@@ -37,7 +37,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Checks the signatures that clients of AWS make.
   'adapters/simulated-cloud': ['core', 'protocol'],
   // Only these two know features and adapters alike.
-  entry: ['core', 'policy', 'config', 'functions', 'upstream', 'registry', 'wrapper', 'gateway', 'http', 'adapters/*'],
+  entry: [
+    'core',
+    'protocol',
+    'policy',
+    'config',
+    'functions',
+    'upstream',
+    'registry',
+    'wrapper',
+    'gateway',
+    'http',
+    'adapters/*',
+  ],
   cli: ['core', 'policy', 'config', 'wrapper', 'packaging', 'gateway', 'http', 'entry', 'adapters/embedded'],
   'index.ts': ['core', 'config', 'entry'],
   'testing.ts': ['core', 'config', 'entry'],
@@ -90,6 +102,7 @@ const TOUCHES_NETWORK: Readonly<Record<string, string>> = {
   'functions/runtime-api.ts': 'listens on loopback for the processes of functions',
   'functions/bootstrap.mjs': "a function's process asks the Runtime API on loopback",
   'cli/exchange.ts': 'the command line asks the running instance',
+  'cli/relay.ts': 'sends what a stdio client asks on to the running instance',
   'wrapper/lambda/client.ts': "runs in a client's program, which has no egress",
   'cli/doctor-checks.ts': 'tries whether a port is free',
 };

@@ -19,6 +19,15 @@ const TIMEOUT: OptionSpec = {
 };
 const YES: OptionSpec = { flags: '-y, --yes', description: 'Write without asking' };
 
+const LIVE: OptionSpec = {
+  flags: '--live',
+  description: 'Allow calls to clouds that are not simulated on this machine, with your own credentials',
+};
+const NO_PRE_DISCOVERY: OptionSpec = {
+  flags: '--no-pre-discovery',
+  description: 'Publish the pair that lists and invokes functions instead of one tool for each',
+};
+
 /** What a verb needs to find the running instance. */
 const INSTANCE: readonly OptionSpec[] = [CONFIG, DATA_DIR];
 
@@ -38,6 +47,8 @@ const DEV: CommandSpec = {
     { flags: '--ephemeral', description: 'Keep everything in memory; other verbs cannot find this instance' },
     { flags: '--no-samples', description: 'Add no samples when there is no configuration' },
     { flags: '--no-open', description: 'Open nothing in a browser' },
+    LIVE,
+    NO_PRE_DISCOVERY,
     {
       flags: '--auth <mode>',
       description: 'token, or none to let everybody in (loopback only)',
@@ -58,6 +69,35 @@ const DEV: CommandSpec = {
   ],
   endsItself: true,
   load: async () => (await import('./verbs/dev.ts')).devVerb,
+};
+
+const MCP: CommandSpec = {
+  path: ['mcp'],
+  summary: 'Be an MCP server on stdin and stdout, for clients that start one',
+  description:
+    'Serves your tools over stdin and stdout, in every protocol revision. It relays to the running instance of this folder; without one it runs a gateway of its own, which keeps nothing. With FUNCTION_PREFIX, FUNCTION_LIST or FUNCTION_TAG_KEY set and no instance, the functions of your AWS account are the tools: that needs --live, unless AWS_ENDPOINT_URL is on this machine. Ends with its input.',
+  options: [
+    { flags: '--stdio', description: 'Speak over stdin and stdout, which it does anyway' },
+    { flags: '--target <id>', description: 'Only the tools of this target, under their own names' },
+    LIVE,
+    NO_PRE_DISCOVERY,
+    { flags: '--no-samples', description: 'Add no samples when there is no configuration' },
+    {
+      flags: '--log-level <level>',
+      description: 'Least level that is logged, on stderr',
+      choices: ['debug', 'info', 'warn', 'error'],
+    },
+    ...INSTANCE,
+  ],
+  examples: [
+    { command: 'zeroplane mcp', meaning: 'What a client has in its configuration as the command to start.' },
+    {
+      command: 'FUNCTION_TAG_KEY=MCP_Support FUNCTION_TAG_VALUE=true zeroplane mcp --live',
+      meaning: 'The Lambda functions of your account that carry this tag.',
+    },
+  ],
+  endsItself: true,
+  load: async () => (await import('./verbs/mcp.ts')).mcpVerb,
 };
 
 const STATUS: CommandSpec = {
@@ -280,6 +320,7 @@ const WRAP: CommandSpec = {
 
 export const CATALOGUE: readonly CommandSpec[] = [
   DEV,
+  MCP,
   STATUS,
   TOOLS_LS,
   TOOLS_FIND,

@@ -87,6 +87,10 @@ export interface Terminal {
   /** Asks for one line on stderr. `undefined` at the end of input. */
   ask(question: string): Promise<string | undefined>;
   readStdin(): Promise<string>;
+  /** What arrives on stdin, for verbs that talk to a program. */
+  readonly input?: AsyncIterable<Uint8Array>;
+  /** Bytes that the reader of stdout has not taken yet. */
+  unwritten?(): number;
   /** Calls back for each key in raw mode until the returned function is called; `undefined` without a terminal. */
   onKey(listener: (key: string) => void): (() => void) | undefined;
 }

@@ -22,6 +22,8 @@ export function processTerminal(env: NodeJS.ProcessEnv): Terminal {
     columns: stdout.columns > 0 ? stdout.columns : 100,
     ask,
     readStdin: () => readAll(stdin),
+    input: stdin,
+    unwritten: () => stdout.writableLength,
     onKey: (listener) => (stdin.isTTY && stdout.isTTY ? listenToKeys(stdin, listener) : undefined),
   };
 }

@@ -16,6 +16,7 @@ import type { HostTimeouts, NodeHost } from '../http/node-host.ts';
 import type { InstanceStatus } from '../http/routes/instance.ts';
 import { developmentToken, removeInstanceNote, sealingKey, writeInstanceNote } from './data-folder.ts';
 import { Instance } from './instance.ts';
+import type { AwsPlace } from './make-discovery.ts';
 import { withSamples } from './samples.ts';
 
 export interface StartOptions {
@@ -29,6 +30,8 @@ export interface StartOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logLevel?: LogLevel;
   readonly onEvent?: (event: { readonly type: string; readonly message?: string }) => void;
+  /** Where functions of AWS are found and invoked. Absent: nowhere. */
+  readonly aws?: AwsPlace | undefined;
   /** Targets made by the caller, for tests and benches. */
   readonly targets?: readonly Target[];
   /** In place of the development token, for tests with several principals. */
@@ -89,6 +92,7 @@ export async function startLocal(options: StartOptions): Promise<LocalInstance> 
       version,
       token,
       sealingKey: key,
+      aws: options.aws,
     };
     const instance = new Instance({
       ...shared,

@@ -126,6 +126,24 @@ function checkRoutingHeaders(message: Message, headers: HeaderMap): void {
   if (decoded !== expected) throw mismatch(`The header Mcp-Name does not equal params.${source} of the body.`);
 }
 
+/** A header value as the revision wants it: plain where it is visible ASCII, else Base64 between `=?base64?` and `?=`. */
+export function encodeHeaderValue(text: string): string {
+  const isPlain = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text) && !text.startsWith('=?base64?');
+  return isPlain ? text : `=?base64?${Buffer.from(text).toString('base64')}?=`;
+}
+
+/** The headers that mirror a message, for a host whose clients send none. */
+export function mirrorHeaders(message: Message): Readonly<Record<string, string>> {
+  const version = message.parsedMeta[META_VERSION];
+  const source = NAME_SOURCE.get(message.method);
+  const name = source === undefined ? undefined : message.parsed[source];
+  return {
+    ...(typeof version === 'string' ? { 'mcp-protocol-version': version } : {}),
+    'mcp-method': message.method,
+    ...(typeof name === 'string' ? { 'mcp-name': encodeHeaderValue(name) } : {}),
+  };
+}
+
 /** Where a tool's schema asks for a header: the header's name part and the chain of `properties` keys. */
 export interface HeaderParameter {
   readonly header: string;
@@ -145,6 +163,21 @@ export function headerParameters(schema: unknown, path: readonly string[] = []):
     found.push(...headerParameters(property, here));
   }
   return found;
+}
+
+/** The `Mcp-Param-*` headers that a call's arguments ask for. */
+export function mirrorArguments(
+  parameters: readonly HeaderParameter[],
+  args: unknown,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    parameters.flatMap(({ header, path }) => {
+      const value = valueAt(args, path);
+      if (value === undefined || value === null) return [];
+      const text = typeof value === 'string' ? value : JSON.stringify(value);
+      return [[`mcp-param-${header.toLowerCase()}`, encodeHeaderValue(text)]];
+    }),
+  );
 }
 
 function valueAt(value: unknown, path: readonly string[]): unknown {

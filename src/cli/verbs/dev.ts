@@ -8,9 +8,11 @@ import type { LoadedConfig } from '../../config/load.ts';
 import { isLoopback } from '../../config/validate.ts';
 import { PlatformError } from '../../core/errors.ts';
 import type { LocalInstance, StartOptions } from '../../entry/local.ts';
+import { awsPlace } from '../../entry/make-discovery.ts';
 import { bannerText } from '../banner.ts';
 import type { CliContext, CliEvent, Handler, Invocation } from '../command.ts';
 import { DevSession } from '../dev-session.ts';
+import { withDiscoveryFlags } from '../discovery-flags.ts';
 import { EXIT } from '../exit-codes.ts';
 import { loadWithoutOurselves } from '../own-entry.ts';
 
@@ -57,6 +59,7 @@ async function* serve(start: StartInstance, setting: Setting): AsyncGenerator<Cl
     ...(auth === undefined ? {} : { auth }),
     version: context.version,
     env: context.env,
+    aws: awsPlace(loaded.config, context.env, { isWanted: false, isLive: setting.invocation.isSet('live') }),
     onEvent: (event) => session.tell(event),
   }).catch((error: unknown) => {
     session.end();
@@ -106,7 +109,7 @@ function loader({ flags, invocation, context, folder }: Setting): () => Promise<
       ...(configPath === undefined ? {} : { configPath }),
       ...(folder === undefined ? {} : { dataDir: folder }),
     });
-    return withFlags(loaded, flags);
+    return withDiscoveryFlags(withFlags(loaded, flags), invocation, context.env);
   };
 }
 

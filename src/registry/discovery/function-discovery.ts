@@ -1,18 +1,11 @@
 /**
  * Keeps the list of functions that a directory has for the caller: selected by the rule, without those that the caller
- * may not invoke, each with the schema that its tag names. Read again from time to time and after changes; when that
- * fails, the last good list stays.
+ * may not invoke. Read again from time to time and after changes; when that fails, the last good list stays.
  */
 
 import { PlatformError, toPlatformError } from '../../core/errors.ts';
-import { scan } from '../../core/json.ts';
 import type { Clock, DirectoryEntry, FunctionDirectory, Logger } from '../../core/ports.ts';
 import { isSelected, type Discovery } from './selection.ts';
-
-export interface FoundFunction extends DirectoryEntry {
-  /** JSON Schema of its arguments, from the schema registry. */
-  readonly schema?: unknown;
-}
 
 export interface FunctionDiscoveryParts {
   readonly directory: FunctionDirectory;
@@ -25,8 +18,6 @@ export interface FunctionDiscoveryParts {
 export interface DiscoverySettings {
   /** Absent: everything is taken. */
   readonly rule?: Discovery | undefined;
-  /** Key of the tag that holds the ARN of a schema. */
-  readonly schemaTag?: string | undefined;
   /** Between scans of a directory that does not tell of changes. @default 60 */
   readonly rescanSeconds?: number | undefined;
   /** Ask for each function whether the caller may invoke it. */
@@ -49,7 +40,7 @@ export class FunctionDiscovery {
   /** When each function was last seen to be the caller's to invoke, by ARN. */
   readonly #rights = new Map<string, number>();
   #settings: DiscoverySettings;
-  #found: readonly FoundFunction[] | undefined;
+  #found: readonly DirectoryEntry[] | undefined;
   #print = '';
   #status: DiscoveryStatus = { state: 'pending' };
   #running: Promise<void> | undefined;
@@ -65,7 +56,7 @@ export class FunctionDiscovery {
   }
 
   /** Empty until the first scan has worked. */
-  get found(): readonly FoundFunction[] {
+  get found(): readonly DirectoryEntry[] {
     return this.#found ?? [];
   }
 
@@ -117,7 +108,7 @@ export class FunctionDiscovery {
     }
   }
 
-  #accept(found: readonly FoundFunction[]): void {
+  #accept(found: readonly DirectoryEntry[]): void {
     const print = JSON.stringify(found);
     const isNews = this.#found === undefined || print !== this.#print;
     this.#found = found;
@@ -133,17 +124,15 @@ export class FunctionDiscovery {
     this.#cancelTimer = clock.after(rescanSeconds * 1000, () => void this.scan());
   }
 
-  async #read(): Promise<readonly FoundFunction[]> {
+  async #read(): Promise<readonly DirectoryEntry[]> {
     const { rule, checksRights } = this.#settings;
     const all = await this.#parts.directory.list();
     const selected = all.filter((each) => rule === undefined || isSelected(each, rule));
     // The order of a directory is its own affair; names, and so what `_2` is given to, must not change with it.
     const sorted = selected.toSorted((a, b) => (a.arn < b.arn ? -1 : 1));
-    const made = await inGroups(sorted, ASKED_AT_ONCE, async (entry) => {
-      if (checksRights === true && !(await this.#mayInvoke(entry))) return undefined;
-      return this.#withSchema(entry);
-    });
-    return made.filter((each) => each !== undefined);
+    if (checksRights !== true) return sorted;
+    const rights = await inGroups(sorted, ASKED_AT_ONCE, (entry) => this.#mayInvoke(entry));
+    return sorted.filter((_, index) => rights[index] === true);
   }
 
   async #mayInvoke({ arn }: DirectoryEntry): Promise<boolean> {
@@ -162,20 +151,6 @@ export class FunctionDiscovery {
       log.log('debug', 'function-not-invocable', { function: arn });
     }
     return isAllowed;
-  }
-
-  /** A schema that cannot be had costs the function its schema and nothing else. */
-  async #withSchema(entry: DirectoryEntry): Promise<FoundFunction> {
-    const { schemaTag } = this.#settings;
-    const arn = schemaTag === undefined ? undefined : new Map(Object.entries(entry.tags)).get(schemaTag);
-    if (arn === undefined) return entry;
-    try {
-      return { ...entry, schema: scan(await this.#parts.directory.schema(arn), 0).value };
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#parts.log.log('warn', 'schema-not-read', { function: entry.name, schema: arn, reason });
-      return entry;
-    }
   }
 }
 

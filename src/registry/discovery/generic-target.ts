@@ -1,0 +1,140 @@
+/**
+ * The pair that stands for all functions where they are too many for a list, or cannot be listed at start: one tool that
+ * lists them and one that invokes one of them. Everything else is the target around which it stands.
+ */
+
+import type { RequestContext } from '../../core/context.ts';
+import type { ErrorCode } from '../../core/errors.ts';
+import { isObject, rawMembers, scan } from '../../core/json.ts';
+import type {
+  Exchange,
+  Target,
+  TargetCall,
+  TargetChange,
+  TargetListing,
+  TargetResult,
+  TargetStatus,
+} from '../../core/target.ts';
+import { clientContext, toolEvent } from '../function-event.ts';
+import { errorResult, toolResult } from '../function-result.ts';
+import { define } from '../tenant-catalogue.ts';
+import type { FunctionSources } from './function-sources.ts';
+
+const LIST_TOOL = 'list_lambda_functions';
+const INVOKE_TOOL = 'invoke_lambda_function';
+
+const DEFINITIONS = [
+  {
+    name: LIST_TOOL,
+    title: 'List Lambda functions',
+    description: `Lists the AWS Lambda functions that ${INVOKE_TOOL} can invoke, with what each one does and expects.`,
+    inputSchema: { type: 'object', properties: {} },
+    annotations: { readOnlyHint: true },
+  },
+  {
+    name: INVOKE_TOOL,
+    title: 'Invoke a Lambda function',
+    description: `Invokes an AWS Lambda function by its name and returns what it answers. Ask ${LIST_TOOL} for names.`,
+    inputSchema: {
+      type: 'object',
+      properties: {
+        function_name: { type: 'string', description: `The function, as ${LIST_TOOL} names it.` },
+        parameters: { type: 'object', description: 'The event that the function receives.' },
+      },
+      required: ['function_name'],
+    },
+  },
+].map((value) => define('tool', value.name, value));
+
+export class GenericTarget implements Target {
+  readonly id: string;
+  readonly kind: Target['kind'];
+  readonly label: Target['label'];
+  readonly perTenant = true;
+  readonly #inner: Target;
+  readonly #sources: FunctionSources;
+
+  constructor(inner: Target, sources: FunctionSources) {
+    this.id = inner.id;
+    this.kind = inner.kind;
+    this.label = inner.label;
+    this.#inner = inner;
+    this.#sources = sources;
+  }
+
+  async list(context: RequestContext): Promise<TargetListing> {
+    const listing = await this.#inner.list(context);
+    if (!this.#sources.isGeneric) return listing;
+    const taken = new Set(listing.definitions.map((each) => each.key));
+    const own = DEFINITIONS.filter((each) => !taken.has(each.key));
+    return { ...listing, definitions: [...listing.definitions, ...own] };
+  }
+
+  async call(call: TargetCall, exchange: Exchange, context: RequestContext): Promise<TargetResult> {
+    // A registration of the same name was listed in place of ours, so it is called in its place.
+    const isOurs = call.definition === undefined || DEFINITIONS.some((each) => each.text === call.definition?.text);
+    if (this.#sources.isGeneric && call.method === 'tools/call' && isOurs) {
+      if (call.name === LIST_TOOL) return { text: await this.#listFunctions(context) };
+      if (call.name === INVOKE_TOOL) return { text: await this.#invokeFunction(call, context) };
+    }
+    return this.#inner.call(call, exchange, context);
+  }
+
+  onChange(listener: (change: TargetChange) => void): () => void {
+    return this.#inner.onChange(listener);
+  }
+
+  status(): TargetStatus {
+    return this.#inner.status();
+  }
+
+  close(options?: { readonly drainMs?: number }): Promise<void> {
+    return this.#inner.close(options);
+  }
+
+  async #listFunctions(context: RequestContext): Promise<string> {
+    const found = await this.#sources.selected(context.tenant);
+    const { state, reason } = this.#sources.aws?.status ?? {};
+    if (found.length === 0 && state === 'failed')
+      return refusal('TARGET_UNAVAILABLE', `The functions cannot be listed: ${reason}`, context);
+    const functions = found.map(({ name, description }) => ({
+      FunctionName: name,
+      ...(description ? { Description: description } : {}),
+    }));
+    const text = JSON.stringify(functions);
+    return JSON.stringify({ content: [{ type: 'text', text }], structuredContent: { functions } });
+  }
+
+  async #invokeFunction(call: TargetCall, context: RequestContext): Promise<string> {
+    const args = isObject(call.parsed['arguments']) ? call.parsed['arguments'] : {};
+    const name = args['function_name'];
+    if (typeof name !== 'string')
+      return refusal('INVALID_ARGUMENTS', '"function_name" is required and must be a text.', context);
+    if (args['parameters'] !== undefined && !isObject(args['parameters']))
+      return refusal(
+        'INVALID_ARGUMENTS',
+        '"parameters" must be an object: the event that the function receives.',
+        context,
+      );
+    const found = this.#sources.find(name, context.tenant);
+    if (found === undefined)
+      return refusal('FUNCTION_NOT_FOUND', `Function ${name.slice(0, 200)} is not valid`, context);
+    const event = toolEvent(found.event ?? 'arguments', { ...call, name, params: innerArguments(call) }, context);
+    const custom = clientContext(name, context, call);
+    const invocation = { functionName: found.functionName ?? found.name, payload: event, clientContext: custom };
+    return toolResult(name, await this.#sources.invoker.invoke(invocation, context), context.requestId).text;
+  }
+}
+
+function refusal(code: ErrorCode, message: string, { requestId }: RequestContext): string {
+  return errorResult({ code, message, requestId });
+}
+
+/** `parameters` as the arguments of the function's own call, as the text that arrived. */
+function innerArguments(call: TargetCall): TargetCall['params'] {
+  const outer = call.params.find((member) => member.key === 'arguments')?.text ?? '{}';
+  const { object } = scan(outer, 1);
+  const members = object === undefined ? [] : rawMembers(outer, object);
+  const text = members.find((member) => member.key === 'parameters')?.text ?? '{}';
+  return [{ key: 'arguments', text }];
+}

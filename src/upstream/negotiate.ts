@@ -13,12 +13,13 @@ import type { Conversation, Era } from './conversation.ts';
 import type { LinkOpenOptions } from './legacy-conversation.ts';
 import { PlatformError, UpstreamRpcError } from '../core/errors.ts';
 import { isObject } from '../core/json.ts';
-import { targetProtocolError } from './failures.ts';
+import { targetProtocolError, targetUnavailable } from './failures.ts';
 import { openLegacy } from './legacy-conversation.ts';
 import { ModernConversation, discover } from './modern-conversation.ts';
 import { LEGACY_VERSIONS, MODERN_VERSION } from './revisions.ts';
 
 const UNSUPPORTED_VERSION = -32022;
+const INTERNAL_ERROR = -32603;
 
 /** Remembers which era a server spoke. A stale verdict would work silently for ever, so each one expires. */
 export class EraVerdicts {
@@ -193,5 +194,8 @@ async function closingOnError<Result>(link: PeerLink, run: () => Promise<Result>
 /** A server's refusal to introduce itself is our failure to reach it, not an answer to anybody's call. */
 function refusal(target: string, error: unknown): unknown {
   if (!(error instanceof UpstreamRpcError)) return error;
+  // An internal error is no matter of the protocol; its words are all there is to go by.
+  if (error.rpcCode === INTERNAL_ERROR)
+    return targetUnavailable(target, `fails before it can introduce itself: ${error.message.slice(0, 600)}`);
   return targetProtocolError(target, 'initialize', `error ${error.rpcCode}: ${error.message.slice(0, 300)}`);
 }

@@ -38,6 +38,11 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
   ...of(seed003, {
     '3.1': 'A handler takes {method, params} and returns {statusCode: 200, body: "<json of result>"}.',
     '3.2': 'Any MCP server, the full protocol: every method, progress, logging, elicitation, both eras.',
+    '3.3': 'The two servers of the text, as functions of the printed names, answer the printed calls.',
+    '3.4':
+      'A prefix names the function; it is cut at the first ___ only; the payload is {method, params}, the reply unwrapped.',
+    '3.5': 'One gateway, N wrapped functions, one list.',
+    '3.6': 'An unknown prefix is -32602 with the known targets.',
     '3.7':
       'Warm calls in milliseconds, from no process to as many as are called at once, memory set for each function.',
     '3.9':

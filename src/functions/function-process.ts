@@ -222,7 +222,7 @@ export class FunctionProcess implements RuntimeSlot {
 
   #timeOut(): void {
     const { name, timeoutSeconds } = this.#parts.spec;
-    const what = `Function "${name}" timed out after ${timeoutSeconds} seconds; it may have run.`;
+    const what = `Function "${name}" timed out after ${timeoutSeconds * 1000} ms and may have run.`;
     const next = `Raise functions.${name}.timeoutSeconds, or look at its log for what it waited for.`;
     this.#release()?.fail(new PlatformError('FUNCTION_TIMEOUT', `${what} ${next}`, { function: name, timeoutSeconds }));
     void this.kill();
@@ -230,8 +230,7 @@ export class FunctionProcess implements RuntimeSlot {
 
   #timeOutInit(): void {
     const { name } = this.#parts.spec;
-    const seconds = INIT_TIMEOUT_MS / 1000;
-    const what = `Function "${name}" timed out after ${seconds} seconds while loading its code; its handler has not run.`;
+    const what = `Function "${name}" timed out after ${INIT_TIMEOUT_MS} ms while loading its code; its handler has not run.`;
     this.#release()?.fail(
       new PlatformError('FUNCTION_TIMEOUT', `${what} Move slow work from the module into the handler.`, {
         function: name,

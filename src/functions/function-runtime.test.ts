@@ -284,7 +284,7 @@ test('a timeout kills the process group, children of the handler included', asyn
   clock.fire(2000);
   expect(await outcome).toMatchObject({
     code: 'FUNCTION_TIMEOUT',
-    message: expect.stringContaining('timed out after 2 seconds; it may have run'),
+    message: expect.stringContaining('timed out after 2000 ms and may have run'),
   });
   const [own = 0, child = 0] = await pids();
   await until(() => !isAlive(own) && !isAlive(child));

@@ -131,7 +131,7 @@ test('a stream that times out ends with the error, and its process is gone', asy
   expect((await pieces.next()).done).toBe(true);
   expect(JSON.parse((await streamed.ending).errorPayload ?? '')).toMatchObject({
     errorType: 'FUNCTION_TIMEOUT',
-    errorMessage: expect.stringContaining('timed out after 3 seconds'),
+    errorMessage: expect.stringContaining('timed out after 3000 ms'),
   });
   await until(() => it.runtime.processCount() === 0);
 });

@@ -65,19 +65,12 @@ export class FunctionCalls {
       try {
         return await (call.isStreaming === true ? this.#stream(call, context) : this.#once(call, context));
       } catch (error) {
-        if (attempt >= this.#attempts(error, call)) throw error;
+        if (attempt >= attemptsFor(error, call)) throw error;
         const waitMs = FIRST_WAIT_MS * 2 ** attempt * (0.5 + random() / 2);
         if (clock.monotonicMs() + waitMs >= context.deadlineMs) throw error;
         await pause(clock, waitMs, context);
       }
     }
-  }
-
-  /** How often a call that fails like this may be tried in all. A cloud's invoker has waited out its own throttling. */
-  #attempts(error: unknown, call: FunctionCall): number {
-    if (!(error instanceof PlatformError)) return 1;
-    if (error.code === 'FUNCTION_THROTTLED') return this.#parts.invoker.label === 'embedded' ? THROTTLED_ATTEMPTS : 1;
-    return error.code === 'TARGET_UNAVAILABLE' && call.isRepeatable === true ? LOST_ATTEMPTS : 1;
   }
 
   #once({ invocation }: FunctionCall, context: RequestContext): Promise<FunctionAnswer> {
@@ -89,7 +82,9 @@ export class FunctionCalls {
     if (invoker.invokeStream === undefined) return this.#once(call, context);
     const startedMs = clock.monotonicMs();
     const stream = await invoker.invokeStream(call.invocation, context);
-    const { answer, functionError, errorPayload = '', logTail } = await readStream(stream, this.#progress(call));
+    const abandoned = abandonment(call.name, context);
+    const reading = await readStream(stream, { onBytes: this.#progress(call), abandoned });
+    const { answer, functionError, errorPayload = '', logTail } = reading;
     return {
       payload: errorPayload,
       executedVersion: stream.executedVersion,
@@ -116,6 +111,15 @@ export class FunctionCalls {
   }
 }
 
+/** How often a call that fails like this may be tried in all. */
+function attemptsFor(error: unknown, call: FunctionCall): number {
+  if (!(error instanceof PlatformError)) return 1;
+  // The limit of processes here, which is free again soon. What a cloud throttles, its invoker has tried again.
+  const isOurLimit = error.code === 'FUNCTION_THROTTLED' && error.details['concurrency'] !== undefined;
+  if (isOurLimit) return THROTTLED_ATTEMPTS;
+  return error.code === 'TARGET_UNAVAILABLE' && call.isRepeatable === true ? LOST_ATTEMPTS : 1;
+}
+
 /** @throws PlatformError `PAYLOAD_TOO_LARGE`. */
 function checkEvent({ name, invocation }: FunctionCall): void {
   const { payload } = invocation;
@@ -140,15 +144,29 @@ function doneWords(name: string, { executedVersion, durationMs }: FunctionAnswer
   return `Function ${name} (version ${executedVersion}) answered after ${Math.round(durationMs)} ms.`;
 }
 
+function onAbort(context: RequestContext, run: () => void): void {
+  if (context.onAbort !== undefined) context.onAbort(run);
+  else if (context.signal.aborted) run();
+  else context.signal.addEventListener('abort', run, { once: true });
+}
+
+/** Rejects with `CALL_CANCELLED` when the caller leaves. */
+function abandonment(name: string, context: RequestContext): Promise<never> {
+  const promise = new Promise<never>((_, reject) => {
+    const what = `The call of function "${name}" was cancelled; it may have run.`;
+    onAbort(context, () => reject(new PlatformError('CALL_CANCELLED', what, { function: name })));
+  });
+  promise.catch(() => undefined);
+  return promise;
+}
+
 /** @throws PlatformError `CALL_CANCELLED` when the caller leaves meanwhile. */
 function pause(clock: Clock, ms: number, context: RequestContext): Promise<void> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(ms, resolve);
-    const leave = (): void => {
+    onAbort(context, () => {
       cancel();
       reject(new PlatformError('CALL_CANCELLED', 'The call was cancelled before its function ran.'));
-    };
-    if (context.onAbort === undefined) context.signal.addEventListener('abort', leave, { once: true });
-    else context.onAbort(leave);
+    });
   });
 }

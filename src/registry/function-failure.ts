@@ -24,6 +24,8 @@ interface Said {
 /** @param payload - What the function answered along with its error: mostly `{errorType, errorMessage, stackTrace?}`. */
 export function failureOf(name: string, payload: string): Failure {
   const said = saidBy(payload);
+  // A stream that was cut off carries the platform's own words.
+  if (said.type === 'FUNCTION_TIMEOUT') return { code: said.type, message: said.message, words: said.message };
   const seconds = /\bTask timed out after ([\d.]+) seconds/.exec(said.message)?.[1];
   if (seconds !== undefined || said.type === 'Sandbox.Timedout') return timedOut(name, seconds);
   if (said.type === 'Function.ResponseSizeTooLarge') return tooLarge(name);
@@ -34,7 +36,7 @@ export function failureOf(name: string, payload: string): Failure {
 /** AWS reports the end of a function's time as an error of the function. */
 function timedOut(name: string, seconds: string | undefined): Failure {
   const after = seconds === undefined ? '' : ` after ${Math.round(Number(seconds) * 1000)} ms`;
-  const words = `Function "${name}" timed out${after}; it may have run.`;
+  const words = `Function "${name}" timed out${after} and may have run.`;
   const message = `${words} Look at its effect before you call again, or raise its timeout.`;
   return { code: 'FUNCTION_TIMEOUT', message, words };
 }

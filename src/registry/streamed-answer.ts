@@ -30,15 +30,30 @@ export interface Reading {
   readonly logTail?: string;
 }
 
-/** @param onBytes - Called with the number of bytes so far, after each piece. Never rejects for the function's faults. */
-export async function readStream(stream: StreamedInvocation, onBytes: (count: number) => void): Promise<Reading> {
+export interface ReadOptions {
+  /** Called with the number of bytes so far, after each piece. */
+  readonly onBytes: (count: number) => void;
+  /** Rejects when nobody waits any longer; never resolves. */
+  readonly abandoned: Promise<never>;
+}
+
+/** Reads to the end. Rejects only as `abandoned` does; what the function does wrong is in the reading. */
+export async function readStream(stream: StreamedInvocation, options: ReadOptions): Promise<Reading> {
   const pieces: Uint8Array[] = [];
   let size = 0;
-  for await (const piece of stream.body) {
-    size += piece.length;
-    if (size > MAX_STREAM_BYTES) return failed(`The answer is larger than ${MAX_STREAM_BYTES} bytes.`);
-    pieces.push(piece);
-    onBytes(size);
+  const source = stream.body[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await Promise.race([source.next(), options.abandoned]);
+      if (next.done === true) break;
+      size += next.value.length;
+      if (size > MAX_STREAM_BYTES) return failed(`The answer is larger than ${MAX_STREAM_BYTES} bytes.`);
+      pieces.push(next.value);
+      options.onBytes(size);
+    }
+  } finally {
+    // Lets the rest go; a piece that is awaited would hold this up.
+    void source.return?.(undefined);
   }
   const { functionError, errorPayload = '{}', logTail } = await stream.ending;
   const log = logTail === undefined ? {} : { logTail };

@@ -18,7 +18,7 @@ import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayOptions } from '../gateway/gateway.ts';
 import { TargetSet } from '../gateway/target-set.ts';
 import type { Authenticator } from '../http/authenticate.ts';
-import { DEVELOPER, TokenAuthenticator, openAuthenticator } from '../http/authenticate.ts';
+import { DEVELOPER, SignatureAuthenticator, TokenAuthenticator, openAuthenticator } from '../http/authenticate.ts';
 import { Guard } from '../http/guard.ts';
 import { Pipeline } from '../http/pipeline.ts';
 import { instanceRoute } from '../http/routes/instance.ts';
@@ -87,6 +87,8 @@ export class Instance {
   #loaded: LoadedConfig;
   #problems: InstanceStatus['config']['problems'] | undefined;
   #url = '';
+  /** Addresses of the local stand-ins, by cloud. */
+  #clouds: Readonly<Record<string, string>> = {};
 
   constructor(options: InstanceOptions) {
     const { store, clock, ids, log, version } = options;
@@ -185,6 +187,7 @@ export class Instance {
       registrations: this.#registrations,
       functions: this.#sources.functions,
       discovery: this.#sources.rule,
+      schemaSource: this.#sources.schemas,
       clock,
       log,
       store,
@@ -197,7 +200,10 @@ export class Instance {
     const { clock, ids, log, store, token, version } = this.#options;
     const { config } = this.#loaded;
     const authenticator =
-      this.#options.authenticator ?? (token === undefined ? openAuthenticator : new TokenAuthenticator(token));
+      this.#options.authenticator ??
+      (token === undefined
+        ? openAuthenticator
+        : new SignatureAuthenticator({ token, others: new TokenAuthenticator(token), clock }));
     const policy = this.#policy;
     return new Pipeline({
       gateway: this.gateway,
@@ -249,9 +255,14 @@ export class Instance {
 
   readonly #revisions = new WeakMap<Target, string>();
 
+  get functions(): FunctionRuntime {
+    return this.#functions;
+  }
+
   /** Lists every target once, as far as five seconds allow. */
-  async ready(url: string): Promise<void> {
+  async ready(url: string, clouds: Readonly<Record<string, string>> = {}): Promise<void> {
     this.#url = url;
+    this.#clouds = clouds;
     const { tenant } = DEVELOPER;
     await this.#functions.ready();
     await this.#prepareTenant(tenant);
@@ -325,6 +336,7 @@ export class Instance {
       auth: token === undefined ? 'none' : 'token',
       backends: [
         { name: 'store', label: store.label },
+        ...Object.entries(this.#clouds).map(([name, detail]) => ({ name: `${name} endpoint`, label: 'simulated' as const, detail })),
         { name: 'functions', label: this.#functions.label, detail: `${this.#functions.processCount()} processes` },
         ...awsBackend(this.#sources),
       ],

@@ -88,6 +88,8 @@ export class FunctionDiscovery {
   }
 
   async #scanAll(): Promise<void> {
+    // Not within the call that asked: what the directory tells meanwhile must find this scan under way.
+    await Promise.resolve();
     while (this.#isAsked && !this.#closed) {
       this.#isAsked = false;
       await this.#scanOnce();

@@ -42,8 +42,8 @@ export interface SourceReport {
 
 export class FunctionSources {
   readonly invoker: FunctionInvoker;
-  /** Who is asked for schemas by ARN. */
-  readonly schemas: Pick<FunctionDirectory, 'schema'>;
+  /** Who is asked for schemas by ARN; nobody where AWS is not asked. */
+  readonly schemas: Pick<FunctionDirectory, 'schema'> | undefined;
   readonly #parts: FunctionSourcesParts;
   readonly #local: FunctionDiscovery;
   readonly #aws: FunctionDiscovery | undefined;
@@ -56,7 +56,7 @@ export class FunctionSources {
     this.#parts = parts;
     this.#configured = parts.configured;
     this.#discover = parts.discover;
-    this.schemas = (aws ?? local).directory;
+    this.schemas = aws?.directory;
     const shared = { clock, log, onFound: () => this.#tell() };
     // Everything that is here is looked at, selected or not: a tag that is gone must deselect.
     this.#local = new FunctionDiscovery({ ...shared, directory: local.directory }, {});
@@ -84,7 +84,7 @@ export class FunctionSources {
   }
 
   /** What selects among {@link functions} for tools of their own. */
-  get rule(): Discovery | undefined {
+  get rule(): DiscoverOptions | undefined {
     return this.#discover?.generic === true ? { list: [] } : this.#discover;
   }
 

@@ -22,6 +22,7 @@ import { RunningCall, requestDigest } from './hold.ts';
 import { answerRound, checkQuestions, valuesOf } from './input-rounds.ts';
 import type { Ledger } from './ledger.ts';
 import { Observation } from './observation.ts';
+import { targetResource } from './publish.ts';
 import { actionOf, publicResult, requestedName, resolve } from './resolve.ts';
 import type { Resolved } from './resolve.ts';
 import { RESULT_URI } from './results.ts';
@@ -150,12 +151,13 @@ export class CallRunner {
       : message.method.startsWith('resources/')
         ? 'resource'
         : 'tool';
-    const targets = this.#parts.catalogue.targetIds(context.tenant);
-    const resources = targets.map((id) => ({ type: 'target', id, tenant: context.tenant }));
+    const resources = this.#parts.catalogue
+      .targets(context.tenant)
+      .map((target) => targetResource(target, context.tenant));
     const decisions = await this.#parts.policy.decideMany(context.principal, actionOf(message.method), resources, {
       requestId: context.requestId,
     });
-    const knownTargets = targets.filter((_, index) => decisions[index]?.visible === true);
+    const knownTargets = resources.filter((_, index) => decisions[index]?.visible === true).map(({ id }) => id);
     return new PlatformError(
       'UNKNOWN_NAME',
       `Unknown ${what} or not allowed: ${requestedName(message).slice(0, 256)}`,

@@ -305,9 +305,9 @@ export class Catalogue {
     cancel();
   }
 
-  /** Ids of everything a tenant may know of. */
-  targetIds(tenant: string): readonly string[] {
-    return this.#parts.targets.of(tenant).map((target) => target.id);
+  /** Every target of a tenant, by id; what of it a caller may know, the policy decides. */
+  targets(tenant: string): readonly Target[] {
+    return this.#parts.targets.of(tenant);
   }
 
   /** For the status page. */

@@ -27,6 +27,7 @@ import { Ledger } from './ledger.ts';
 import { Announcer } from './listen.ts';
 import { Lists } from './lists.ts';
 import { ModernHandler } from './modern.ts';
+import { targetResource } from './publish.ts';
 import type { Accepts, GatewayRequest, Received, Reply } from './reply.ts';
 import { emptyReply, jsonReply, retryHeaders } from './reply.ts';
 import { ResultStore } from './results.ts';
@@ -74,6 +75,7 @@ export class Gateway {
   readonly #announcer: Announcer;
   readonly #holds: HoldTable;
   readonly #targets: TargetSet;
+  readonly #policy: Policy;
   readonly #prepareTenant: ((tenant: string) => Promise<void>) | undefined;
   readonly #prepared = new Set<string>();
 
@@ -82,6 +84,7 @@ export class Gateway {
     const serverInfo = JSON.stringify(options.identity);
     const sealer = new Sealer(options.sealingKey);
     this.#targets = targets;
+    this.#policy = policy;
     this.#prepareTenant = options.prepareTenant;
     this.search = new SearchTools(options.search);
     this.catalogue = new Catalogue({
@@ -145,7 +148,9 @@ export class Gateway {
   async #mcp(request: GatewayRequest, context: Context): Promise<Reply> {
     try {
       if (!this.#prepared.has(context.tenant)) await this.#prepare(context.tenant);
-      const at = { endpoint: this.#endpointOf(request, context), context, request, accepts: acceptsOf(request) };
+      const endpoint = this.#endpointOf(request, context);
+      if (endpoint !== '') await this.#checkTarget(endpoint, context);
+      const at = { endpoint, context, request, accepts: acceptsOf(request) };
       if (request.method === 'GET') return await this.#legacy.get(at);
       if (request.method === 'DELETE') return await this.#legacy.delete(at);
       if (request.method !== 'POST') return methodNotAllowed('GET, POST, DELETE');
@@ -164,7 +169,16 @@ export class Gateway {
     const endpoint = request.path.slice('/mcp/'.length);
     if (endpoint === '' || (isTargetId(endpoint) && this.#targets.get(context.tenant, endpoint) !== undefined))
       return endpoint;
-    throw new PlatformError('NOT_FOUND', `Unknown target or not allowed: ${endpoint.slice(0, 80)}`);
+    throw unknownTarget(endpoint);
+  }
+
+  /** @throws PlatformError `NOT_FOUND` for a target that the policy hides from the caller. */
+  async #checkTarget(endpoint: Endpoint, { principal, tenant, requestId }: Context): Promise<void> {
+    const target = this.#targets.get(tenant, endpoint);
+    if (target?.tags === undefined) return;
+    const resource = targetResource(target, tenant);
+    const decision = await this.#policy.decide({ principal, action: 'tool:list', resource, context: { requestId } });
+    if (!decision.visible) throw unknownTarget(endpoint);
   }
 
   #post(text: string, at: Received): Promise<Reply> | Reply {
@@ -207,6 +221,10 @@ export class Gateway {
       new PlatformError('SHUTTING_DOWN', 'The gateway is shutting down. Connect again in a moment.'),
     );
   }
+}
+
+function unknownTarget(endpoint: string): PlatformError {
+  return new PlatformError('NOT_FOUND', `Unknown target or not allowed: ${endpoint.slice(0, 80)}`);
 }
 
 /** What came with the header of the modern revision but without its envelope. */

@@ -6,11 +6,12 @@ import { isObject } from '../core/json.ts';
 import type { Action, Decision, Policy, Resource } from '../policy/decide.ts';
 import { META_SERVER_INFO, SUPPORTED_VERSIONS } from '../protocol/versions.ts';
 import type { Catalogue } from './catalogue.ts';
+import { targetResource } from './publish.ts';
 import type { ListKind, Published } from './publish.ts';
 import type { Part } from './responder.ts';
 import type { Sealer } from '../core/seal.ts';
 import type { SearchTools } from './search.ts';
-import type { Endpoint, Page, View } from './view.ts';
+import type { Endpoint, Page, View, ViewPart } from './view.ts';
 
 /** How long a client may reuse a list when no target says less. Changes are announced, so this is a fallback. */
 const DEFAULT_TTL_MS = 60_000;
@@ -157,11 +158,20 @@ export class Lists {
     return opened as unknown as Position;
   }
 
+  /** Targets that the caller may know of. */
+  async #visibleParts(context: RequestContext, view: View): Promise<readonly ViewPart[]> {
+    const resources = view.parts.map(({ target }) => targetResource(target, context.tenant));
+    const decisions = await this.#parts.policy.decideMany(context.principal, 'tool:list', resources, {
+      requestId: context.requestId,
+    });
+    return view.parts.filter((_, index) => decisions[index]?.visible === true);
+  }
+
   /** `server/discover`, whole. */
   async discover(context: RequestContext, endpoint: Endpoint): Promise<string> {
     const view = await this.#view(context, endpoint);
     const capabilities = JSON.stringify(capabilitiesOf(view, endpoint, true));
-    const instructions = JSON.stringify(instructionsOf(view, endpoint));
+    const instructions = JSON.stringify(instructionsOf(await this.#visibleParts(context, view), endpoint));
     return `{"supportedVersions":${JSON.stringify(SUPPORTED_VERSIONS)},"capabilities":${capabilities},"instructions":${instructions}${this.#modernTail(view)}}`;
   }
 
@@ -169,7 +179,7 @@ export class Lists {
   async introduce(context: RequestContext, endpoint: Endpoint, version: string): Promise<string> {
     const view = await this.#view(context, endpoint);
     const capabilities = JSON.stringify(capabilitiesOf(view, endpoint, false));
-    const instructions = JSON.stringify(instructionsOf(view, endpoint));
+    const instructions = JSON.stringify(instructionsOf(await this.#visibleParts(context, view), endpoint));
     return `{"protocolVersion":"${version}","capabilities":${capabilities},"serverInfo":${this.#parts.serverInfo},"instructions":${instructions}}`;
   }
 }
@@ -213,10 +223,10 @@ function capabilitiesOf(view: View, endpoint: Endpoint, modern: boolean): Record
 }
 
 /** Short and generated: which targets are behind the endpoint, and what each says of itself. */
-function instructionsOf(view: View, endpoint: Endpoint): string {
-  const only = endpoint === '' ? undefined : view.parts[0]?.listing?.instructions;
+function instructionsOf(parts: readonly ViewPart[], endpoint: Endpoint): string {
+  const only = endpoint === '' ? undefined : parts[0]?.listing?.instructions;
   if (only !== undefined) return only.slice(0, MAX_INSTRUCTIONS);
-  const lines = view.parts.map(({ target, listing }) => {
+  const lines = parts.map(({ target, listing }) => {
     const said = listing?.instructions?.split('\n', 1)[0]?.slice(0, 200);
     return `- ${target.id}${said === undefined ? '' : `: ${said}`}`;
   });

@@ -96,6 +96,11 @@ function owner(target: Target, tenant: string): string {
   return target.tenants?.length === 1 ? (target.tenants[0] ?? '*') : '*';
 }
 
+/** What `decide()` is asked about where a target as a whole would be named. */
+export function targetResource({ id, tags }: Target, tenant: string): Resource {
+  return { type: 'target', id, tenant, ...(tags === undefined ? {} : { tags }) };
+}
+
 /** A target's tags hold for all that it lists. */
 function tagsOf(target: Target, definition: Definition): { readonly tags?: Readonly<Record<string, string>> } {
   const tags = inheritTags(definition.tags, target.tags);

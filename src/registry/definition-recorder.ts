@@ -119,7 +119,7 @@ export class DefinitionRecorder {
     const before = known.get(textOf(row['definition']));
     const change = changeOf(row);
     if (change === undefined || before?.['changedAt'] === row['changedAt']) return;
-    this.#parts.log.log('warn', 'definition-changed', { tenant, target: row['target'], ...change });
+    this.#parts.log.log('info', 'definition-changed', { tenant, target: row['target'], ...change });
   }
 
   async #known(tenant: string, target: string): Promise<Map<string, Item>> {

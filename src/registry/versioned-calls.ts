@@ -41,21 +41,31 @@ export class VersionedCalls {
    *
    * @param call - Invokes the function of this name or ARN.
    */
-  async run<Result extends FunctionAnswer>(
+  run<Result extends FunctionAnswer>(
     route: Route,
     context: RequestContext,
     call: (functionName: string) => Promise<Result>,
   ): Promise<Result> {
-    const trial = route.canary === undefined ? undefined : await this.#canaries.begin(route.canary, context);
-    if (trial === undefined) return this.#call(route.functionName, call);
+    const { functionName, canary } = route;
+    if (canary === undefined) return this.#call(functionName, call);
+    return this.#try(canary, context, { stable: functionName, call });
+  }
+
+  async #try<Result extends FunctionAnswer>(
+    canary: CanaryRoute,
+    context: RequestContext,
+    how: { readonly stable: string; readonly call: (functionName: string) => Promise<Result> },
+  ): Promise<Result> {
+    const trial = await this.#canaries.begin(canary, context);
+    if (trial === undefined) return this.#call(how.stable, how.call);
     try {
-      const result = await this.#call(trial.functionName, call);
+      const result = await this.#call(trial.functionName, how.call);
       trial.end(isFailedRun(result));
       return result;
     } catch (error) {
       const isAbsent = error instanceof PlatformError && error.code === 'FUNCTION_NOT_FOUND';
       if (isAbsent || (error instanceof PlatformError && COUNTED.has(error.code))) trial.end(true);
-      if (isAbsent) return this.#call(route.functionName, call);
+      if (isAbsent) return this.#call(how.stable, how.call);
       throw error;
     }
   }

@@ -17,6 +17,7 @@ import { RegistrationStore } from '../../src/registry/registration-store.ts';
 import { silentLog, startInstance } from '../fixtures/assembled.ts';
 import type { AssembledInstance } from '../fixtures/assembled.ts';
 import { exchange, textOf } from '../fixtures/http-exchange.ts';
+import { define, scriptedTarget, withGateway } from '../fixtures/instance.ts';
 import type { Json } from '../fixtures/wire-client.ts';
 import { WireClient } from '../fixtures/wire-client.ts';
 import { verifies } from './verifies.ts';
@@ -361,6 +362,41 @@ verifies('2.21', 'the tags of a tool, its function’s among them, are in the ev
     { name: 'of_ledger', outcome: 'ok', tags: { visibility: 'internal', owner: 'platform' } },
     { name: 'plan', outcome: 'ok', tags: INTERNAL },
   ]);
+});
+
+verifies('2.21', 'a server that is tagged internal is hidden with all that it has', async () => {
+  const definitions = [define('tool', { name: 'read', inputSchema: { type: 'object' } })];
+  const result = '{"content":[{"type":"text","text":"read"}]}';
+  const docs = scriptedTarget('docs', definitions, () => result, { tags: INTERNAL });
+  const remote = scriptedTarget('wiki', definitions, () => result);
+  await withGateway({ auth: 'none', targets: [remote] }, async ({ url }) => {
+    gateway = await startInstance({
+      config: { egress: { allow: ['127.0.0.1'] } },
+      targets: [docs],
+      store,
+      authenticator: { authenticate: personOf },
+    });
+    const body = { type: 'mcp', name: 'far', url: `${url}/mcp/wiki`, tags: INTERNAL };
+    const headers = { authorization: 'Bearer ada', 'content-type': 'application/json' };
+    await exchange({ url: `${gateway.url}/register`, method: 'POST', headers, body: JSON.stringify(body) });
+    const at = async (token: string, path: string): Promise<number> =>
+      (await clientOf(token, path).request('tools/list')).status;
+    await expect.poll(() => names('ada', 'tools/list')).toEqual(['docs___read', 'far___read']);
+    expect(await names(EXTERNAL, 'tools/list')).toEqual([]);
+    expect([await at('ada', '/docs'), await at(EXTERNAL, '/docs'), await at(EXTERNAL, '/nothing')]).toEqual([
+      200, 404, 404,
+    ]);
+    const { result: told } = await clientOf(EXTERNAL).request('server/discover');
+    expect(told?.['instructions']).not.toMatch(/docs|far/);
+    const { error } = await clientOf(EXTERNAL).request('tools/call', { name: 'nothing', arguments: {} });
+    expect(error?.data).toMatchObject({ knownTargets: ['registry'] });
+    for (const name of ['docs___read', 'far___read']) {
+      expect(await call('ada', name)).toMatchObject({ content: [{ text: 'read' }] });
+      expect(await call(EXTERNAL, name)).toMatchObject({ error: { code: -32602 } });
+      const read = { uri: `${name.split('___')[0]}+notes://x` };
+      expect((await clientOf(EXTERNAL).request('resources/read', read)).error?.code).toBe(-32602);
+    }
+  });
 });
 
 verifies('2.21', 'a tag that is set while the function runs counts from the next list on', async () => {

@@ -256,8 +256,15 @@ const DOCTOR: CommandSpec = {
 const TOKEN: CommandSpec = {
   path: ['token'],
   summary: 'Print the bearer token of the instance',
-  options: INSTANCE,
+  options: [
+    {
+      flags: '--aws',
+      description: 'Print the variables with which the AWS command line and SDKs use the local endpoint',
+    },
+    ...INSTANCE,
+  ],
   examples: [
+    { command: 'eval "$(zeroplane token --aws)"', meaning: 'Then aws lambda list-functions asks this instance.' },
     { command: 'export ZEROPLANE_TOKEN=$(zeroplane token)', meaning: 'For clients that read it from the environment.' },
   ],
   load: async () => (await import('./verbs/token.ts')).token,

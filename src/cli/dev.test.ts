@@ -85,6 +85,7 @@ function fake(): Fake {
     admin: `${STATUS.url}/register`,
     token: 'tok',
     pid: 42,
+    clouds: { aws: 'http://127.0.0.1:7422' },
     status: () => STATUS,
     refuse: (problems) => void refused.push(problems),
     relist: () => Promise.resolve(),
@@ -128,7 +129,7 @@ test.each([
   const first = await next(session);
   expect(first).toMatchObject({ type: 'ready' });
   expect(JSON.stringify((first as { value: unknown }).value)).toBe(
-    '{"url":"http://127.0.0.1:7421","mcp":"http://127.0.0.1:7421/mcp","admin":"http://127.0.0.1:7421/register","token":"tok","clouds":{},"pid":42}',
+    '{"url":"http://127.0.0.1:7421","mcp":"http://127.0.0.1:7421/mcp","admin":"http://127.0.0.1:7421/register","token":"tok","clouds":{"aws":"http://127.0.0.1:7422"},"pid":42}',
   );
   expect(await next(session)).toEqual({
     type: 'event',

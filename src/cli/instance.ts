@@ -12,6 +12,8 @@ export interface InstanceFile {
   readonly url: string;
   /** Empty when the instance lets everybody in. */
   readonly token: string;
+  /** Addresses of its local stand-ins for clouds. */
+  readonly clouds?: { readonly aws: string };
 }
 
 /** `--data-dir`, else `.zeroplane` beside the configuration, else in the working folder. */
@@ -31,6 +33,7 @@ export async function readInstanceFile(dataDir: string): Promise<InstanceFile | 
       pid: value.pid,
       url: value.url.replace(/\/+$/, ''),
       token: typeof value.token === 'string' ? value.token : '',
+      ...(typeof value.clouds?.aws === 'string' ? { clouds: { aws: value.clouds.aws } } : {}),
     };
   } catch {
     return undefined;

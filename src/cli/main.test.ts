@@ -79,7 +79,7 @@ test('the samples can be listed, called and left, and the token is kept', async 
     type: 'ready',
     mcp: `${ready.url}/mcp`,
     admin: `${ready.url}/register`,
-    clouds: {},
+    clouds: { aws: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) },
     pid: first.child.pid,
   });
   expect((await stat(join(cwd, '.zeroplane', 'instance.json'))).mode & 0o777).toBe(0o600);

@@ -74,7 +74,7 @@ Results are on stdout, everything else is on stderr. \`--output json\` prints on
 The first line of \`zeroplane dev --output stream-json\` is
 
 \`\`\`json
-{"type":"ready","url":"http://127.0.0.1:7420","mcp":"http://127.0.0.1:7420/mcp","admin":"http://127.0.0.1:7420/register","token":"…","clouds":{},"pid":4242}
+{"type":"ready","url":"http://127.0.0.1:7420","mcp":"http://127.0.0.1:7420/mcp","admin":"http://127.0.0.1:7420/register","token":"…","clouds":{"aws":"http://127.0.0.1:7421"},"pid":4242}
 \`\`\`
 
 Nothing is ever asked when stdin or stderr is no terminal, or when \`CI\` is set. Colours are used on a terminal only; \`NO_COLOR\` turns them off and \`FORCE_COLOR\` on.`;

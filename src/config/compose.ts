@@ -31,12 +31,17 @@ export function compose(checked: CheckedConfig, baseDir: string): Composed {
       functions[name] = { ...settings, code: path.resolve(baseDir, settings.code), ...schema, ...answer };
   }
   const { $schema: _, ...base } = checked.base;
-  const config = frozenCopy({ ...base, mcpServers, functions }) as Config;
+  const clouds = { aws: withSchemas(base.clouds.aws, baseDir) };
+  const config = frozenCopy({ ...base, mcpServers, functions, clouds }) as Config;
   return { config, notes, warnings: warningsOf(config), secretValues: secretsOf(config) };
 }
 
 function withFolder(server: CheckedServer, baseDir: string): CheckedServer {
   return server.kind === 'stdio' ? { ...server, cwd: path.resolve(baseDir, server.cwd ?? '.') } : server;
+}
+
+function withSchemas<Aws extends { schemas?: string | undefined }>(aws: Aws, baseDir: string): Aws {
+  return aws.schemas === undefined ? aws : { ...aws, schemas: path.resolve(baseDir, aws.schemas) };
 }
 
 function warningsOf(config: Config): string[] {

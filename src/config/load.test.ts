@@ -42,7 +42,7 @@ describe('what is loaded', () => {
     const loaded = await load({});
     expect(loaded).toMatchObject({ path: undefined, samples: true, dialect: 'zeroplane', warnings: [], notes: [] });
     expect(loaded.config).toEqual({
-      clouds: { aws: {} },
+      clouds: { aws: { port: 0, deny: [] } },
       audience: { external: ['visibility=external'], internal: [] },
       server: { name: 'zeroplane' },
       host: '127.0.0.1',

@@ -73,6 +73,21 @@ const awsSchema = z.strictObject({
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
     .optional()
     .describe('Address that stands for every AWS service. One that is not on this machine needs `--live`.'),
+  port: z.number().int().min(0).max(65_535).default(0).describe('Port of the local AWS endpoint, on loopback. 0: any.'),
+  schemas: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Folder with JSON Schemas, `REGISTRY/NAME.json`, that the local endpoint describes as EventBridge does.'),
+  deny: z
+    .array(
+      z.strictObject({
+        action: z.string().regex(/^lambda:(?:\*|[A-Z][A-Za-z]+)$/, { error: 'must be lambda:ACTION or lambda:*' }),
+        function: z.string().min(1).describe('Name of a function; `*` at its end stands for any rest.'),
+      }),
+    )
+    .default([])
+    .describe('Calls that the local endpoint refuses, to try programs against missing rights.'),
 });
 
 const cloudsSchema = z.strictObject({ aws: awsSchema.prefault({}).describe('Amazon Web Services.') });

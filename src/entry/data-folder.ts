@@ -39,6 +39,8 @@ export interface InstanceNote {
   readonly pid: number;
   readonly url: string;
   readonly token: string;
+  /** Addresses of the local stand-ins for clouds. */
+  readonly clouds: { readonly aws: string };
 }
 
 export function writeInstanceNote(folder: string, note: InstanceNote): void {

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { createLogger } from '../adapters/embedded/logger.ts';
 import { openEmbeddedStore, openMemoryStore } from '../adapters/embedded/store/store.ts';
 import { systemClock, systemIds } from '../adapters/embedded/system.ts';
+import type { AwsEndpoint } from '../adapters/simulated-cloud/aws-endpoint.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { ConfigProblem } from '../config/problems.ts';
 import type { LogLevel, StoreRoot } from '../core/ports.ts';
@@ -16,7 +17,8 @@ import type { HostTimeouts, NodeHost } from '../http/node-host.ts';
 import type { InstanceStatus } from '../http/routes/instance.ts';
 import { developmentToken, removeInstanceNote, sealingKey, writeInstanceNote } from './data-folder.ts';
 import { Instance } from './instance.ts';
-import type { AwsPlace } from './make-discovery.ts';
+import { startClouds } from './make-clouds.ts';
+import { awsPlace } from './make-discovery.ts';
 import { withSamples } from './samples.ts';
 
 export interface StartOptions {
@@ -30,8 +32,8 @@ export interface StartOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logLevel?: LogLevel;
   readonly onEvent?: (event: { readonly type: string; readonly message?: string }) => void;
-  /** Where functions of AWS are found and invoked. Absent: nowhere. */
-  readonly aws?: AwsPlace | undefined;
+  /** Clouds that are not on this machine may be asked. */
+  readonly isLive?: boolean;
   /** Targets made by the caller, for tests and benches. */
   readonly targets?: readonly Target[];
   /** In place of the development token, for tests with several principals. */
@@ -50,6 +52,8 @@ export interface LocalInstance {
   /** Empty when everybody is let in. */
   readonly token: string;
   readonly pid: number;
+  /** Addresses of the local stand-ins for clouds. */
+  readonly clouds: { readonly aws: string };
   readonly portMoved?: { readonly wanted: number; readonly got: number };
   status(): InstanceStatus;
   reload(loaded: LoadedConfig): Promise<void>;
@@ -92,7 +96,7 @@ export async function startLocal(options: StartOptions): Promise<LocalInstance> 
       version,
       token,
       sealingKey: key,
-      aws: options.aws,
+      aws: awsPlace(loaded.config, env, { isWanted: false, isLive: options.isLive === true }),
     };
     const instance = new Instance({
       ...shared,
@@ -106,7 +110,9 @@ export async function startLocal(options: StartOptions): Promise<LocalInstance> 
       maxBodyBytes: loaded.config.limits.bodyBytes,
       ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
     });
-    return await serve(options, { instance, host, store, loaded, token: token ?? '' });
+    const functions = instance.functions;
+    const aws = await startClouds({ ...shared, functions, token: token ?? '' });
+    return await serve(options, { instance, host, aws, store, loaded, token: token ?? '' });
   } catch (error) {
     await store.close();
     throw error;
@@ -132,19 +138,21 @@ function openStore(dataDir: string | undefined, options: StartOptions): Promise<
 interface Serving {
   readonly instance: Instance;
   readonly host: NodeHost;
+  readonly aws: AwsEndpoint;
   readonly store: StoreRoot;
   readonly loaded: LoadedConfig;
   readonly token: string;
 }
 
 async function serve(options: StartOptions, parts: Serving): Promise<LocalInstance> {
-  const { instance, host, loaded, token } = parts;
+  const { instance, host, aws, loaded, token } = parts;
   const address = options.host ?? loaded.config.host;
   const wanted = options.port ?? loaded.config.port;
   const { port } = await listen(host, wanted, address);
   const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
-  await instance.ready(url);
-  if (options.dataDir !== undefined) writeInstanceNote(options.dataDir, { pid: process.pid, url, token });
+  const clouds = { aws: aws.url };
+  await instance.ready(url, clouds);
+  if (options.dataDir !== undefined) writeInstanceNote(options.dataDir, { pid: process.pid, url, token, clouds });
   let closing: Promise<void> | undefined;
   return {
     url,
@@ -152,6 +160,7 @@ async function serve(options: StartOptions, parts: Serving): Promise<LocalInstan
     admin: `${url}/register`,
     token,
     pid: process.pid,
+    clouds,
     ...(wanted !== 0 && port !== wanted ? { portMoved: { wanted, got: port } } : {}),
     status: () => instance.status(),
     reload: async (next) => instance.reload(await withSamples(next, options.env)),
@@ -164,11 +173,12 @@ async function serve(options: StartOptions, parts: Serving): Promise<LocalInstan
 
 /** Refuses new requests, lets calls end, says goodbye on streams, ends children, closes the store. */
 async function shutDown(parts: Serving & { readonly dataDir: string | undefined }, drainMs: number): Promise<void> {
-  const { instance, host, store, dataDir } = parts;
+  const { instance, host, aws, store, dataDir } = parts;
   instance.pipeline.drain();
   if (dataDir !== undefined) removeInstanceNote(dataDir);
   instance.gateway.drain();
   await host.close(drainMs);
+  await aws.close();
   await instance.close();
   await store.close();
 }

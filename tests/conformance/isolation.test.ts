@@ -470,7 +470,7 @@ const policy: Policy = {
     );
   },
   decideMany: (principal, action, resources, context) =>
-    Promise.all(resources.map((resource) => policy.decide({ principal, action, resource, context }))),
+    Promise.all(resources.map(async (resource) => policy.decide({ principal, action, resource, context }))),
 };
 
 test('a tool that policy hides is not listed, and answers like one that does not exist', () =>

@@ -60,6 +60,7 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
     '3.21': 'An unknown method is -32601, a call without name or arguments -32602.',
   }),
   ...of(seed002, {
+    '2.3': 'What the caller may not invoke is not listed, and a refusal at call time is a clear error.',
     '2.5': 'Versions and aliases; a new one goes to a subset of users first, and to all when it is promoted.',
     '2.20': 'A new version behind an alias reaches running servers without a restart of server or client.',
     '2.21': 'An internal tool is not listed to external callers, and is called by others under the original principal.',
@@ -97,6 +98,7 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
     '4.37': 'The bodies for what is missing or malformed on /message.',
     '4.38': 'Exactly one answer per POST.',
     '4.39': 'The session row is made on connect, deleted on close, and expires after a crash.',
+    '4.40': 'SigV4 on both URLs, also signed in the query; bearers too.',
     '4.41': 'What a Lambda function receives.',
     '4.42': 'What a Lambda function may answer.',
     '4.43': 'Parameters are validated before the invoke, and messages say what to do.',

@@ -8,7 +8,6 @@ import type { LoadedConfig } from '../../config/load.ts';
 import { isLoopback } from '../../config/validate.ts';
 import { PlatformError } from '../../core/errors.ts';
 import type { LocalInstance, StartOptions } from '../../entry/local.ts';
-import { awsPlace } from '../../entry/make-discovery.ts';
 import { bannerText } from '../banner.ts';
 import type { CliContext, CliEvent, Handler, Invocation } from '../command.ts';
 import { DevSession } from '../dev-session.ts';
@@ -59,7 +58,7 @@ async function* serve(start: StartInstance, setting: Setting): AsyncGenerator<Cl
     ...(auth === undefined ? {} : { auth }),
     version: context.version,
     env: context.env,
-    aws: awsPlace(loaded.config, context.env, { isWanted: false, isLive: setting.invocation.isSet('live') }),
+    isLive: setting.invocation.isSet('live'),
     onEvent: (event) => session.tell(event),
   }).catch((error: unknown) => {
     session.end();
@@ -78,11 +77,11 @@ function ready(
   loaded: LoadedConfig,
   at: { setting: Setting; dataDir: string | undefined },
 ): CliEvent {
-  const { url, mcp, admin, token, pid } = instance;
+  const { url, mcp, admin, token, clouds, pid } = instance;
   const { context } = at.setting;
   return {
     type: 'ready',
-    value: { url, mcp, admin, token, clouds: {}, pid },
+    value: { url, mcp, admin, token, clouds, pid },
     text: (style) =>
       bannerText(
         {

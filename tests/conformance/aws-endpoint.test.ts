@@ -1,0 +1,161 @@
+import { Sha256 } from '@aws-crypto/sha256-js';
+import { InvokeCommand, LambdaClient, ListTagsCommand } from '@aws-sdk/client-lambda';
+import { SignatureV4 } from '@smithy/signature-v4';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { startGateway } from '../../src/testing.ts';
+import type { LocalInstance } from '../../src/testing.ts';
+import { verifies } from './verifies.ts';
+
+const greet = fileURLToPath(new URL('../e2e/greet', import.meta.url));
+let gateway: LocalInstance;
+
+beforeAll(async () => {
+  gateway = await startGateway({
+    config: {
+      functions: {
+        greet: { handler: 'index.handler', runtime: 'nodejs22.x', code: greet, tags: { MCP_Support: 'true' } },
+      },
+      clouds: { aws: { deny: [{ action: 'lambda:ListTags', function: 'gre*' }] } },
+    },
+  });
+});
+afterAll(() => gateway.close());
+
+interface Sent {
+  readonly method: string;
+  readonly path: string;
+  readonly query?: Record<string, string>;
+  readonly body?: string;
+  readonly secret?: string;
+  readonly accessKeyId?: string;
+}
+
+const signer = ({ secret = gateway.token, accessKeyId = 'zeroplane' }: Sent): SignatureV4 =>
+  new SignatureV4({
+    credentials: { accessKeyId, secretAccessKey: secret },
+    region: 'us-east-1',
+    service: 'lambda',
+    sha256: Sha256,
+  });
+
+const place = (): { protocol: string; hostname: string; port: number; host: string } => {
+  const url = new URL(gateway.url);
+  return { protocol: 'http:', hostname: url.hostname, port: Number(url.port), host: url.host };
+};
+
+/** Signed in its headers, as awscurl does. */
+async function signed(sent: Sent, change: (body: string) => string = (body) => body): Promise<Response> {
+  const { method, path, query = {}, body } = sent;
+  const { host, ...at } = place();
+  const headers = { host, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
+  const made = await signer(sent).sign({
+    ...at,
+    method,
+    path,
+    query,
+    headers,
+    ...(body === undefined ? {} : { body }),
+  });
+  const search = new URLSearchParams(query).toString();
+  const { host: _host, ...plain } = made.headers;
+  return fetch(`${gateway.url}${path}${search === '' ? '' : `?${search}`}`, {
+    method,
+    headers: plain,
+    ...(body === undefined ? {} : { body: change(body) }),
+  });
+}
+
+const REGISTRATION = JSON.stringify({
+  type: 'tool',
+  name: 'welcome',
+  description: 'Greets',
+  lambdaArn: 'arn:aws:lambda:us-east-1:000000000000:function:greet',
+  parameters: { name: 'string' },
+});
+
+describe('signatures of AWS', () => {
+  verifies('4.40', 'open the registration endpoint, as the printed awscurl commands use it', async () => {
+    const created = await signed({ method: 'POST', path: '/register', body: REGISTRATION });
+    expect(created.status).toBe(201);
+    expect(await created.json()).toMatchObject({ id: 'tool-welcome' });
+    const listed = await signed({ method: 'GET', path: '/register' });
+    expect(await listed.json()).toHaveLength(1);
+    const removed = await signed({ method: 'DELETE', path: '/register/tool-welcome' });
+    expect(removed.status).toBe(204);
+  });
+
+  verifies('4.40', 'open /sse in the query, for clients that cannot send headers, and /message', async () => {
+    const { host, ...at } = place();
+    const made = await signer({ method: 'GET', path: '/sse' }).presign(
+      { ...at, method: 'GET', path: '/sse', query: {}, headers: { host } },
+      { expiresIn: 60 },
+    );
+    const search = new URLSearchParams(made.query as Record<string, string>).toString();
+    const controller = new AbortController();
+    const stream = await fetch(`${gateway.url}/sse?${search}`, { signal: controller.signal });
+    expect(stream.status).toBe(200);
+    const reader = (stream.body as ReadableStream<Uint8Array>).getReader();
+    const first = Buffer.from((await reader.read()).value ?? []).toString();
+    const sessionId = /sessionId=([0-9a-f-]+)/.exec(first)?.[1] ?? '';
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'greet', params: { name: 'Ada' } });
+    const accepted = await signed({ method: 'POST', path: '/message', query: { sessionId }, body });
+    expect(accepted.status).toBe(202);
+    let text = '';
+    while (!text.includes('Hello, Ada!')) text += Buffer.from((await reader.read()).value ?? []).toString();
+    controller.abort();
+  });
+
+  verifies('4.40', 'that are wrong are all refused alike, and change nothing', async () => {
+    const sent = { method: 'POST', path: '/register', body: REGISTRATION };
+    const answers = [
+      await signed({ ...sent, secret: 'wrong' }),
+      await signed({ ...sent, accessKeyId: 'AKIDSOMEBODY' }),
+      await signed(sent, (body) => body.replace('Greets', 'Steals')),
+      await fetch(`${gateway.url}/register`, {
+        method: 'POST',
+        headers: { authorization: 'AWS4-HMAC-SHA256 x', 'content-type': 'application/json' },
+        body: REGISTRATION,
+      }),
+    ];
+    const texts = await Promise.all(
+      answers.map(async (answer) => [answer.status, ((await answer.json()) as { detail: string }).detail]),
+    );
+    expect(new Set(texts.map((text) => JSON.stringify(text))).size).toBe(1);
+    expect(texts[0]?.[0]).toBe(401);
+    expect(await (await signed({ method: 'GET', path: '/register' })).json()).toEqual([]);
+  });
+
+  verifies('4.40', 'do not open /mcp, whose clients bring bearers', async () => {
+    const answer = await signed({ method: 'POST', path: '/mcp', body: '{"jsonrpc":"2.0","id":1,"method":"ping"}' });
+    expect(answer.status).toBe(401);
+  });
+});
+
+describe('the local AWS endpoint of an instance', () => {
+  verifies('3.10', 'invokes its functions for the official client', async () => {
+    const client = new LambdaClient({
+      endpoint: gateway.clouds.aws,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'zeroplane', secretAccessKey: gateway.token },
+    });
+    const answer = await client.send(
+      new InvokeCommand({ FunctionName: 'greet', Payload: Buffer.from('{"name":"Ada"}') }),
+    );
+    expect(Buffer.from(answer.Payload ?? []).toString()).toContain('Hello, Ada!');
+    client.destroy();
+  });
+
+  verifies('2.3', 'refuses what clouds.aws.deny names', async () => {
+    const client = new LambdaClient({
+      endpoint: gateway.clouds.aws,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'zeroplane', secretAccessKey: gateway.token },
+    });
+    const Resource = 'arn:aws:lambda:us-east-1:000000000000:function:greet';
+    await expect(client.send(new ListTagsCommand({ Resource }))).rejects.toMatchObject({
+      name: 'AccessDeniedException',
+    });
+    client.destroy();
+  });
+});

@@ -43,7 +43,10 @@ export class TaggedSchemas {
   }
 
   /** The functions with the schemas that their tags name, waited for as far as the budget goes. */
-  async of<Each extends ConfiguredFunction>(functions: readonly Each[], tagKey: string): Promise<readonly Each[]> {
+  async of<Each extends ConfiguredFunction>(
+    functions: readonly Each[],
+    tagKey: string,
+  ): Promise<readonly (Each & ConfiguredFunction)[]> {
     const arns = functions.map((each) => arnOf(each, tagKey));
     const due = [...new Set(arns)].filter((arn) => arn !== undefined && this.#isDue(arn)) as string[];
     if (due.length > 0) await this.#within(this.#readAll(due));

@@ -182,12 +182,15 @@ export class Instance {
 
   #makeRegistry(): FunctionTarget {
     const { clock, log, store } = this.#options;
+    const { compat } = this.#loaded.config;
     return new FunctionTarget({
       invoker: this.#sources.invoker,
       registrations: this.#registrations,
       functions: this.#sources.functions,
       discovery: this.#sources.rule,
       schemaSource: this.#sources.schemas,
+      isCompat002: compat.includes('002'),
+      defaultEvent: compat.includes('004') ? 'args-extra' : 'arguments',
       clock,
       log,
       store,

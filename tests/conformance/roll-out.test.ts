@@ -1,11 +1,12 @@
 /** How a function is rolled out to those who call it, and who sees it at all. The functions really run. */
 
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openMemoryStore } from '../../src/adapters/embedded/store/store.ts';
 import { systemClock } from '../../src/adapters/embedded/system.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import { Context } from '../../src/core/context.ts';
 import type { Principal } from '../../src/core/context.ts';
@@ -13,6 +14,7 @@ import type { FunctionControl } from '../../src/core/function-control.ts';
 import type { Logger, PlatformEvent, StoreRoot } from '../../src/core/ports.ts';
 import type { Exchange } from '../../src/core/target.ts';
 import { FunctionTarget } from '../../src/registry/function-target.ts';
+import { parseRegistration } from '../../src/registry/registration.ts';
 import { RegistrationStore } from '../../src/registry/registration-store.ts';
 import { silentLog, startInstance } from '../fixtures/assembled.ts';
 import type { AssembledInstance } from '../fixtures/assembled.ts';
@@ -418,4 +420,15 @@ verifies('F-40', 'two tenants that call one warm function in turn never meet in 
   const [a = '', b = ''] = turns.map((turn) => String(turn).split(' ')[0]);
   expect(a).not.toBe(b);
   expect(turns).toEqual([1, 2, 3].flatMap((count) => [`${a} ${count} team-a`, `${b} ${count} team-b`]));
+});
+
+test('2.5: the registration and the configuration of the page are taken as printed', async () => {
+  const page = await readFile(new URL('../../docs/how-to/roll-out-a-function.md', import.meta.url), 'utf8');
+  const [json = ''] = /(?<=^```json\n)[^`]*/m.exec(page) ?? [];
+  const [entry = '', audience = ''] = page.match(/(?<=^```yaml\n)[^`]*/gm) ?? [];
+  expect(await parseRegistration(JSON.parse(json))).toMatchObject({ alias: 'live', canary: { alias: 'next' } });
+  await writeFile(join(folder, 'zeroplane.yaml'), entry + audience);
+  const { config } = await loadConfig({ cwd: folder, env: {} });
+  expect(config.functions['shipping-cost']).toMatchObject({ alias: 'live', canary: { alias: 'next', percent: 10 } });
+  expect(config.audience).toEqual({ external: ['*'], internal: ['groups=staff'] });
 });

@@ -131,8 +131,7 @@ export async function startGateway(config, { auth = 'none', args = [], ...option
     '--output',
     'stream-json',
   ];
-  const authentication = auth === undefined ? [] : ['--auth', auth];
-  const command = [join(root, 'dist/cli/main.js'), 'dev', ...authentication, ...settings, ...args];
+  const command = [join(root, 'dist/cli/main.js'), 'dev', '--auth', auth, ...settings, ...args];
   return { folder, ...(await startUntilReady(process.execPath, command, { timeoutMs: 30_000, ...options })) };
 }
 

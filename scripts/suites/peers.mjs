@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { register } from 'tsx/esm/api';
 import { build, root, startGateway, startUntilReady, suite } from './lib.mjs';
+import { awsPrograms } from './peer-aws.mjs';
 import { programs } from './peer-clients.mjs';
 import { lambda } from './peer-lambda.mjs';
 import { runtimes } from './peer-runtimes.mjs';
@@ -105,7 +106,7 @@ async function libraries(report) {
     mcpServers: { ...mcpServers, local: fixtureCommand('stdio-legacy'), remote: { url: remote.ready.url } },
     functions,
   };
-  const { ready } = await startGateway(config, { auth: undefined });
+  const { ready } = await startGateway(config, { auth: 'token' });
   await registerFunction(ready);
   const proxy = await startRecordingProxy(ready.url);
   const { token } = ready;
@@ -145,7 +146,7 @@ async function checkServer(report, name) {
 
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const official = runtimes((url) => new WireClient({ url, era: 'modern' }));
-const every = [programs, servers, lambda, official, wrapping].flatMap((group) => Object.keys(group));
+const every = [programs, servers, lambda, official, wrapping, awsPrograms].flatMap((group) => Object.keys(group));
 const chosen = asked.includes('all') ? ['libraries', ...every] : asked.length === 0 ? ['libraries'] : asked;
 
 await suite(async (report) => {
@@ -164,5 +165,6 @@ await suite(async (report) => {
   for (const name of chosen) if (name in lambda) await lambda[name](report);
   for (const name of chosen) if (name in official) await official[name](report);
   for (const name of chosen) if (name in wrapping) await wrapping[name](report);
+  for (const name of chosen) if (name in awsPrograms) await awsPrograms[name](report);
   return undefined;
 });

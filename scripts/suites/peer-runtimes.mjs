@@ -151,7 +151,8 @@ async function exercise(functions, connect) {
   const call = async (name, args) => (await wire.request('tools/call', { name, arguments: args })).result;
   const value = async (args) => JSON.parse((await call('official', args)).content[0].text);
   const expected = (calls, event) => ({ event, calls, name: 'official', tool: true, left: true });
-  const sorted = (object) => Object.fromEntries(Object.entries(object).sort());
+  const sorted = (object) =>
+    Object.fromEntries(Object.entries(object).sort(([one], [other]) => (one < other ? -1 : 1)));
   for (const [at, event] of [{ a: 'é' }, {}, { large: 'x'.repeat(1_000_000) }].entries())
     expectEqual(sorted(await value(event)), sorted(expected(at + 1, event)), `call ${at + 1}`);
   if (!child.output.includes('written by the handler')) throw new Error(`its output was not logged: ${child.output}`);
@@ -176,17 +177,18 @@ async function exercise(functions, connect) {
 /** Names for the command line, each a check that needs a compiler or an interpreter. */
 export const runtimes = (connect) => ({
   'lambda-runtime': async (report) => {
+    const hasCompiler = has('cmake', '--version') && has('c++', '--version');
     const kinds = [
-      [
-        'aws-lambda-ric',
-        nodeFunctions,
-        has('cmake', '--version') && has('c++', '--version'),
-        'cmake and a C++ compiler',
-      ],
-      ['awslambdaric', pythonFunctions, has('python3', '-m', 'pip', '--version'), 'python3 with pip'],
-      ['aws-lambda-go', goFunctions, has('go', 'version'), 'Go'],
+      { name: 'aws-lambda-ric', make: nodeFunctions, isPossible: hasCompiler, needs: 'cmake and a C++ compiler' },
+      {
+        name: 'awslambdaric',
+        make: pythonFunctions,
+        isPossible: has('python3', '-m', 'pip', '--version'),
+        needs: 'python3 with pip',
+      },
+      { name: 'aws-lambda-go', make: goFunctions, isPossible: has('go', 'version'), needs: 'Go' },
     ];
-    for (const [name, make, isPossible, needs] of kinds) {
+    for (const { name, make, isPossible, needs } of kinds) {
       if (!isPossible) report.skip(`a function of the official ${name}`, `it needs ${needs}`);
       else
         await report.check(

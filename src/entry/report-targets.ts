@@ -1,6 +1,6 @@
 /** How each target does, for the status page. */
 
-import type { Target } from '../core/target.ts';
+import type { Target, TargetStatus } from '../core/target.ts';
 import type { Catalogue } from '../gateway/catalogue.ts';
 import type { TargetReport } from '../http/routes/instance.ts';
 import type { DefinitionRecorder } from '../registry/definition-recorder.ts';
@@ -19,24 +19,13 @@ function report(target: Target, { catalogue, recorder }: ReportSources, tenant: 
   const slot = catalogue.status(target, tenant);
   const count = (...kinds: string[]): number =>
     slot.listing?.definitions.filter((definition) => kinds.includes(definition.kind)).length ?? 0;
-  // A target that listed before and cannot now still serves from its last good list.
-  const failing = slot.error !== undefined;
-  const state = failing
-    ? slot.listing === undefined
-      ? 'down'
-      : 'degraded'
-    : slot.listing === undefined
-      ? 'starting'
-      : status.state === 'starting'
-        ? 'ready'
-        : status.state;
   const reason = slot.error?.message ?? status.reason;
   const protocolVersion = status.protocolVersion ?? slot.listing?.protocolVersion;
   return {
     id: target.id,
     kind: target.kind,
     label: target.label,
-    state,
+    state: stateOf(status, slot),
     ...(reason === undefined ? {} : { reason }),
     tools: count('tool'),
     prompts: count('prompt'),
@@ -48,4 +37,11 @@ function report(target: Target, { catalogue, recorder }: ReportSources, tenant: 
     skipped: slot.listing?.skipped ?? [],
     changes: recorder.changes(target.perTenant === true ? tenant : '*', target.id),
   };
+}
+
+/** A target that listed before and cannot now still serves from its last good list. */
+function stateOf(status: TargetStatus, slot: ReturnType<Catalogue['status']>): TargetStatus['state'] {
+  if (slot.error !== undefined) return slot.listing === undefined ? 'down' : 'degraded';
+  if (slot.listing === undefined) return 'starting';
+  return status.state === 'starting' ? 'ready' : status.state;
 }

@@ -12,7 +12,7 @@ import { runProgram } from './run-program.ts';
 import type { VendorOptions, Vendored } from './vendor-node.ts';
 
 /** Where pip puts the packages, below the artifact's folder. */
-export const PYTHON_FOLDER = 'python';
+const PYTHON_FOLDER = 'python';
 
 const MISSING = 'Install Python 3 with pip.';
 

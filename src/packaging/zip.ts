@@ -69,7 +69,7 @@ export async function zipFolder(folder: string, target: string): Promise<ZipSumm
 }
 
 /** Paths with `/`, in the order of their bytes. */
-export async function filesBelow(folder: string): Promise<string[]> {
+async function filesBelow(folder: string): Promise<string[]> {
   const found: string[] = [];
   const walk = async (prefix: string): Promise<void> => {
     for (const entry of await readdir(join(folder, prefix), { withFileTypes: true })) {

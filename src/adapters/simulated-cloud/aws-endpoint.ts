@@ -8,7 +8,9 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Context } from '../../core/context.ts';
 import type { Principal } from '../../core/context.ts';
+import { PlatformError } from '../../core/errors.ts';
 import type { Clock, IdSource, Logger } from '../../core/ports.ts';
+import type { Redactor } from '../../core/redact.ts';
 import { readClaim, verify } from '../../protocol/sigv4.ts';
 import type { Claim, SignedRequest } from '../../protocol/sigv4.ts';
 import { errorReply, toAwsError } from './aws-errors.ts';
@@ -24,6 +26,7 @@ export interface AwsEndpointOptions {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly log: Logger;
+  readonly redactor: Redactor;
   /** @default 0, any free one */
   readonly port?: number;
 }
@@ -34,19 +37,23 @@ export interface AwsEndpoint {
   close(): Promise<void>;
 }
 
-/** Lambda's own limit of a request, and room for what stands around a payload. */
-const MAX_BODY_BYTES = 6 * 1024 * 1024 + 64 * 1024;
+const MIB = 1024 * 1024;
+/** An archive of 6 MiB in Base64, and room for what stands around it. */
+const MAX_BODY_BYTES = 8 * MIB + 64 * 1024;
+/** Of all requests at a time: whoever has not proved anything yet can make us keep bytes. */
+const MAX_HELD_BYTES = 128 * MIB;
 const MAX_HEADER_BYTES = 32 * 1024;
 /** A function may run for a quarter of an hour. */
 const REQUEST_MS = 900_000;
 /** For headers and body together. */
 const RECEIVE_MS = 60_000;
+/** Clients keep connections for some seconds; one that we close first costs them an error. */
+const IDLE_MS = 60_000;
 
 export async function startAwsEndpoint(options: AwsEndpointOptions): Promise<AwsEndpoint> {
   const endpoint = new Endpoint(options);
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: RECEIVE_MS }, (message, response) =>
-    endpoint.serve(message, response),
-  );
+  const settings = { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: RECEIVE_MS, keepAliveTimeout: IDLE_MS };
+  const server = createServer(settings, (message, response) => endpoint.serve(message, response));
   await listen(server, options.port ?? 0);
   const { port } = server.address() as AddressInfo;
   return {
@@ -59,11 +66,15 @@ export async function startAwsEndpoint(options: AwsEndpointOptions): Promise<Aws
   };
 }
 
+/** @throws PlatformError `CONFIG_INVALID` when somebody else has the port: clients were told this one. */
 function listen(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const what = `The local AWS endpoint cannot have port ${port} (${error.code ?? error.message}).`;
+      reject(new PlatformError('CONFIG_INVALID', `${what} Choose another clouds.aws.port, or 0.`, { port }));
+    });
     server.listen(port, '127.0.0.1', () => {
-      server.removeListener('error', reject);
+      server.removeAllListeners('error');
       resolve();
     });
   });
@@ -72,6 +83,7 @@ function listen(server: Server, port: number): Promise<void> {
 class Endpoint {
   readonly #options: AwsEndpointOptions;
   readonly #services: ReadonlyMap<string, AwsService>;
+  readonly #held = { bytes: 0 };
 
   constructor(options: AwsEndpointOptions) {
     this.#options = options;
@@ -91,9 +103,11 @@ class Endpoint {
   async #answer(message: IncomingMessage, response: ServerResponse, requestId: string): Promise<AwsReply> {
     let protocol: AwsService['protocol'];
     try {
-      checkHost(message);
-      const body = await readBody(message);
-      const { claim, signed } = this.#authenticated(message, body);
+      checkSender(message);
+      const signed = signedRequest(message);
+      const claim = this.#claimOf(signed);
+      const body = await readBody(message, this.#held);
+      this.#verify(signed, claim, body);
       const service = this.#services.get(claim.service);
       if (service === undefined)
         throw new AwsError('UnknownOperationException', `The service "${claim.service}" is not simulated here.`, 404);
@@ -102,16 +116,27 @@ class Endpoint {
       response.on('close', () => {
         if (!response.writableFinished) context.abort(new Error('the client closed the connection'));
       });
-      return await service.handle(requestOf(signed, body, { claim, context }));
+      const reply = await service.handle(requestOf(signed, body, { claim, context }));
+      return typeof reply.body === 'string' ? { ...reply, body: this.#options.redactor.text(reply.body) } : reply;
     } catch (thrown) {
-      const error = toAwsError(thrown);
-      if (error.status >= 500)
-        this.#options.log.log('error', 'request-failed', {
-          requestId,
-          cause: thrown instanceof Error ? thrown.stack : String(thrown),
-        });
-      return errorReply(error, protocol, requestId);
+      return this.#refusal(thrown, { protocol, requestId, isGone: response.destroyed });
     }
+  }
+
+  #refusal(
+    thrown: unknown,
+    at: { readonly protocol: AwsService['protocol']; readonly requestId: string; readonly isGone: boolean },
+  ): AwsReply {
+    const { protocol, requestId } = at;
+    const error = toAwsError(thrown);
+    const { log, redactor } = this.#options;
+    if (error.status >= 500 && !at.isGone)
+      log.log('error', 'request-failed', {
+        requestId,
+        cause: thrown instanceof Error ? thrown.stack : String(thrown),
+      });
+    const reply = errorReply(error, protocol, requestId);
+    return { ...reply, body: typeof reply.body === 'string' ? redactor.text(reply.body) : reply.body };
   }
 
   #context(requestId: string): Context {
@@ -119,42 +144,49 @@ class Endpoint {
     return new Context({ principal, requestId, clock, log, timeoutMs: REQUEST_MS });
   }
 
-  /** @throws AwsError in AWS's words: which part of a signature is wrong is said only as far as AWS says it. */
-  #authenticated(message: IncomingMessage, body: Buffer): { claim: Claim; signed: SignedRequest } {
-    const { accessKeyId, secretAccessKey, clock } = this.#options;
-    const url = message.url ?? '/';
-    const mark = url.indexOf('?');
-    const signed: SignedRequest = {
-      method: message.method ?? 'GET',
-      path: mark < 0 ? url : url.slice(0, mark),
-      query: mark < 0 ? '' : url.slice(mark + 1),
-      headers: message.headers,
-    };
+  /** @throws AwsError for a request that nothing of its body can make valid. */
+  #claimOf(signed: SignedRequest): Claim {
     const claim = readClaim(signed);
-    const next = '`zeroplane token --aws` prints the keys.';
     if (claim === undefined)
-      throw new AwsError('MissingAuthenticationTokenException', `Missing Authentication Token: ${next}`, 403);
-    if (claim.accessKeyId !== accessKeyId)
-      throw new AwsError(
-        'UnrecognizedClientException',
-        `The security token included in the request is invalid: ${next}`,
-        403,
-      );
+      throw new AwsError('MissingAuthenticationTokenException', `Missing Authentication Token: ${KEYS}`, 403);
+    if (claim.accessKeyId === this.#options.accessKeyId) return claim;
+    const what = `The security token included in the request is invalid: ${KEYS}`;
+    throw new AwsError('UnrecognizedClientException', what, 403);
+  }
+
+  /** @throws AwsError in AWS's words: which part of a signature is wrong is said only as far as AWS says it. */
+  #verify(signed: SignedRequest, claim: Claim, body: Buffer): void {
+    const { secretAccessKey, clock } = this.#options;
     const refusal = verify(signed, claim, { secretAccessKey, nowMs: clock.nowMs(), body });
-    if (refusal === undefined) return { claim, signed };
+    if (refusal === undefined) return;
     const what =
       refusal === 'expired'
         ? 'Signature expired: check the clock.'
-        : `The request signature we calculated does not match the signature you provided: ${next}`;
+        : `The request signature we calculated does not match the signature you provided: ${KEYS}`;
     throw new AwsError('InvalidSignatureException', what, 403);
   }
 }
 
-/** A web page that has learned the port still cannot sign, but needs no answer either. */
-function checkHost(message: IncomingMessage): void {
-  const host = (message.headers.host ?? '').replace(/:\d+$/, '');
-  if (['127.0.0.1', 'localhost', '[::1]'].includes(host) || host.endsWith('.localhost')) return;
-  throw new AwsError('AccessDeniedException', 'The host is not one of this machine.', 403);
+const KEYS = '`zeroplane token --aws` prints the keys.';
+
+function signedRequest(message: IncomingMessage): SignedRequest {
+  const url = message.url ?? '/';
+  const mark = url.indexOf('?');
+  return {
+    method: message.method ?? 'GET',
+    path: mark < 0 ? url : url.slice(0, mark),
+    query: mark < 0 ? '' : url.slice(mark + 1),
+    headers: message.headers,
+  };
+}
+
+/** Programs of this machine only. With `--auth none` the keys are known, and a web page could sign with them. */
+function checkSender({ headers }: IncomingMessage): void {
+  const host = (headers.host ?? '').replace(/:\d+$/, '');
+  const isHere = ['127.0.0.1', 'localhost', '[::1]'].includes(host) || host.endsWith('.localhost');
+  if (!isHere) throw new AwsError('AccessDeniedException', 'The host is not one of this machine.', 403);
+  if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined)
+    throw new AwsError('AccessDeniedException', 'Web pages are not answered here.', 403);
 }
 
 function requestOf(
@@ -176,22 +208,41 @@ function requestOf(
   };
 }
 
-function readBody(message: IncomingMessage): Promise<Buffer> {
+/** @param held - Bytes of all bodies that are being read; this one's are given back when it is there. */
+function readBody(message: IncomingMessage, held: { bytes: number }): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let kept = 0;
+    const release = (): void => {
+      held.bytes -= kept;
+      kept = 0;
+    };
     message.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= MAX_BODY_BYTES) chunks.push(chunk);
-      else chunks.length = 0;
+      if (size > MAX_BODY_BYTES || held.bytes + chunk.length > MAX_HELD_BYTES) {
+        chunks.length = 0;
+        release();
+        message.pause();
+        reject(size > MAX_BODY_BYTES ? tooLarge() : tooMany());
+        return;
+      }
+      chunks.push(chunk);
+      kept += chunk.length;
+      held.bytes += chunk.length;
     });
-    message.on('end', () => {
-      if (size > MAX_BODY_BYTES)
-        reject(new AwsError('RequestTooLargeException', `Request must be smaller than ${MAX_BODY_BYTES} bytes.`, 413));
-      else resolve(Buffer.concat(chunks, size));
-    });
+    message.on('close', release);
+    message.on('end', () => resolve(Buffer.concat(chunks, size)));
     message.on('error', reject);
   });
+}
+
+function tooLarge(): AwsError {
+  return new AwsError('RequestTooLargeException', `Request must be smaller than ${MAX_BODY_BYTES} bytes.`, 413);
+}
+
+function tooMany(): AwsError {
+  return new AwsError('TooManyRequestsException', 'Too many large requests at a time. Try again.', 429);
 }
 
 async function write(response: ServerResponse, reply: AwsReply, requestId: string): Promise<void> {

@@ -61,7 +61,23 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
   }),
   ...of(seed002, {
     '2.3': 'What the caller may not invoke is not listed, and a refusal at call time is a clear error.',
+    '2.4': 'The function is told who asks, so that it can restrict what it gives.',
+    '2.12': 'A schema that a tag, a file or a description names is the real inputSchema; a bad one is logged.',
+    '2.13': 'Typed input and {parameters: {…}} are both accepted.',
+    '2.14': 'An answer is a result, a FunctionError one with isError; the earlier wording in compat 002.',
+    '2.17': 'Server instructions, and log notifications around each call.',
     '2.5': 'Versions and aliases; a new one goes to a subset of users first, and to all when it is promoted.',
+    '2.1': 'A local server, over stdio too, registers Lambda functions as tools at start and invokes them in AWS.',
+    '2.6': 'One server for the functions of many teams, which own their tools and write them in any language.',
+    '2.7': 'Discovery by tag such as MCP_Support=true, by owner, without experimental ones; search finds metadata.',
+    '2.8': 'The environment variables of the original server work; AWS_PROFILE falls back where it does not exist.',
+    '2.9': 'A prefix or the list matches a name, then the tag; half a tag selects nothing and warns.',
+    '2.10': 'The published name loses the prefix and is legal; a collision is resolved and nothing is overwritten.',
+    '2.11':
+      'The description is the function’s own, or names it; what follows "Expected format:" is said as Parameters.',
+    '2.15': 'PRE_DISCOVERY and --no-pre-discovery publish the generic pair, which is also the fallback of discovery.',
+    '2.16': 'Lists are paged, tags are read in batches, throttling is waited out, and functions are looked for again.',
+    '2.19': 'The rights that AWS must grant are documented, and a missing one is named.',
     '2.20': 'A new version behind an alias reaches running servers without a restart of server or client.',
     '2.21': 'An internal tool is not listed to external callers, and is called by others under the original principal.',
     '2.22': 'A function rewritten in another language keeps its registration, schema and callers.',
@@ -69,6 +85,7 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
   ...of(faults, {
     'F-40': "A warm environment never shows one tenant another tenant's state.",
     'F-41': "A call that outlives the function's time is a result that says so and that it may have run.",
+    'F-42': 'Whatever Lambda answers is mapped, tried again only where that is safe, and never shows a stack.',
     'F-43': 'A cold start, a crash at start, a full disk and a frozen stream end within the deadline, with an error.',
   }),
   ...of(seed004, {

@@ -3,6 +3,7 @@
 import type { AwsEndpoint } from '../adapters/simulated-cloud/aws-endpoint.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Clock, IdSource, Logger } from '../core/ports.ts';
+import type { Redactor } from '../core/redact.ts';
 import type { FunctionRuntime } from '../functions/function-runtime.ts';
 import { ACCESS_KEY_ID, DEVELOPER } from '../http/authenticate.ts';
 
@@ -14,11 +15,12 @@ export interface CloudsParts {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly log: Logger;
+  readonly redactor: Redactor;
 }
 
 /** Loaded when it is started: nothing of it is needed before. */
 export async function startClouds(parts: CloudsParts): Promise<AwsEndpoint> {
-  const { loaded, functions, token, clock, ids, log } = parts;
+  const { loaded, functions, token, clock, ids, log, redactor } = parts;
   const [{ startAwsEndpoint }, { LambdaService }, { TaggingService }, { SchemasService }, { StsService }] =
     await Promise.all([
       import('../adapters/simulated-cloud/aws-endpoint.ts'),
@@ -30,7 +32,7 @@ export async function startClouds(parts: CloudsParts): Promise<AwsEndpoint> {
   const { port, schemas, deny } = loaded.config.clouds.aws;
   return startAwsEndpoint({
     services: [
-      new LambdaService({ invoker: functions, control: functions.control, deny }),
+      new LambdaService({ invoker: functions, control: functions.control, deny, redactor }),
       new TaggingService(functions.control),
       new SchemasService(schemas),
       new StsService(),
@@ -41,6 +43,7 @@ export async function startClouds(parts: CloudsParts): Promise<AwsEndpoint> {
     clock,
     ids,
     log,
+    redactor,
     port,
   });
 }

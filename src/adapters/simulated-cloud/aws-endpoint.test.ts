@@ -20,6 +20,7 @@ import {
 import { SignatureV4 } from '@smithy/signature-v4';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Logger } from '../../core/ports.ts';
+import { Redactor } from '../../core/redact.ts';
 import { createFunctionRuntime } from '../../functions/function-runtime.ts';
 import type { FunctionRuntime } from '../../functions/function-runtime.ts';
 import { systemClock } from '../embedded/system.ts';
@@ -32,12 +33,15 @@ import { TaggingService } from './tagging.ts';
 
 const SECRET = 'the development token';
 const log: Logger = { log: () => undefined, with: () => log };
+const HIDDEN = 'a secret that the instance knows';
+const redactor = new Redactor();
+redactor.set([HIDDEN]);
 const ids = { uuid: () => crypto.randomUUID() };
 const CODE = `export const handler = async (event, context) => {
   if (event.fail) throw new TypeError('bad colour');
   if (event.sleep) await new Promise((r) => setTimeout(r, event.sleep));
   if (event.size) return 'x'.repeat(event.size);
-  console.log('seen', JSON.stringify(event));
+  console.log('seen', JSON.stringify(event), process.env.A);
   return { event, client: context.clientContext, version: context.functionVersion, memory: context.memoryLimitInMB };
 };`;
 const STREAM = `export const handler = awslambda.streamifyResponse(async (event, stream) => {
@@ -73,7 +77,7 @@ beforeAll(async () => {
         ...common,
         name: 'hello',
         tags: { MCP_Support: 'true', owner: 'a' },
-        environment: { A: '1' },
+        environment: { A: HIDDEN },
         timeoutSeconds: 1,
       },
       { ...common, name: 'hidden', tags: { MCP_Support: 'true' } },
@@ -91,6 +95,7 @@ beforeAll(async () => {
         invoker: runtime,
         control: runtime.control,
         deny: [{ action: 'lambda:InvokeFunction', function: 'hid*' }],
+        redactor,
       }),
       new TaggingService(runtime.control),
       new SchemasService(join(folder, 'schemas')),
@@ -102,6 +107,7 @@ beforeAll(async () => {
     clock: systemClock,
     ids,
     log,
+    redactor,
   });
   client = new lambda.LambdaClient(settings());
 });
@@ -138,7 +144,9 @@ describe('3.10: the vendor’s client invokes', () => {
       event: { a: 1 },
       client: { custom: { tool: 'x' }, env: { locale: 'de' } },
     });
-    expect(Buffer.from(answer.LogResult ?? '', 'base64').toString()).toMatch(/seen \{"a":1\}[\s\S]*REPORT RequestId/);
+    expect(Buffer.from(answer.LogResult ?? '', 'base64').toString()).toMatch(
+      /seen \{"a":1\} \[redacted\]\n[\s\S]*REPORT RequestId/,
+    );
   });
 
   test.each([
@@ -253,6 +261,33 @@ describe('who may ask', () => {
     expect(status).toBe(403);
   });
 
+  test('a request for too much is refused before or after it is read, and the next one is served', async () => {
+    const body = Buffer.alloc(9 * 1024 * 1024);
+    const path = '/2015-03-31/functions/hello/invocations';
+    const unsigned = await fetch(`${endpoint.url}${path}`, { method: 'POST', body });
+    expect(unsigned.headers.get('x-amzn-errortype')).toBe('MissingAuthenticationTokenException');
+    const sent = client.send(new lambda.InvokeCommand({ FunctionName: 'hello', Payload: body }));
+    expect(await nameOfError(sent)).toBe('RequestTooLargeException');
+    expect((await client.send(new lambda.InvokeCommand({ FunctionName: 'hello' }))).StatusCode).toBe(200);
+  });
+
+  test('a web page is refused, whatever it signs', async () => {
+    const signer = new SignatureV4({ ...settings(), service: 'lambda', sha256: Sha256 });
+    const { host, hostname, port } = new URL(endpoint.url);
+    const path = '/2015-03-31/functions/hello/invocations';
+    const at = { method: 'POST', protocol: 'http:', hostname, port: Number(port), path, headers: { host } };
+    const { query } = await signer.presign(at, { expiresIn: 60 });
+    const url = `${endpoint.url}${path}?${new URLSearchParams(query as Record<string, string>).toString()}`;
+    const ask = (headers: Record<string, string>): Promise<unknown> =>
+      new Promise((done, fail) => {
+        const sent = httpRequest(url, { method: 'POST', headers }, (answer) => done(answer.resume().statusCode));
+        sent.on('error', fail).end();
+      });
+    expect(await ask({})).toBe(200);
+    expect(await ask({ origin: 'https://evil.example' })).toBe(403);
+    expect(await ask({ 'sec-fetch-site': 'cross-site' })).toBe(403);
+  });
+
   test('a service that is not simulated says so', async () => {
     const signer = new SignatureV4({ ...settings(), service: 'braket', sha256: Sha256 });
     const host = new URL(endpoint.url).host;
@@ -266,6 +301,19 @@ describe('who may ask', () => {
     const answer = await fetch(`${endpoint.url}/`, { headers });
     expect(answer.status).toBe(404);
     expect(await answer.text()).toContain('not simulated here');
+  });
+});
+
+describe('the port', () => {
+  test('that somebody else has is an error that says what to change', async () => {
+    const port = Number(new URL(endpoint.url).port);
+    const options = { services: [], accessKeyId: 'a', secretAccessKey: 'b', clock: systemClock, ids, log, redactor };
+    const principal = { id: 'a', tenant: 'a', roles: [], scopes: [] };
+    const started = startAwsEndpoint({ ...options, principal, port });
+    await expect(started).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('clouds.aws.port') as string,
+    });
   });
 });
 
@@ -375,6 +423,21 @@ describe('the control plane', () => {
       MCP_Support: 'true',
       owner: 'a',
     });
+  });
+
+  test('what the instance keeps secret is masked', async () => {
+    const { Environment } = await client.send(new lambda.GetFunctionConfigurationCommand({ FunctionName: 'hello' }));
+    expect(Environment?.Variables).toEqual({ A: '[redacted]' });
+  });
+
+  test('what only the configuration decides is refused with the place to change it', async () => {
+    const put = new lambda.PutFunctionConcurrencyCommand({ FunctionName: 'hello', ReservedConcurrentExecutions: 1 });
+    await expect(client.send(put)).rejects.toMatchObject({
+      name: 'InvalidParameterValueException',
+      message: expect.stringContaining('functions.hello.concurrency') as string,
+    });
+    const policy = new lambda.GetPolicyCommand({ FunctionName: 'hello' });
+    expect(await nameOfError(client.send(policy))).toBe('ResourceNotFoundException');
   });
 
   test('concurrency and account are told', async () => {

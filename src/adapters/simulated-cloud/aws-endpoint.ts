@@ -208,32 +208,33 @@ function requestOf(
   };
 }
 
-/** @param held - Bytes of all bodies that are being read; this one's are given back when it is there. */
+/**
+ * Reads to the end also what is refused: a client that still writes would not see the answer.
+ *
+ * @param held - Bytes of all bodies that are being read; this one's are given back when it has ended.
+ */
 function readBody(message: IncomingMessage, held: { bytes: number }): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    let kept = 0;
+    let refusal: AwsError | undefined;
     const release = (): void => {
-      held.bytes -= kept;
-      kept = 0;
+      held.bytes -= size;
+      size = 0;
+      chunks.length = 0;
     };
     message.on('data', (chunk: Buffer) => {
+      if (refusal !== undefined) return;
       size += chunk.length;
-      if (size > MAX_BODY_BYTES || held.bytes + chunk.length > MAX_HELD_BYTES) {
-        chunks.length = 0;
-        release();
-        message.pause();
-        reject(size > MAX_BODY_BYTES ? tooLarge() : tooMany());
-        return;
-      }
-      chunks.push(chunk);
-      kept += chunk.length;
       held.bytes += chunk.length;
+      if (size > MAX_BODY_BYTES) refusal = tooLarge();
+      else if (held.bytes > MAX_HELD_BYTES) refusal = tooMany();
+      if (refusal === undefined) chunks.push(chunk);
+      else release();
     });
-    message.on('close', release);
-    message.on('end', () => resolve(Buffer.concat(chunks, size)));
+    message.on('end', () => (refusal === undefined ? resolve(Buffer.concat(chunks, size)) : reject(refusal)));
     message.on('error', reject);
+    message.on('close', release);
   });
 }
 

@@ -13,6 +13,7 @@ const CODES: ReadonlyMap<string, readonly [string, number]> = new Map([
   ['FUNCTION_FAILED', ['InvalidRuntimeException', 502]],
   ['INVALID_ARGUMENTS', ['InvalidParameterValueException', 400]],
   ['PAYLOAD_TOO_LARGE', ['RequestTooLargeException', 413]],
+  ['SHUTTING_DOWN', ['ServiceException', 503]],
   ['BODY_TOO_LARGE', ['RequestTooLargeException', 413]],
 ]);
 

@@ -2,11 +2,24 @@
 
 import { PlatformError } from '../../../core/errors.ts';
 import type { FunctionInvoker, Invocation, InvocationResult, StreamedInvocation } from '../../../core/ports.ts';
+import type { Redactor } from '../../../core/redact.ts';
 import type { AwsReply, AwsRequest } from '../aws-service.ts';
 import { AwsError } from '../aws-service.ts';
 import { eventFrame } from './event-stream.ts';
 
-export async function invoke(invoker: FunctionInvoker, functionName: string, request: AwsRequest): Promise<AwsReply> {
+/** What is invoked, and with what. */
+export interface InvokeParts {
+  readonly invoker: FunctionInvoker;
+  /** For what leaves in Base64 or in frames, where nobody after us could find a secret. */
+  readonly redactor: Redactor;
+  /** With its qualifier. */
+  readonly functionName: string;
+  /** What the qualifier led to just now. */
+  readonly version: string;
+}
+
+export async function invoke(parts: InvokeParts, request: AwsRequest): Promise<AwsReply> {
+  const { functionName, invoker, redactor } = parts;
   const { headers, context } = request;
   const invocation = invocationOf(functionName, request);
   const type = headers['x-amz-invocation-type'] ?? 'RequestResponse';
@@ -20,19 +33,15 @@ export async function invoke(invoker: FunctionInvoker, functionName: string, req
   }
   if (type !== 'RequestResponse')
     throw new AwsError('InvalidParameterValueException', `The invocation type "${type.slice(0, 40)}" is not known.`);
-  return answerOf(await resultOf(invoker, invocation, request), headers['x-amz-log-type'] === 'Tail');
+  return answerOf(await resultOf(parts, invocation, request), tailOf(redactor, request));
 }
 
-export async function invokeStream(
-  invoker: FunctionInvoker,
-  functionName: string,
-  request: AwsRequest,
-): Promise<AwsReply> {
+export async function invokeStream(parts: InvokeParts, request: AwsRequest): Promise<AwsReply> {
+  const { functionName, invoker, redactor } = parts;
   const invocation = invocationOf(functionName, request);
   if (invoker.invokeStream === undefined)
     throw new AwsError('InvalidParameterValueException', 'Functions here do not stream.');
   const streamed = await invoker.invokeStream(invocation, request.context);
-  const isTailed = request.headers['x-amz-log-type'] === 'Tail';
   return {
     status: 200,
     headers: {
@@ -40,7 +49,7 @@ export async function invokeStream(
       'x-amz-executed-version': streamed.executedVersion,
       'x-amzn-remapped-content-type': streamed.contentType,
     },
-    body: frames(streamed, isTailed),
+    body: frames(streamed, redactor, tailOf(redactor, request)),
   };
 }
 
@@ -69,7 +78,7 @@ function decoded(context: string): string {
 
 /** A function that ran out of time has failed by itself: AWS answers 200 and says so in a header. */
 async function resultOf(
-  invoker: FunctionInvoker,
+  { invoker, version }: InvokeParts,
   invocation: Invocation,
   request: AwsRequest,
 ): Promise<InvocationResult> {
@@ -82,14 +91,22 @@ async function resultOf(
     return {
       payload: JSON.stringify({ errorType: 'Sandbox.Timedout', errorMessage }),
       functionError: 'Unhandled',
-      executedVersion: '$LATEST',
+      executedVersion: version,
       durationMs: 0,
       coldStart: false,
     };
   }
 }
 
-function answerOf(result: InvocationResult, isTailed: boolean): AwsReply {
+/** Encodes the end of a log, for those who asked for it. */
+type Tail = ((logTail: string | undefined) => string) | undefined;
+
+function tailOf(redactor: Redactor, request: AwsRequest): Tail {
+  if (request.headers['x-amz-log-type'] !== 'Tail') return undefined;
+  return (logTail = '') => Buffer.from(redactor.text(logTail)).toString('base64');
+}
+
+function answerOf(result: InvocationResult, tail: Tail): AwsReply {
   const { payload, functionError, executedVersion, logTail } = result;
   return {
     status: 200,
@@ -97,24 +114,24 @@ function answerOf(result: InvocationResult, isTailed: boolean): AwsReply {
       'content-type': 'application/json',
       'x-amz-executed-version': executedVersion,
       ...(functionError === undefined ? {} : { 'x-amz-function-error': functionError }),
-      ...(isTailed ? { 'x-amz-log-result': base64(logTail ?? '') } : {}),
+      ...(tail === undefined ? {} : { 'x-amz-log-result': tail(logTail) }),
     },
     body: payload,
   };
 }
 
-const base64 = (text: string): string => Buffer.from(text).toString('base64');
-
-async function* frames(streamed: StreamedInvocation, isTailed: boolean): AsyncGenerator<Uint8Array> {
+async function* frames(streamed: StreamedInvocation, redactor: Redactor, tail: Tail): AsyncGenerator<Uint8Array> {
   for await (const piece of streamed.body)
     yield eventFrame(
       { ':message-type': 'event', ':event-type': 'PayloadChunk', ':content-type': 'application/octet-stream' },
-      piece,
+      redactor.bytes(piece),
     );
   const { functionError, errorPayload, logTail } = await streamed.ending;
   const complete = {
-    ...(functionError === undefined ? {} : { ErrorCode: functionError, ErrorDetails: errorPayload ?? '' }),
-    ...(isTailed ? { LogResult: base64(logTail ?? '') } : {}),
+    ...(functionError === undefined
+      ? {}
+      : { ErrorCode: functionError, ErrorDetails: redactor.text(errorPayload ?? '') }),
+    ...(tail === undefined ? {} : { LogResult: tail(logTail) }),
   };
   yield eventFrame(
     { ':message-type': 'event', ':event-type': 'InvokeComplete', ':content-type': 'application/json' },

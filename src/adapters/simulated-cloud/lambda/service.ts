@@ -4,8 +4,10 @@ import type { FunctionControl, NewFunction } from '../../../core/function-contro
 import { isObject } from '../../../core/json.ts';
 import { parseFunctionReference } from '../../../core/lambda-arn.ts';
 import type { FunctionInvoker } from '../../../core/ports.ts';
+import type { Redactor } from '../../../core/redact.ts';
 import type { AwsReply, AwsRequest, AwsService } from '../aws-service.ts';
 import { ACCOUNT, AwsError, bodyOf, json, pageOf } from '../aws-service.ts';
+import { denies, type DeniedAction } from './denials.ts';
 import { invoke, invokeStream } from './invoke.ts';
 import {
   aliasOf,
@@ -19,18 +21,11 @@ import {
   weightsOf,
 } from './shapes.ts';
 
-/** A right that the caller does not have, so that programs can be tried against a refusal. */
-export interface DeniedAction {
-  /** `lambda:InvokeFunction`, or `lambda:*`. */
-  readonly action: string;
-  /** Name of a function, with `*` at its end for a prefix. */
-  readonly function: string;
-}
-
 export interface LambdaServiceParts {
   readonly invoker: FunctionInvoker;
   readonly control: FunctionControl;
   readonly deny: readonly DeniedAction[];
+  readonly redactor: Redactor;
 }
 
 /** What a route is called with. */
@@ -111,6 +106,11 @@ export class LambdaService implements AwsService {
       route('POST', at('2017-03-31', '/tags/{}'), 'TagResource', (each) => this.#tag(each)),
       route('DELETE', at('2017-03-31', '/tags/{}'), 'UntagResource', (each) => this.#untag(each)),
       route('GET', at('2019-09-30', `${one}/concurrency`), 'GetFunctionConcurrency', (each) => this.#concurrency(each)),
+      route('PUT', at('2017-10-31', `${one}/concurrency`), 'PutFunctionConcurrency', (each) => this.#setLimit(each)),
+      route('DELETE', at('2017-10-31', `${one}/concurrency`), 'DeleteFunctionConcurrency', (each) =>
+        this.#setLimit(each),
+      ),
+      route('GET', at('2015-03-31', `${one}/policy`), 'GetPolicy', (each) => this.#policy(each)),
       route('GET', at('2016-08-19', '/account-settings'), 'GetAccountSettings', () => this.#account()),
     ];
   }
@@ -118,12 +118,7 @@ export class LambdaService implements AwsService {
   /** @throws AwsError `AccessDeniedException` for what the configuration denies. */
   #check(action: string, functionWord: string | undefined): void {
     const name = functionWord === undefined ? '' : nameOf(functionWord).name;
-    const denied = this.#parts.deny.some(
-      (rule) =>
-        (rule.action === `lambda:${action}` || rule.action === 'lambda:*') &&
-        (rule.function.endsWith('*') ? name.startsWith(rule.function.slice(0, -1)) : rule.function === name),
-    );
-    if (!denied) return;
+    if (!denies(this.#parts.deny, `lambda:${action}`, name)) return;
     const who = `User: arn:aws:iam::${ACCOUNT}:user/zeroplane is not authorized to perform: lambda:${action}`;
     const what = `on resource: arn:aws:lambda:us-east-1:${ACCOUNT}:function:${name}`;
     throw new AwsError(
@@ -135,9 +130,11 @@ export class LambdaService implements AwsService {
 
   async #invoke({ request, words }: At, run: typeof invoke): Promise<AwsReply> {
     const { name, qualifier } = this.#named({ request, words });
+    const { control, invoker, redactor } = this.#parts;
     // A function that does not exist must not be accepted for later.
-    await this.#parts.control.get(name, qualifier);
-    return run(this.#parts.invoker, qualifier === undefined ? name : `${name}:${qualifier}`, request);
+    const { version } = await control.get(name, qualifier);
+    const functionName = qualifier === undefined ? name : `${name}:${qualifier}`;
+    return run({ invoker, redactor, functionName, version }, request);
   }
 
   #named({ request, words }: At): { readonly name: string; readonly qualifier: string | undefined } {
@@ -281,6 +278,18 @@ export class LambdaService implements AwsService {
   async #concurrency(at: At): Promise<AwsReply> {
     const { concurrency } = await this.#parts.control.get(this.#named(at).name);
     return json({ ReservedConcurrentExecutions: concurrency });
+  }
+
+  async #setLimit(at: At): Promise<AwsReply> {
+    const { name } = await this.#parts.control.get(this.#named(at).name);
+    const next = `Set functions.${name}.concurrency in the configuration.`;
+    throw new AwsError('InvalidParameterValueException', `Limits of invocations are not changed here. ${next}`);
+  }
+
+  /** Nobody but the holder of the keys calls a function here, so none has a policy. */
+  async #policy(at: At): Promise<AwsReply> {
+    await this.#parts.control.get(this.#named(at).name);
+    throw new AwsError('ResourceNotFoundException', 'The resource you requested does not exist.', 404);
   }
 
   async #account(): Promise<AwsReply> {

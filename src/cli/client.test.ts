@@ -428,7 +428,8 @@ test('where the list is hidden the gateway searches', async () => {
   });
   expect((await run(['tools', 'find', 'anything'])).stdout).toContain('fs___read_file');
   expect((await run(['tools', 'show', 'aws___create_bucket'])).stdout).toContain('Makes an S3 bucket');
-  expect(seen[1]?.message.params['arguments']).toEqual({ query: 'anything', limit: 10 });
+  const asked = seen.find((request) => request.message.method === 'tools/call');
+  expect(asked?.message.params['arguments']).toEqual({ query: 'anything', limit: 10 });
 });
 
 test('a tool is shown with its arguments and a call to copy', async () => {

@@ -9,7 +9,7 @@ const ALLOWED: Decision = { allowed: true, visible: true };
 
 /** The tools that fit, best first, at most `limit`. What the caller could list it may find. */
 export function searchTools(tools: readonly ToolDefinition[], query: string, limit: number): ToolDefinition[] {
-  const lists = { tools: tools.map((value) => ({ key: value.name, definition: { value } })) };
+  const lists = { tools: tools.map((value) => ({ key: value.name, definition: { value }, resource: {} })) };
   // The index reads nothing else of a view.
   const view = { lists } as unknown as View;
   const found = new SearchTools({}).find(view, query, { decisions: tools.map(() => ALLOWED), limit });

@@ -24,9 +24,10 @@ import { Pipeline } from '../http/pipeline.ts';
 import { instanceRoute } from '../http/routes/instance.ts';
 import type { InstanceStatus } from '../http/routes/instance.ts';
 import { registerRoute } from '../http/routes/register-route.ts';
+import { toolsRoute } from '../http/routes/tools-route.ts';
 import { builtInPolicy } from '../policy/decide.ts';
 import type { Policy } from '../policy/decide.ts';
-import { withVisibility } from '../policy/visibility.ts';
+import { hides, withVisibility } from '../policy/visibility.ts';
 import { FunctionSources } from '../registry/discovery/function-sources.ts';
 import { GenericTarget } from '../registry/discovery/generic-target.ts';
 import { LocalFunctionDirectory } from '../registry/discovery/local-directory.ts';
@@ -123,7 +124,11 @@ export class Instance {
       onFunctionChange: (listener) => this.#functions.control.onChange(listener),
     });
     this.#registry = this.#makeRegistry();
-    this.#published = new GenericTarget(this.#registry, this.#sources);
+    this.#published = new GenericTarget(
+      this.#registry,
+      this.#sources,
+      (principal, tags) => !hides(this.#loaded.config.audience, principal, tags),
+    );
     this.#sources.onChange(() => this.#registry.setFunctions(this.#sources.functions, this.#sources.rule));
     this.#policy = withVisibility(options.policy ?? builtInPolicy, () => this.#loaded.config.audience);
     this.#fill(options.targets ?? []);
@@ -215,6 +220,7 @@ export class Instance {
       routes: [
         registerRoute({ registrations: this.#registrations, policy }),
         instanceRoute({ policy, status: () => this.status() }),
+        toolsRoute({ gateway: this.gateway, policy, prepareTenant: (tenant) => this.#prepareTenant(tenant) }),
       ],
       clock,
       ids,
@@ -339,7 +345,11 @@ export class Instance {
       auth: token === undefined ? 'none' : 'token',
       backends: [
         { name: 'store', label: store.label },
-        ...Object.entries(this.#clouds).map(([name, detail]) => ({ name: `${name} endpoint`, label: 'simulated' as const, detail })),
+        ...Object.entries(this.#clouds).map(([name, detail]) => ({
+          name: `${name} endpoint`,
+          label: 'simulated' as const,
+          detail,
+        })),
         { name: 'functions', label: this.#functions.label, detail: `${this.#functions.processCount()} processes` },
         ...awsBackend(this.#sources),
       ],

@@ -148,7 +148,7 @@ export class SearchTools {
     const known = this.#indexes.get(view);
     if (known !== undefined) return known;
     const index = new MiniSearch<{ id: number }>({
-      fields: ['name', 'title', 'description', 'parameters'],
+      fields: ['name', 'title', 'description', 'parameters', 'tags'],
       tokenize: words,
       processTerm: (term) => term.toLowerCase(),
       searchOptions: {
@@ -164,8 +164,10 @@ export class SearchTools {
   }
 }
 
-function document(tool: Published): { name: string; title: string; description: string; parameters: string } {
+function document(tool: Published): Record<'name' | 'title' | 'description' | 'parameters' | 'tags', string> {
   const { value } = tool.definition;
+  // Of the target too, where it has some.
+  const tags = tool.resource.tags ?? tool.definition.tags ?? {};
   const schema = value['inputSchema'];
   const properties = isObject(schema) && isObject(schema['properties']) ? Object.keys(schema['properties']) : [];
   return {
@@ -173,6 +175,7 @@ function document(tool: Published): { name: string; title: string; description: 
     title: textOf(value['title']),
     description: textOf(value['description']),
     parameters: properties.join(' '),
+    tags: Object.entries(tags).flat().join(' '),
   };
 }
 

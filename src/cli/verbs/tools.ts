@@ -66,12 +66,14 @@ export async function* toolsFind(invocation: Invocation, context: CliContext): A
   return undefined;
 }
 
-/** Where the gateway hides a large catalogue behind its search, it searches; otherwise the list is here already. */
+/** The instance searches what clients are not shown too, such as tags; one that cannot is searched by what it lists. */
 async function findTools(
   client: InstanceClient,
   tools: readonly ToolDefinition[],
   wanted: { readonly query: string; readonly limit: number },
 ): Promise<readonly ToolDefinition[]> {
+  const searched = await searchInstance(client, wanted);
+  if (searched !== undefined) return searched;
   if (!tools.some((tool) => tool.name === SEARCH_TOOL)) {
     const { searchTools } = await import('../tool-search.ts');
     return searchTools(tools, wanted.query, wanted.limit);
@@ -83,6 +85,21 @@ async function findTools(
   const { value } = await client.call({ method: 'tools/call', name: SEARCH_TOOL, params });
   const { tools: found } = (value['structuredContent'] ?? {}) as { tools?: ToolDefinition[] };
   return found ?? [];
+}
+
+/** `undefined` from an instance without that route. */
+async function searchInstance(
+  client: InstanceClient,
+  wanted: { readonly query: string; readonly limit: number },
+): Promise<readonly ToolDefinition[] | undefined> {
+  const query = new URLSearchParams({ query: wanted.query, limit: String(wanted.limit) });
+  try {
+    const { value } = await client.rest('GET', `/v1/tools?${query.toString()}`);
+    return (value as { tools?: ToolDefinition[] }).tools;
+  } catch (error) {
+    if (error instanceof PlatformError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
 }
 
 export async function* toolsShow(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {

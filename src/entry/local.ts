@@ -112,7 +112,10 @@ export async function startLocal(options: StartOptions): Promise<LocalInstance> 
     });
     const functions = instance.functions;
     const aws = await startClouds({ ...shared, functions, token: token ?? '' });
-    return await serve(options, { instance, host, aws, store, loaded, token: token ?? '' });
+    return await serve(options, { instance, host, aws, store, loaded, token: token ?? '' }).catch(async (error) => {
+      await aws.close();
+      throw error;
+    });
   } catch (error) {
     await store.close();
     throw error;

@@ -36,7 +36,7 @@ test.each([
     'an answer beyond 6 MB',
     error('Function.ResponseSizeTooLarge', 'too large'),
     'PAYLOAD_TOO_LARGE',
-    expect.stringMatching(/has run, and its answer is larger than the 6 MB .* stream its answer\./),
+    expect.stringMatching(/has run, and its answer is larger than Lambda hands on: 6 MB.* stream its answer\./),
   ],
   ['no JSON', 'boom', 'FUNCTION_FAILED', expect.stringContaining('failed with Error: boom.')],
   ['nothing', '', 'FUNCTION_FAILED', expect.stringContaining('failed with Error: no message.')],

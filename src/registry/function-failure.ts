@@ -42,7 +42,7 @@ function timedOut(name: string, seconds: string | undefined): Failure {
 }
 
 function tooLarge(name: string): Failure {
-  const words = `Function "${name}" has run, and its answer is larger than the 6 MB that Lambda hands on.`;
+  const words = `Function "${name}" has run, and its answer is larger than Lambda hands on: 6 MB, or 200 MB streamed.`;
   const message = `${words} Ask for less, or let it answer a reference to stored data or stream its answer.`;
   return { code: 'PAYLOAD_TOO_LARGE', message, words };
 }

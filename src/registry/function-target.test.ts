@@ -575,3 +575,97 @@ test('the printed registration and call run a real function, and so does the sam
     await rm(folder, { recursive: true });
   }
 });
+
+test('2.12: a tag names the schema of a function, which is listed and held; a bad ARN leaves the tool open', async () => {
+  const document = { type: 'object', properties: { email: { type: 'string' } }, required: ['email'] };
+  target = make({
+    functions: [
+      { name: 'sales', tags: { schema: 'arn:aws:schemas:r:1:schema/tools/customer' } },
+      { name: 'open', tags: { schema: 'nonsense' } },
+    ],
+    discovery: { schemaTag: 'schema' },
+    schemaSource: {
+      schema: (arn) =>
+        arn === 'nonsense'
+          ? Promise.reject(new PlatformError('INVALID_ARGUMENTS', 'no ARN of a schema'))
+          : Promise.resolve(JSON.stringify(document)),
+    },
+  });
+  const { definitions, skipped } = await target.list(context());
+  expect(definitions.map(({ value }) => value['inputSchema'])).toEqual([document, { type: 'object' }]);
+  expect(skipped).toEqual([]);
+  const { value } = await call('sales', '{}');
+  expect(value).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('"email" is missing') }] });
+  expect((await call('open', '{"anything":1}')).value.isError).toBeUndefined();
+});
+
+test('a new version of the schema that a tag names is there with the next list after five minutes', async () => {
+  let name = 'first';
+  const properties = () => ({ type: 'object', properties: { [name]: { type: 'string' } } });
+  const schemaSource = { schema: () => Promise.resolve(JSON.stringify(properties())) };
+  target = make({
+    functions: [{ name: 'sales', tags: { schema: 'arn' } }],
+    discovery: { schemaTag: 'schema' },
+    schemaSource,
+  });
+  const listed = async () => (await target.list(context())).definitions[0]?.value['inputSchema'];
+  const first = properties();
+  expect(await listed()).toEqual(first);
+  name = 'second';
+  expect(await listed()).toEqual(first);
+  clock.advance(300_000);
+  expect(await listed()).toEqual(properties());
+});
+
+test('2.13: wrapped arguments reach the function as the text that arrived, in every event mode', async () => {
+  const schema = { type: 'object', properties: { n: { type: 'number' } } };
+  const expected: [EventMode, string][] = [
+    ['arguments', '{"n": 1.0}'],
+    ['parameters', '{"parameters":{"n": 1.0}}'],
+    ['args-extra', '{"args":{"n": 1.0},"extra":'],
+    ['mcp', '"params":{"name":"crm","arguments":{"n": 1.0}}'],
+  ];
+  for (const [event, text] of expected) {
+    target = make({ functions: [{ name: 'crm', schema, event }] });
+    await call('crm', '{ "parameters" : {"n": 1.0} }');
+    expect(invoker.asked.at(-1)?.payload).toContain(text);
+  }
+});
+
+test.each([
+  ['another argument beside it', '{"parameters":{"n":1},"n":2}'],
+  ['no object in it', '{"parameters":[1]}'],
+])('arguments with %s are taken as they are', async (_title, text) => {
+  target = make({ functions: [{ name: 'crm', schema: { type: 'object', properties: { n: { type: 'number' } } } }] });
+  await call('crm', text);
+  expect(invoker.asked.at(-1)?.payload).toBe(text);
+});
+
+test('a parameter that is called parameters is one', async () => {
+  const schema = { type: 'object', properties: { parameters: { type: 'object' } } };
+  target = make({ functions: [{ name: 'crm', schema }] });
+  await call('crm', '{"parameters":{"n":1}}');
+  expect(invoker.asked.at(-1)?.payload).toBe('{"parameters":{"n":1}}');
+});
+
+test('a function is tried again when the limit of processes refused it, and the caller sees one answer', async () => {
+  await register({ name: 'find' });
+  const busy = new PlatformError('FUNCTION_THROTTLED', 'busy', { concurrency: 8 });
+  invoker.reply = busy;
+  const answer = call('find');
+  for (let turn = 0; turn < 10; turn++) await new Promise((done) => setImmediate(done));
+  invoker.reply = '{}';
+  clock.advance(100);
+  expect((await answer).value.isError).toBeUndefined();
+  expect(invoker.asked).toHaveLength(2);
+});
+
+test('a schema that is none is told the caller and never runs the function', async () => {
+  target = make({ functions: [{ name: 'crm', schema: { type: 'object', required: 'email' } }] });
+  const { value } = await call('crm');
+  expect(value).toMatchObject({
+    isError: true,
+    content: [{ text: expect.stringMatching(/schema is not a valid JSON Schema.*owner of the tool must correct it/s) }],
+  });
+  expect(invoker.asked).toEqual([]);
+});

@@ -10,6 +10,8 @@ import type { StreamedInvocation } from '../core/ports.ts';
 
 export const MAX_STREAM_BYTES = 200 * 1024 * 1024;
 const HTTP_ANSWER = 'application/vnd.awslambda.http-integration-response';
+/** Lambda's own name for it. */
+const TOO_LARGE = 'Function.ResponseSizeTooLarge';
 const PRELUDE_END = Buffer.alloc(8);
 const MAX_PRELUDE_BYTES = 1024 * 1024;
 
@@ -47,7 +49,7 @@ export async function readStream(stream: StreamedInvocation, options: ReadOption
       const next = await Promise.race([source.next(), options.abandoned]);
       if (next.done === true) break;
       size += next.value.length;
-      if (size > MAX_STREAM_BYTES) return failed(`The answer is larger than ${MAX_STREAM_BYTES} bytes.`);
+      if (size > MAX_STREAM_BYTES) return failed(`It is larger than ${MAX_STREAM_BYTES} bytes.`, TOO_LARGE);
       pieces.push(next.value);
       options.onBytes(size);
     }
@@ -74,8 +76,8 @@ function readHttp(bytes: Buffer): Reading {
   return { answer: { bytes: bytes.subarray(end + PRELUDE_END.length), contentType, statusCode } };
 }
 
-function failed(errorMessage: string): Reading {
-  const errorPayload = JSON.stringify({ errorType: 'StreamError', errorMessage });
+function failed(errorMessage: string, errorType = 'StreamError'): Reading {
+  const errorPayload = JSON.stringify({ errorType, errorMessage });
   return { functionError: 'Unhandled', errorPayload };
 }
 

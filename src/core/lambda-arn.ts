@@ -42,8 +42,13 @@ export function parseFunctionReference(text: string): FunctionReference | undefi
 
 /** The same function under another version or alias. */
 export function withQualifier(text: string, qualifier: string): string {
+  return `${withoutQualifier(text)}:${qualifier}`;
+}
+
+/** The function itself, whatever version or alias the text names. */
+export function withoutQualifier(text: string): string {
   const own = parseFunctionReference(text)?.qualifier;
-  return `${own === undefined ? text : text.slice(0, -own.length - 1)}:${qualifier}`;
+  return own === undefined ? text : text.slice(0, -own.length - 1);
 }
 
 /** The ARN under which a function of the configuration is known. */

@@ -8,7 +8,7 @@
 
 import { meansCaller } from '../core/callers.ts';
 import type { Principal } from '../core/context.ts';
-import { isInternal } from '../core/visibility.ts';
+import { isInternal, type Tags } from '../core/visibility.ts';
 import type { Decision, Policy } from './decide.ts';
 
 export interface Audience {
@@ -30,7 +30,7 @@ export function withVisibility(policy: Policy, audience: () => Audience): Policy
   return {
     decide(request) {
       const { principal, resource } = request;
-      return isInternal(resource.tags) && isExternal(principal, audience()) ? HIDDEN : policy.decide(request);
+      return hides(audience(), principal, resource.tags) ? HIDDEN : policy.decide(request);
     },
     async decideMany(principal, action, resources, context) {
       const decisions = await policy.decideMany(principal, action, resources, context);
@@ -38,6 +38,11 @@ export function withVisibility(policy: Policy, audience: () => Audience): Policy
       return decisions.map((decision, index) => (isInternal(resources[index]?.tags) ? HIDDEN : decision));
     },
   };
+}
+
+/** Whether a thing with these tags is not there for the caller. */
+export function hides(audience: Audience, principal: Principal, tags: Tags | undefined): boolean {
+  return isInternal(tags) && isExternal(principal, audience);
 }
 
 function isExternal(principal: Principal, { external, internal }: Audience): boolean {

@@ -60,14 +60,19 @@ export interface VersionChoice {
   readonly canary?: Canary | undefined;
 }
 
+/** A function name or ARN, with the version or alias that is chosen. */
+export function pinned(reference: string, { version, alias }: VersionChoice): string {
+  const pin = version ?? alias;
+  return pin === undefined ? reference : withQualifier(reference, pin);
+}
+
 /** @param reference - Function name or ARN. */
 export function routeOf(
   reference: string,
   choice: VersionChoice,
   identity: Pick<CanaryRoute, 'owner' | 'id' | 'tool' | 'generation'>,
 ): Route {
-  const pin = choice.version ?? choice.alias;
-  const functionName = pin === undefined ? reference : withQualifier(reference, pin);
+  const functionName = pinned(reference, choice);
   const { canary } = choice;
   const tried = canary?.version ?? canary?.alias;
   if (canary === undefined || tried === undefined) return { functionName };

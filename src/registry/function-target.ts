@@ -6,6 +6,7 @@
 
 import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
+import { parseFunctionReference, withoutQualifier } from '../core/lambda-arn.ts';
 import type { Clock, FunctionInvoker } from '../core/ports.ts';
 import type {
   Definition,
@@ -17,6 +18,7 @@ import type {
   TargetResult,
   TargetStatus,
 } from '../core/target.ts';
+import { isInternal, type Tags } from '../core/visibility.ts';
 import type { Route } from './canary.ts';
 import { FunctionCalls } from './function-calls.ts';
 import { REGISTRY_ID } from './function-event.ts';
@@ -195,8 +197,8 @@ export class FunctionTarget implements Target {
   #absent(entry: Invocable, tenant: string): PlatformError {
     const known = this.#parts.invoker
       .list()
-      .map((each) => each.name)
-      .filter((name) => this.#serves(name, tenant));
+      .filter(({ name, tags }) => this.#serves(name, tenant) && !isInternal(tags))
+      .map((each) => each.name);
     const list =
       known.length === 0 ? 'No function is configured.' : `Known functions: ${known.slice(0, 20).join(', ')}.`;
     const name = functionNameOf(entry);
@@ -210,16 +212,25 @@ export class FunctionTarget implements Target {
     const built = this.#built.get(tenant);
     if (built?.from === from) return built.catalogue;
     const own = this.#functions.filter((each) => each.tenants === undefined || each.tenants.includes(tenant));
-    const tags = new Map(this.#parts.invoker.list().map((each) => [each.name, each.tags]));
-    const tagged = own.map((each) => ({ ...each, tags: tags.get(each.name) ?? each.tags }));
-    const functions = await this.#withSchemas(publishedFunctions(tagged, this.#discovery));
+    const tags = this.#tags();
+    const functions = await this.#withSchemas(publishedFunctions(own, this.#discovery));
     const { defaultEvent } = this.#parts;
-    const tagsOf = (name: string) => tags.get(name);
+    const tagsOf = (arn: string) =>
+      tags.get(withoutQualifier(arn)) ?? tags.get(parseFunctionReference(arn)?.name ?? '');
     const catalogue = buildCatalogue({ registrations: from, functions, tagsOf, defaultEvent });
     this.#note(catalogue.notes);
     this.#built.set(tenant, { from, catalogue, dueAtMs: this.#schemasDueAtMs(functions) });
     if (this.#built.size > MAX_TENANTS) this.#built.delete(this.#built.keys().next().value ?? '');
     return catalogue;
+  }
+
+  /** What functions are tagged with: of AWS by ARN, of this machine by name. */
+  #tags(): ReadonlyMap<string, Tags> {
+    const running = this.#parts.invoker.list().map(({ name, tags }): [string, Tags] => [name, tags]);
+    const published = this.#functions.flatMap(({ functionName, name, tags }): [string, Tags][] =>
+      tags === undefined ? [] : [[functionName ?? name, tags]],
+    );
+    return new Map([...running, ...published]);
   }
 
   /** A schema that a tag names may have a new version. Calls do not wait for that; lists do. */
@@ -247,8 +258,10 @@ export class FunctionTarget implements Target {
   }
 
   #withCode(entry: ToolEntry | PromptEntry | ResourceEntry): Definition {
+    const { definition } = entry;
+    if (definition.code !== undefined) return definition;
     const code = this.#versions.code(entry);
-    return code === undefined ? entry.definition : { ...entry.definition, code };
+    return code === undefined ? definition : { ...definition, code };
   }
 
   #refresh(): void {

@@ -1,5 +1,6 @@
 /** Which functions of the configuration are tools, and under what name. */
 
+import type { CodeIdentity } from '../core/target.ts';
 import type { VersionChoice } from './canary.ts';
 import { freeName, publishedName } from './discovery/naming.ts';
 import { isSelected, type Discovery } from './discovery/selection.ts';
@@ -11,6 +12,8 @@ export interface ConfiguredFunction extends VersionChoice {
   readonly name: string;
   /** What is invoked, where that is not the name: the ARN of a function in AWS. */
   readonly functionName?: string | undefined;
+  /** What it leads to, where only whoever found it knows. */
+  readonly code?: CodeIdentity | undefined;
   readonly description?: string | undefined;
   /** JSON Schema or shorthand of its arguments; absent takes any object. */
   readonly schema?: unknown;

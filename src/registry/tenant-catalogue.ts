@@ -57,8 +57,8 @@ export interface CatalogueSources {
   readonly registrations: readonly Registration[];
   /** Already those that serve this tenant. */
   readonly functions: readonly PublishedFunction[];
-  /** What a function itself is tagged with, by its name. */
-  readonly tagsOf?: (functionName: string) => Tags | undefined;
+  /** What a function itself is tagged with, by the ARN of a registration. */
+  readonly tagsOf?: (lambdaArn: string) => Tags | undefined;
   /** Of registrations that name none. @default arguments */
   readonly defaultEvent?: EventMode | undefined;
 }
@@ -91,8 +91,7 @@ export function buildCatalogue(sources: CatalogueSources): TenantCatalogue {
 
 /** A tool has the tags of its function too: for cost, and because an internal function has no external tool. */
 function withFunctionTags(registration: FunctionRegistration, { tagsOf }: CatalogueSources): FunctionRegistration {
-  const functionName = parseFunctionReference(registration.lambdaArn)?.name ?? '';
-  const tags = inheritTags(registration.tags, tagsOf?.(functionName));
+  const tags = inheritTags(registration.tags, tagsOf?.(registration.lambdaArn));
   return tags === registration.tags || tags === undefined ? registration : { ...registration, tags };
 }
 
@@ -119,7 +118,8 @@ function configuredTool(
   notes.push(...found);
   if (refusal !== undefined) return { key: name, reason: refusal };
   const answer = output === undefined ? {} : { outputSchema: output };
-  const definition = define('tool', name, { name, description, inputSchema: schema, ...answer }, candidate.tags);
+  const shown = define('tool', name, { name, description, inputSchema: schema, ...answer }, candidate.tags);
+  const definition = candidate.code === undefined ? shown : { ...shown, code: candidate.code };
   const digest = definitionDigest(name, description, described(schema, output));
   const { event = 'arguments', streaming: isStreaming = false } = candidate;
   const route = configuredRoute(candidate, name);

@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CreateAliasCommand, LambdaClient, PublishVersionCommand, UpdateAliasCommand } from '@aws-sdk/client-lambda';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openMemoryStore } from '../../src/adapters/embedded/store/store.ts';
 import { systemClock } from '../../src/adapters/embedded/system.ts';
@@ -16,6 +17,7 @@ import type { Exchange } from '../../src/core/target.ts';
 import { FunctionTarget } from '../../src/registry/function-target.ts';
 import { parseRegistration } from '../../src/registry/registration.ts';
 import { RegistrationStore } from '../../src/registry/registration-store.ts';
+import { startGateway } from '../../src/testing.ts';
 import { silentLog, startInstance } from '../fixtures/assembled.ts';
 import type { AssembledInstance } from '../fixtures/assembled.ts';
 import { exchange, textOf } from '../fixtures/http-exchange.ts';
@@ -213,6 +215,38 @@ verifies('2.20', 'a new version behind an alias reaches open clients, and nothin
   stream.stop();
 });
 
+verifies('2.20', 'the commands of the page, sent by the official SDK, roll a version out and back', async () => {
+  await write(VERSION('one'));
+  const local = await startGateway({ config: { ...crm(), discover: { list: [] } } });
+  const lambda = new LambdaClient({
+    endpoint: local.clouds.aws,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'zeroplane', secretAccessKey: local.token },
+  });
+  try {
+    const client = new WireClient({ url: local.mcp, era: 'session', token: local.token });
+    await client.open();
+    const ask = async (): Promise<unknown> =>
+      (await client.request('tools/call', { name: 'find', arguments: {} })).result?.['structuredContent'];
+    const headers = { authorization: `Bearer ${local.token}`, 'content-type': 'application/json' };
+    const tool = { type: 'tool', name: 'find', description: 'Finds.', lambdaArn: `${ARN}:live`, parameters: {} };
+    const FunctionName = 'crm';
+    const { Version: first } = await lambda.send(new PublishVersionCommand({ FunctionName }));
+    await lambda.send(new CreateAliasCommand({ FunctionName, Name: 'live', FunctionVersion: first }));
+    await exchange({ url: local.admin, method: 'POST', headers, body: JSON.stringify(tool) });
+    expect(await ask()).toEqual({ text: 'one', version: '1' });
+    await write(VERSION('two'));
+    const { Version: second } = await lambda.send(new PublishVersionCommand({ FunctionName }));
+    await lambda.send(new UpdateAliasCommand({ FunctionName, Name: 'live', FunctionVersion: second }));
+    expect(await ask()).toEqual({ text: 'two', version: '2' });
+    await lambda.send(new UpdateAliasCommand({ FunctionName, Name: 'live', FunctionVersion: first }));
+    expect(await ask()).toEqual({ text: 'one', version: '1' });
+  } finally {
+    lambda.destroy();
+    await local.close({ drainMs: 100 });
+  }
+});
+
 verifies('2.20', 'an edit of the code is a change of what the tool leads to', async () => {
   await write(VERSION('one'));
   await start(crm());
@@ -364,6 +398,28 @@ verifies('2.21', 'the tags of a tool, its function’s among them, are in the ev
     { name: 'of_ledger', outcome: 'ok', tags: { visibility: 'internal', owner: 'platform' } },
     { name: 'plan', outcome: 'ok', tags: INTERNAL },
   ]);
+});
+
+verifies('2.21', 'the pair that lists and invokes functions knows of no internal one either', async () => {
+  await write(VERSION('one'));
+  await start({ ...crm({ tags: INTERNAL }), discover: { generic: true } });
+  const listed = async (token: string): Promise<unknown> =>
+    (await call(token, 'list_lambda_functions'))['structuredContent'];
+  const invoked = (token: string): Promise<Json> => call(token, 'invoke_lambda_function', { function_name: 'crm' });
+  expect(await listed('ada')).toEqual({ functions: [{ FunctionName: 'crm' }] });
+  expect(await listed(EXTERNAL)).toEqual({ functions: [] });
+  expect(await invoked('ada')).toMatchObject({ structuredContent: { text: 'one' } });
+  expect(await invoked(EXTERNAL)).toMatchObject({
+    isError: true,
+    content: [{ text: expect.stringContaining('Function crm is not valid') }],
+  });
+});
+
+test('2.21: an error about a function that is not there names no internal one', async () => {
+  await startInternal();
+  await register({ name: 'lost', lambdaArn: ARN.replace('crm', 'absent') });
+  const content = [{ text: expect.stringContaining('Known functions: crm.') }];
+  expect(await call(EXTERNAL, 'lost')).toMatchObject({ isError: true, content });
 });
 
 verifies('2.21', 'a server that is tagged internal is hidden with all that it has', async () => {

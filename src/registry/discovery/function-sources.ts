@@ -158,9 +158,10 @@ export class FunctionSources {
 
   #awsFunctions(): readonly ConfiguredFunction[] {
     if (!this.#asksAws()) return [];
-    return (this.#aws?.found ?? []).map(({ name, arn, description, tags }) => ({
+    return (this.#aws?.found ?? []).map(({ name, arn, description, tags, version, codeSha256 }) => ({
       name,
       functionName: arn,
+      code: { version, sha256: codeSha256 },
       description,
       tags,
     }));

@@ -3,7 +3,7 @@
  * lists them and one that invokes one of them. Everything else is the target around which it stands.
  */
 
-import type { RequestContext } from '../../core/context.ts';
+import type { Principal, RequestContext } from '../../core/context.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import { isObject, rawMembers, scan } from '../../core/json.ts';
 import type {
@@ -15,6 +15,8 @@ import type {
   TargetResult,
   TargetStatus,
 } from '../../core/target.ts';
+import type { Tags } from '../../core/visibility.ts';
+import { pinned } from '../canary.ts';
 import { clientContext, toolEvent } from '../function-event.ts';
 import { errorResult, toolResult } from '../function-result.ts';
 import { define } from '../tenant-catalogue.ts';
@@ -46,6 +48,8 @@ const DEFINITIONS = [
   },
 ].map((value) => define('tool', value.name, value));
 
+type IsThere = (principal: Principal, tags: Tags | undefined) => boolean;
+
 export class GenericTarget implements Target {
   readonly id: string;
   readonly kind: Target['kind'];
@@ -53,13 +57,16 @@ export class GenericTarget implements Target {
   readonly perTenant = true;
   readonly #inner: Target;
   readonly #sources: FunctionSources;
+  readonly #isThere: IsThere;
 
-  constructor(inner: Target, sources: FunctionSources) {
+  /** @param isThere - Whether a function with these tags may be known to a caller: the pair names functions, not tools. */
+  constructor(inner: Target, sources: FunctionSources, isThere: IsThere = () => true) {
     this.id = inner.id;
     this.kind = inner.kind;
     this.label = inner.label;
     this.#inner = inner;
     this.#sources = sources;
+    this.#isThere = isThere;
   }
 
   async list(context: RequestContext): Promise<TargetListing> {
@@ -93,7 +100,8 @@ export class GenericTarget implements Target {
   }
 
   async #listFunctions(context: RequestContext): Promise<string> {
-    const found = await this.#sources.selected(context.tenant);
+    const selected = await this.#sources.selected(context.tenant);
+    const found = selected.filter(({ tags }) => this.#isThere(context.principal, tags));
     const { state, reason } = this.#sources.aws?.status ?? {};
     if (found.length === 0 && state === 'failed')
       return refusal('TARGET_UNAVAILABLE', `The functions cannot be listed: ${reason}`, context);
@@ -117,11 +125,15 @@ export class GenericTarget implements Target {
         context,
       );
     const found = this.#sources.find(name, context.tenant);
-    if (found === undefined)
+    if (found === undefined || !this.#isThere(context.principal, found.tags))
       return refusal('FUNCTION_NOT_FOUND', `Function ${name.slice(0, 200)} is not valid`, context);
     const event = toolEvent(found.event ?? 'arguments', { ...call, name, params: innerArguments(call) }, context);
     const custom = clientContext(name, context, call);
-    const invocation = { functionName: found.functionName ?? found.name, payload: event, clientContext: custom };
+    const invocation = {
+      functionName: pinned(found.functionName ?? found.name, found),
+      payload: event,
+      clientContext: custom,
+    };
     return toolResult(name, await this.#sources.invoker.invoke(invocation, context), context.requestId).text;
   }
 }

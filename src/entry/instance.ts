@@ -3,10 +3,11 @@
  * configuration changes the targets and nothing else.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { LoadedConfig } from '../config/load.ts';
 import { diffConfig } from '../config/watch.ts';
 import type { FunctionControl } from '../core/function-control.ts';
-import type { Clock, EventPort, IdSource, Logger, StoreRoot } from '../core/ports.ts';
+import type { Clock, Egress, EventPort, IdSource, Logger, StoreRoot } from '../core/ports.ts';
 import type { Redactor } from '../core/redact.ts';
 import type { Target } from '../core/target.ts';
 import { createEgress } from '../adapters/embedded/egress.ts';
@@ -14,21 +15,27 @@ import { createEventPort } from '../adapters/embedded/system.ts';
 import { createFunctionRuntime } from '../functions/function-runtime.ts';
 import type { FunctionRuntime } from '../functions/function-runtime.ts';
 import { Gateway } from '../gateway/gateway.ts';
+import type { GatewayOptions } from '../gateway/gateway.ts';
 import { TargetSet } from '../gateway/target-set.ts';
 import type { Authenticator } from '../http/authenticate.ts';
-import { DEVELOPER, TokenAuthenticator, openAuthenticator } from '../http/authenticate.ts';
+import { DEVELOPER, SignatureAuthenticator, TokenAuthenticator, openAuthenticator } from '../http/authenticate.ts';
 import { Guard } from '../http/guard.ts';
 import { Pipeline } from '../http/pipeline.ts';
 import { instanceRoute } from '../http/routes/instance.ts';
 import type { InstanceStatus } from '../http/routes/instance.ts';
 import { registerRoute } from '../http/routes/register-route.ts';
+import { toolsRoute } from '../http/routes/tools-route.ts';
 import { builtInPolicy } from '../policy/decide.ts';
 import type { Policy } from '../policy/decide.ts';
-import { withVisibility } from '../policy/visibility.ts';
+import { hides, withVisibility } from '../policy/visibility.ts';
+import { FunctionSources } from '../registry/discovery/function-sources.ts';
+import { GenericTarget } from '../registry/discovery/generic-target.ts';
+import { LocalFunctionDirectory } from '../registry/discovery/local-directory.ts';
 import { FunctionTarget } from '../registry/function-target.ts';
 import { RegistrationStore } from '../registry/registration-store.ts';
 import { DefinitionRecorder } from '../registry/definition-recorder.ts';
-import { functionSettings, functionSpecs } from './make-functions.ts';
+import { makeAwsFunctions, type AwsPlace } from './make-discovery.ts';
+import { functionSettings, functionSpecs, serverFunctions } from './make-functions.ts';
 import { TargetFactory } from './make-targets.ts';
 import { reportTargets } from './report-targets.ts';
 
@@ -50,6 +57,8 @@ export interface InstanceOptions {
   readonly sealingKey: Uint8Array;
   /** Where published code is kept. Absent: in a temporary folder, removed by {@link Instance.close}. */
   readonly dataDir?: string | undefined;
+  /** Where functions of AWS are found and invoked. Absent: nowhere. */
+  readonly aws?: AwsPlace | undefined;
   /** Targets made by the caller, for tests and benches. */
   readonly targets?: readonly Target[];
   /** @default the token, or everybody where there is none */
@@ -67,7 +76,10 @@ export class Instance {
   readonly #factory: TargetFactory;
   readonly #functions: FunctionRuntime;
   readonly #registrations: RegistrationStore;
+  readonly #sources: FunctionSources;
   readonly #registry: FunctionTarget;
+  /** The registry as it is published. */
+  readonly #published: Target;
   readonly #policy: Policy;
   readonly #recorder: DefinitionRecorder;
   readonly #tenants = new Map<string, Promise<void>>();
@@ -76,6 +88,8 @@ export class Instance {
   #loaded: LoadedConfig;
   #problems: InstanceStatus['config']['problems'] | undefined;
   #url = '';
+  /** Addresses of the local stand-ins, by cloud. */
+  #clouds: Readonly<Record<string, string>> = {};
 
   constructor(options: InstanceOptions) {
     const { store, clock, ids, log, version } = options;
@@ -99,20 +113,40 @@ export class Instance {
       configFile: this.#loaded.path,
     });
     this.#registrations = new RegistrationStore({ store, clock, ids });
+    this.#sources = this.#makeSources(egress);
     this.#factory = new TargetFactory({
       clock,
       log,
       egress,
       identity,
       env: options.env,
-      invoker: this.#functions,
+      invoker: this.#sources.invoker,
       onFunctionChange: (listener) => this.#functions.control.onChange(listener),
     });
     this.#registry = this.#makeRegistry();
+    this.#published = new GenericTarget(
+      this.#registry,
+      this.#sources,
+      (principal, tags) => !hides(this.#loaded.config.audience, principal, tags),
+    );
+    this.#sources.onChange(() => this.#registry.setFunctions(this.#sources.functions, this.#sources.rule));
     this.#policy = withVisibility(options.policy ?? builtInPolicy, () => this.#loaded.config.audience);
     this.#fill(options.targets ?? []);
     this.#recorder = new DefinitionRecorder({ store, clock, log });
-    this.gateway = new Gateway({
+    this.gateway = this.#makeGateway(identity);
+    // A writer waits for this, so that its acknowledgement means that the next list has the change.
+    const changed = async (tenant: string): Promise<void> => {
+      await this.#syncRegistered(tenant);
+      await this.gateway.catalogue.relist(this.#published, tenant);
+    };
+    this.#closers.push(this.#registrations.onChange(changed));
+    this.pipeline = this.#makePipeline();
+  }
+
+  #makeGateway(identity: GatewayOptions['identity']): Gateway {
+    const { store, clock, ids, log, sealingKey, token } = this.#options;
+    const { config } = this.#loaded;
+    return new Gateway({
       targets: this.#targets,
       policy: this.#policy,
       store,
@@ -120,39 +154,48 @@ export class Instance {
       clock,
       ids,
       log,
-      sealingKey: options.sealingKey,
+      sealingKey,
       identity,
       sessionsOn: config.sessions === 'on',
-      isPublic: options.token === undefined,
+      isPublic: token === undefined,
       search: config.endpoints.mcp.search,
       maxTtlMs: config.endpoints.mcp.ttlMs,
       results: config.results,
       onDefinitions: (tenant, target, marks) => this.#recorder.record(tenant, target.id, marks),
       prepareTenant: (tenant) => this.#prepareTenant(tenant),
     });
-    // A writer waits for this, so that its acknowledgement means that the next list has the change.
-    const changed = async (tenant: string): Promise<void> => {
-      await this.#syncRegistered(tenant);
-      await this.gateway.catalogue.relist(this.#registry, tenant);
-    };
-    this.#closers.push(this.#registrations.onChange(changed));
-    this.pipeline = this.#makePipeline();
   }
 
   #fill(given: readonly Target[]): void {
     for (const [id, server] of Object.entries(this.#loaded.config.mcpServers))
       this.#targets.add(this.#factory.configured(id, server));
     for (const target of given) this.#targets.add(target);
-    this.#targets.add(this.#registry);
+    this.#targets.add(this.#published);
+  }
+
+  #makeSources(egress: Egress): FunctionSources {
+    const { clock, log, env, aws } = this.#options;
+    return new FunctionSources({
+      local: { directory: new LocalFunctionDirectory(this.#functions.control), invoker: this.#functions },
+      aws: aws === undefined ? undefined : makeAwsFunctions(aws, { env, egress, clock, log }),
+      clock,
+      log,
+      configured: functionSettings(this.#loaded),
+      discover: this.#loaded.config.discover,
+    });
   }
 
   #makeRegistry(): FunctionTarget {
     const { clock, log, store } = this.#options;
+    const { compat } = this.#loaded.config;
     return new FunctionTarget({
-      invoker: this.#functions,
+      invoker: this.#sources.invoker,
       registrations: this.#registrations,
-      functions: functionSettings(this.#loaded),
-      discovery: this.#loaded.config.discover,
+      functions: this.#sources.functions,
+      discovery: this.#sources.rule,
+      schemaSource: this.#sources.schemas,
+      isCompat002: compat.includes('002'),
+      defaultEvent: compat.includes('004') ? 'args-extra' : 'arguments',
       clock,
       log,
       store,
@@ -165,7 +208,10 @@ export class Instance {
     const { clock, ids, log, store, token, version } = this.#options;
     const { config } = this.#loaded;
     const authenticator =
-      this.#options.authenticator ?? (token === undefined ? openAuthenticator : new TokenAuthenticator(token));
+      this.#options.authenticator ??
+      (token === undefined
+        ? openAuthenticator
+        : new SignatureAuthenticator({ token, others: new TokenAuthenticator(token), clock }));
     const policy = this.#policy;
     return new Pipeline({
       gateway: this.gateway,
@@ -174,6 +220,7 @@ export class Instance {
       routes: [
         registerRoute({ registrations: this.#registrations, policy }),
         instanceRoute({ policy, status: () => this.status() }),
+        toolsRoute({ gateway: this.gateway, policy, prepareTenant: (tenant) => this.#prepareTenant(tenant) }),
       ],
       clock,
       ids,
@@ -217,15 +264,22 @@ export class Instance {
 
   readonly #revisions = new WeakMap<Target, string>();
 
+  get functions(): FunctionRuntime {
+    return this.#functions;
+  }
+
   /** Lists every target once, as far as five seconds allow. */
-  async ready(url: string): Promise<void> {
+  async ready(url: string, clouds: Readonly<Record<string, string>> = {}): Promise<void> {
     this.#url = url;
+    this.#clouds = clouds;
     const { tenant } = DEVELOPER;
     await this.#functions.ready();
     await this.#prepareTenant(tenant);
-    const listed = Promise.all(
-      this.#targets.of(tenant).map((target) => this.gateway.catalogue.refresh(target, tenant)),
-    );
+    const listed = Promise.all([
+      // What is found is announced, so the registry is read once more after it.
+      this.#sources.start().then(() => this.gateway.catalogue.relist(this.#published, tenant)),
+      ...this.#targets.of(tenant).map((target) => this.gateway.catalogue.refresh(target, tenant)),
+    ]);
     let cancel = (): void => {};
     const timeout = new Promise<void>((resolve) => {
       // Held: an instance that is starting must not end because nothing else keeps it alive.
@@ -238,7 +292,8 @@ export class Instance {
 
   /** Takes a new configuration: what did not change keeps its children and its open calls. */
   async reload(loaded: LoadedConfig): Promise<void> {
-    const diff = diffConfig(this.#loaded.config, loaded.config);
+    const before = this.#loaded;
+    const diff = diffConfig(before.config, loaded.config);
     this.#loaded = loaded;
     this.#problems = undefined;
     const { servers, functions } = diff;
@@ -247,10 +302,10 @@ export class Instance {
       const server = loaded.config.mcpServers[id];
       if (server !== undefined) this.#targets.add(this.#factory.configured(id, server));
     }
-    if (functions.added.length + functions.removed.length + functions.changed.length > 0) {
+    if (functions.added.length + functions.removed.length + functions.changed.length > 0)
       this.#functions.reconfigure(functionSpecs(loaded.config));
-      this.#registry.setFunctions(functionSettings(loaded), loaded.config.discover);
-    }
+    if (!isDeepStrictEqual(sourcesOf(before), sourcesOf(loaded)))
+      await this.#sources.configure(functionSettings(loaded), loaded.config.discover);
     this.#options.redactor.set([
       ...loaded.secretValues,
       ...(this.#options.token === undefined ? [] : [this.#options.token]),
@@ -290,7 +345,13 @@ export class Instance {
       auth: token === undefined ? 'none' : 'token',
       backends: [
         { name: 'store', label: store.label },
+        ...Object.entries(this.#clouds).map(([name, detail]) => ({
+          name: `${name} endpoint`,
+          label: 'simulated' as const,
+          detail,
+        })),
         { name: 'functions', label: this.#functions.label, detail: `${this.#functions.processCount()} processes` },
+        ...awsBackend(this.#sources),
       ],
       targets: reportTargets(this.#targets.of(DEVELOPER.tenant), sources, DEVELOPER.tenant),
       canaries: this.#registry.canaries(DEVELOPER.tenant),
@@ -307,9 +368,22 @@ export class Instance {
   /** Ends targets and functions; the store stays its owner's to close. */
   async close(): Promise<void> {
     this.gateway.close();
+    this.#sources.close();
     await Promise.all([...this.#targets.all().map((target) => target.close()), this.#functions.close()]);
     for (const close of this.#closers) close();
     // What is still being written must not meet a closed store.
     await this.#recorder.settled();
   }
+}
+
+/** What of a configuration decides which functions are published. */
+function sourcesOf({ config }: LoadedConfig): unknown {
+  return { functions: config.functions, discover: config.discover, servers: serverFunctions(config) };
+}
+
+function awsBackend(sources: FunctionSources): InstanceStatus['backends'] {
+  if (sources.aws === undefined) return [];
+  const { label, status, functions } = sources.aws;
+  const reason = status.reason === undefined ? '' : `; ${status.reason}`;
+  return [{ name: 'aws', label, detail: `${functions} functions, ${status.state}${reason}` }];
 }

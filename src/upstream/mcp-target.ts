@@ -150,8 +150,18 @@ export class McpTarget implements Target {
     };
     if (this.#store.era === 'legacy') return this.#readLegacy(options);
     return this.#store.use(this.#store.plain(context), context, (conversation) =>
-      conversation.era === 'legacy' ? this.#readLegacy(options) : readListing(conversation, options),
+      conversation.era === 'legacy' ? this.#readLegacy(options) : this.#readModern(conversation, options),
     );
+  }
+
+  /** Behind a function an older server may stand, whose list depends on what its caller can be asked. */
+  async #readModern(conversation: Conversation, options: ListingOptions): Promise<TargetListing> {
+    if (this.kind !== 'function') return readListing(conversation, options);
+    const [listing, plain] = await Promise.all([
+      readListing(conversation, options),
+      readToolNames(conversation, { ...options, exchange: { ...NOBODY, capabilities: {} } }),
+    ]);
+    return marked(listing, plain);
   }
 
   /** Some servers offer more tools to clients that can be asked. What only those see is marked, and called the same way. */
@@ -163,10 +173,7 @@ export class McpTarget implements Target {
       this.#store.use(this.#store.catalogue(context), context, (conversation) => readListing(conversation, options)),
       this.#store.use(this.#store.plain(context), context, (conversation) => readToolNames(conversation, options)),
     ]);
-    const definitions = listing.definitions.map((definition) =>
-      definition.kind === 'tool' && !plain.has(definition.key) ? { ...definition, declaringOnly: true } : definition,
-    );
-    return { ...listing, definitions };
+    return marked(listing, plain);
   }
 
   get #asks(): boolean {
@@ -214,7 +221,10 @@ export class McpTarget implements Target {
     });
   }
 
-  #send(conversation: Conversation, call: TargetCall, exchange: Exchange, context: RequestContext): Promise<string> {
+  #send(conversation: Conversation, call: TargetCall, caller: Exchange, context: RequestContext): Promise<string> {
+    // Each request of this era says what its caller can be asked, and without that the tool would not exist.
+    const needs = conversation.era === 'modern' && call.definition?.declaringOnly === true;
+    const exchange = needs && !declaresQuestions(caller.capabilities) ? declaring(caller) : caller;
     return conversation.request({
       method: call.method,
       params: call.params,
@@ -225,6 +235,26 @@ export class McpTarget implements Target {
       definition: call.definition,
     });
   }
+}
+
+/** Marks the tools that only a caller sees who can be asked. */
+function marked(listing: TargetListing, plain: ReadonlySet<string>): TargetListing {
+  const definitions = listing.definitions.map((definition) =>
+    definition.kind === 'tool' && !plain.has(definition.key) ? { ...definition, declaringOnly: true } : definition,
+  );
+  return { ...listing, definitions };
+}
+
+/** A caller that says it can be asked; whoever relays its questions finds out that it cannot. */
+function declaring(caller: Exchange): Exchange {
+  return {
+    capabilities: DECLARE_ALL,
+    canAsk: caller.canAsk,
+    logLevel: caller.logLevel,
+    wantsProgress: caller.wantsProgress,
+    notify: (method, params) => caller.notify(method, params),
+    ask: (method, params) => caller.ask(method, params),
+  };
 }
 
 /** Once more, when the server was gone before it answered and a second run does no harm, or never saw the first. */

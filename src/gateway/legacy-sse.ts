@@ -46,9 +46,22 @@ export interface LegacySseParts {
   readonly ids: IdSource;
 }
 
+/** The words that clients of old know say what is wrong; these say what to do about it. */
+const NEXT_STEPS: ReadonlyMap<string, string> = new Map([
+  [
+    'Session invalid',
+    'The session has ended, or was never yours. Open GET /sse again and send to the address in its first event.',
+  ],
+  [
+    'Missing sessionId query parameter',
+    'Send to the address in the first event of GET /sse, which has the session in it.',
+  ],
+]);
+
 /** The bodies that the orchestrator's clients know. */
 function seedError(status: number, error: string, context: Context): Reply {
-  const body = { type: 'about:blank', title: error, status, detail: error, error, requestId: context.requestId };
+  const detail = NEXT_STEPS.get(error) ?? error;
+  const body = { type: 'about:blank', title: error, status, detail, error, requestId: context.requestId };
   return { status, headers: { 'content-type': 'application/problem+json' }, body: JSON.stringify(body) };
 }
 

@@ -77,7 +77,10 @@ export class LegacyDispatcher {
     const { endpoint, context, version } = at;
     const { method } = message;
     if (!LEGACY_METHODS.has(method))
-      throw new PlatformError('METHOD_NOT_FOUND', `Method not found: ${method.slice(0, 100)}`);
+      throw new PlatformError(
+        'METHOD_NOT_FOUND',
+        `Method not found: ${method.slice(0, 100)}. It is no method of this revision; a tool is called by tools/call, or on /message by a name that tools/list shows.`,
+      );
     if (LIST_METHODS.has(method)) {
       const parts = await this.#parts.lists.list({
         method,

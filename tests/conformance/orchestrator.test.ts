@@ -801,7 +801,22 @@ verifies('4.43', 'arguments are checked before the function runs, and each failu
   const unknown = await ask(session, 4, 'tools/call', { name: 'fortythree_none', arguments: {} });
   expect(unknown.error).toMatchObject({ code: -32602, message: 'Unknown tool or not allowed: fortythree_none' });
   expect(unknown.error.data.knownTargets).toContain('registry');
+  // The checklist of the text: is the session active, is the method registered, do the parameters conform?
+  const unregistered = await ask(session, 5, 'fortythree_none', { payload: 1 });
+  expect(unregistered.error).toMatchObject({
+    code: -32601,
+    message: expect.stringMatching(/fortythree_none.*tools\/list/),
+  });
   session.close();
+  await until(
+    async () => (await session.post({ jsonrpc: '2.0', id: 6, method: 'ping' })).status === 404,
+    'it has ended',
+  );
+  const ended = await session.post({ jsonrpc: '2.0', id: 7, method: 'ping' });
+  expect(ended.value).toMatchObject({
+    error: 'Session invalid',
+    detail: expect.stringContaining('Open GET /sse again'),
+  });
 });
 
 verifies('4.44', 'the printed registration and the printed message work as printed', async () => {

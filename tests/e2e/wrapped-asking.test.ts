@@ -28,7 +28,7 @@ afterAll(async () => {
   await wrapped.close();
 });
 
-test.each(['modern', '2025-11-25'] as const)(
+test.each(['modern', 'stateless'] as const)(
   'a %s caller who cannot be asked finds such a tool and hears why it gets no answer',
   async (era) => {
     const wire = new WireClient({ url: gateway.mcp, era, token: gateway.token });

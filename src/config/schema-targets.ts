@@ -17,6 +17,10 @@ const tenantSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, {
 
 const tenants = z.array(tenantSchema).min(1).optional().describe('Tenants that may see it. Left out: every tenant.');
 
+const tagMap = z.record(z.string().min(1).max(128), z.string().max(256));
+
+const tags = tagMap.optional().describe('Tags of everything that it lists, for cost and for `visibility: internal`.');
+
 const disabled = z.boolean().optional().describe('Keeps the entry in the file without starting it.');
 
 const callTimeout = milliseconds(100)
@@ -61,6 +65,7 @@ export const stdioServerSchema = z
       .default(300_000)
       .describe('A further child without a call for this long is ended, in milliseconds; 0 keeps it.'),
     tenants,
+    tags,
     disabled,
   })
   .describe('A server started as a child process and spoken to over its standard input and output.');
@@ -86,6 +91,7 @@ export const remoteServerSchema = z
       .describe('Headers of every request. Values may hold `${env:X}` and `${secret:X}`.'),
     timeoutMs: callTimeout,
     tenants,
+    tags,
     disabled,
   })
   .describe('A server reached over HTTP.');
@@ -116,6 +122,7 @@ export const functionServerSchema = z
       .default(30_000)
       .describe('Longest wait for the function to introduce itself, its cold start included, in milliseconds.'),
     tenants,
+    tags,
     disabled,
   })
   .describe('A server that is a function, such as one made by `zeroplane wrap`.');
@@ -202,10 +209,7 @@ export const functionSchema = z
         'Memory of one process, in MiB: the limit of its heap for Node; others are ended soon after they pass it.',
       ),
     environment: variables.default({}).describe('Environment variables. Values may hold `${env:X}` and `${secret:X}`.'),
-    tags: z
-      .record(z.string().min(1).max(128), z.string().max(256))
-      .default({})
-      .describe('Tags, for `discover` and for cost.'),
+    tags: tagMap.default({}).describe('Tags, for `discover`, for cost and for `visibility: internal`.'),
     event: z
       .enum(['arguments', 'args-extra', 'parameters', 'mcp'])
       .default('arguments')

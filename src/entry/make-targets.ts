@@ -1,7 +1,9 @@
 /** From configuration to targets. The only place that knows which adapter serves which kind of entry. */
 
+import { parseFunctionReference } from '../core/lambda-arn.ts';
 import type { BackendLabel, Clock, Egress, FunctionInvoker, Logger } from '../core/ports.ts';
 import type { Target } from '../core/target.ts';
+import { inheritTags, type Tags } from '../core/visibility.ts';
 import type { FunctionServer, RemoteServer, ServerConfig, StdioServer } from '../config/schema.ts';
 import { createHttpConnector } from '../adapters/remote-mcp/http-connector.ts';
 import { headerObjection } from '../adapters/remote-mcp/param-headers.ts';
@@ -36,6 +38,20 @@ function inherited(
   names: readonly string[],
 ): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+}
+
+/** Who may see a target, as far as its own entry decides. */
+function reach({
+  tenants,
+  tags,
+}: {
+  readonly tenants?: readonly string[] | undefined;
+  readonly tags?: Tags | undefined;
+}): {
+  readonly tenants?: readonly string[];
+  readonly tags?: Tags;
+} {
+  return { ...(tenants === undefined ? {} : { tenants }), ...(tags === undefined ? {} : { tags }) };
 }
 
 export class TargetFactory {
@@ -84,12 +100,14 @@ export class TargetFactory {
       maxDeclaring: server.maxChildren,
       idleMs: server.idleMs,
       ...(server.isolation === undefined ? {} : { isolation: server.isolation }),
-      ...(server.tenants === undefined ? {} : { tenants: server.tenants }),
+      ...reach(server),
     });
   }
 
   #function(id: string, server: FunctionServer): Target {
     const { clock, log, identity, invoker, onFunctionChange } = this.#parts;
+    const name = parseFunctionReference(server.function)?.name;
+    const own = invoker.list().find((each) => each.name === name);
     const connector = new FunctionConnector({
       target: id,
       functionName: server.function,
@@ -112,7 +130,7 @@ export class TargetFactory {
       openTimeoutMs: server.startTimeoutMs,
       // A list may be what starts the function.
       listTimeoutMs: server.startTimeoutMs,
-      ...(server.tenants === undefined ? {} : { tenants: server.tenants }),
+      ...reach({ ...server, tags: inheritTags(server.tags, own?.tags) }),
     });
   }
 
@@ -125,7 +143,7 @@ export class TargetFactory {
       origin: 'operator',
       timeoutMs: server.timeoutMs,
       label,
-      ...(server.tenants === undefined ? {} : { tenants: server.tenants }),
+      ...reach(server),
     });
   }
 
@@ -169,8 +187,7 @@ export class TargetFactory {
       label,
       objection: headerObjection,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(tenants === undefined ? {} : { tenants }),
-      ...(tags === undefined ? {} : { tags }),
+      ...reach({ tenants, tags }),
     });
   }
 }

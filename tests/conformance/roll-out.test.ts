@@ -429,7 +429,10 @@ verifies('2.21', 'a server that is tagged internal is hidden with all that it ha
   const remote = scriptedTarget('wiki', definitions, () => result);
   await withGateway({ auth: 'none', targets: [remote] }, async ({ url }) => {
     gateway = await startInstance({
-      config: { egress: { allow: ['127.0.0.1'] } },
+      config: {
+        egress: { allow: ['127.0.0.1'] },
+        mcpServers: { near: { url: `${url}/mcp/wiki`, tags: INTERNAL } },
+      },
       targets: [docs],
       store,
       authenticator: { authenticate: personOf },
@@ -439,16 +442,16 @@ verifies('2.21', 'a server that is tagged internal is hidden with all that it ha
     await exchange({ url: `${gateway.url}/register`, method: 'POST', headers, body: JSON.stringify(body) });
     const at = async (token: string, path: string): Promise<number> =>
       (await clientOf(token, path).request('tools/list')).status;
-    await expect.poll(() => names('ada', 'tools/list')).toEqual(['docs___read', 'far___read']);
+    await expect.poll(() => names('ada', 'tools/list')).toEqual(['docs___read', 'far___read', 'near___read']);
     expect(await names(EXTERNAL, 'tools/list')).toEqual([]);
     expect([await at('ada', '/docs'), await at(EXTERNAL, '/docs'), await at(EXTERNAL, '/nothing')]).toEqual([
       200, 404, 404,
     ]);
     const { result: told } = await clientOf(EXTERNAL).request('server/discover');
-    expect(told?.['instructions']).not.toMatch(/docs|far/);
+    expect(told?.['instructions']).not.toMatch(/docs|far|near/);
     const { error } = await clientOf(EXTERNAL).request('tools/call', { name: 'nothing', arguments: {} });
     expect(error?.data).toMatchObject({ knownTargets: ['registry'] });
-    for (const name of ['docs___read', 'far___read']) {
+    for (const name of ['docs___read', 'far___read', 'near___read']) {
       expect(await call('ada', name)).toMatchObject({ content: [{ text: 'read' }] });
       expect(await call(EXTERNAL, name)).toMatchObject({ error: { code: -32602 } });
       const read = { uri: `${name.split('___')[0]}+notes://x` };

@@ -31,7 +31,7 @@ export interface Canary {
 
 export const DEFAULT_ERROR_PERCENT = 20;
 export const DEFAULT_MIN_CALLS = 20;
-export const MAX_MIN_CALLS = 1000;
+const MAX_MIN_CALLS = 1000;
 
 /** Which function a tool leads to, and the one that is tried beside it. */
 export interface Route {
@@ -94,9 +94,9 @@ function placeOf({ tenant, id }: Principal, tool: string): number {
 
 // ------------------------------------------------------------------------------------------- as it is sent
 
-export const VERSION = /^(?:\$LATEST|[1-9]\d{0,19})$/;
+const VERSION = /^(?:\$LATEST|[1-9]\d{0,19})$/;
 /** Lambda's own rule: a number is a version. */
-export const ALIAS = /^(?!\d+$)[A-Za-z0-9_-]{1,128}$/;
+const ALIAS = /^(?!\d+$)[A-Za-z0-9_-]{1,128}$/;
 
 const CANARY_FIELDS = ['version', 'alias', 'percent', 'cohort', 'rollback'];
 const ROLLBACK_FIELDS = ['errorPercent', 'minCalls'];

@@ -67,6 +67,7 @@ interface Built {
 
 const MAX_TENANTS = 1000;
 const MAX_NOTED = 1000;
+const REBUILT_AFTER_MS = 5 * 60_000;
 const INSTRUCTIONS =
   'These tools are Lambda functions: call one where it can give data or do work that you cannot. Each runs with the rights of its owner and is told who asks.';
 
@@ -233,7 +234,7 @@ export class FunctionTarget implements Target {
     return new Map([...running, ...published]);
   }
 
-  /** A schema that a tag names may have a new version. Calls do not wait for that; lists do. */
+  /** Schemas of tags and of files may be others by now. Calls do not wait for that; lists do. */
   #forgetStale(tenant: string): void {
     const built = this.#built.get(tenant);
     if (built !== undefined && built.dueAtMs <= this.#parts.clock.monotonicMs()) this.#built.delete(tenant);
@@ -241,7 +242,8 @@ export class FunctionTarget implements Target {
 
   #schemasDueAtMs(functions: readonly PublishedFunction[]): number {
     const tag = this.#discovery?.schemaTag;
-    return tag === undefined ? Infinity : (this.#schemas?.dueAtMs(functions, tag) ?? Infinity);
+    const tagged = tag === undefined ? undefined : this.#schemas?.dueAtMs(functions, tag);
+    return Math.min(tagged ?? Infinity, this.#parts.clock.monotonicMs() + REBUILT_AFTER_MS);
   }
 
   async #withSchemas(functions: readonly PublishedFunction[]): Promise<readonly PublishedFunction[]> {

@@ -82,6 +82,7 @@ function functions(): NonNullable<ConfigInput['functions']> {
     reply: { ...codeOf('reply'), timeoutSeconds: 1, concurrency: 2 },
     stream: { ...codeOf('stream'), streaming: true },
     typed: codeOf('typed'),
+    changing: codeOf('changing'),
     'customer-id': { ...codeOf('described'), description: 'Finds. Expected format: {"email": "string"}' },
     checked: { ...codeOf('reply'), outputSchema: join(folder, 'sum.json'), handler: 'checked.handler' },
   };
@@ -99,6 +100,7 @@ beforeAll(async () => {
       inputSchema: { email: 'string', n: { type: 'integer', optional: true } },
     }),
     'described/index.mjs': ECHO,
+    'changing/index.mjs': ECHO,
     'sum.json': JSON.stringify({ type: 'object', properties: { sum: { type: 'number' } }, required: ['sum'] }),
   });
   gateway = await startGateway({ config: { functions: functions() } });
@@ -150,6 +152,18 @@ verifies('2.12', 'a real inputSchema is listed and held: of the file beside the 
   const refused = await call('typed', { email: 5 });
   expect(refused).toMatchObject({ isError: true, _meta: { 'io.zeroplane/error': { code: 'INVALID_ARGUMENTS' } } });
   expect(refused.content[0].text).toContain('Parameter "email" must be string');
+});
+
+verifies('2.12', 'a changed file beside the code is another schema for the next list', async () => {
+  await call('changing', {});
+  const listed = async (): Promise<unknown> => {
+    const { tools } = (await client.request('tools/list')).result as Parsed;
+    return tools.find((tool: Parsed) => tool.name === 'changing').inputSchema.required;
+  };
+  expect(await listed()).toBeUndefined();
+  await write({ 'changing/schema.json': JSON.stringify({ id: 'string' }) });
+  await expect.poll(listed, { timeout: 5_000 }).toEqual(['id']);
+  expect((await call('changing', {})).isError).toBe(true);
 });
 
 verifies('2.13', 'typed input and {parameters: {…}} are both accepted, and held against the same schema', async () => {

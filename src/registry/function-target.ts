@@ -26,11 +26,12 @@ import type { Discovery } from './discovery/selection.ts';
 import { publishedFunctions, type ConfiguredFunction, type PublishedFunction } from './published-functions.ts';
 import type { EventMode, Registration } from './registration.ts';
 import type { RegistrationChange, RegistrationStore } from './registration-store.ts';
-import { RegistryCalls, type Invocable } from './registry-calls.ts';
+import { RegistryCalls, type Asked, type Invocable } from './registry-calls.ts';
 import { ResourceLister } from './resource-lister.ts';
 import { TaggedSchemas, type SchemaSource } from './tagged-schemas.ts';
 import {
   buildCatalogue,
+  configuredTool,
   type PromptEntry,
   type ResourceEntry,
   type TenantCatalogue,
@@ -168,6 +169,18 @@ export class FunctionTarget implements Target {
           `Functions do not offer ${call.method}. Call a tool, a prompt or a resource.`,
         );
     }
+  }
+
+  /** Calls a function under its own name as the tool that it could be, listed or not. */
+  async callFunction(candidate: ConfiguredFunction, asked: Asked): Promise<string> {
+    const { name } = candidate;
+    const [found] = await this.#withSchemas([{ ...candidate, toolName: name }]);
+    const tool = found === undefined ? undefined : configuredTool(found, name, []);
+    if (tool !== undefined && 'reason' in tool)
+      throw new PlatformError('FUNCTION_FAILED', `Function "${name}" cannot be called: ${tool.reason}.`, {
+        function: name,
+      });
+    return this.#calls.callTool(tool, asked);
   }
 
   onChange(listener: (change: TargetChange) => void): () => void {

@@ -108,7 +108,8 @@ function registeredTool(registration: FunctionRegistration, defaultEvent: EventM
   return { name, ...route, definition, event, schema, ...answer, digest, isStreaming, isRegistered: true };
 }
 
-function configuredTool(
+/** @param notes - Gets what of its schemas could not be used. */
+export function configuredTool(
   candidate: PublishedFunction,
   name: string,
   notes: string[],

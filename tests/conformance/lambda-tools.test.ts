@@ -335,6 +335,22 @@ verifies('4.41', 'compat 004 gives a registered tool {args, extra}', () => {
   });
 });
 
+verifies('2.15', 'the generic pair holds arguments and answers as the tools of functions do', () => {
+  const config: ConfigInput = { functions: functions(), discover: { generic: true } };
+  return withGateway({ config }, async (at) => {
+    const pair = modern(at);
+    const invoke = (name: string, parameters: Json): Promise<Parsed> =>
+      call('invoke_lambda_function', { function_name: name, parameters }, pair);
+    expect((await invoke('typed', { email: 'a@b.c' })).structuredContent.event).toEqual({ email: 'a@b.c' });
+    expect((await invoke('typed', { email: 5 })).content[0].text).toMatch(/^INVALID_ARGUMENTS: Parameter "email"/);
+    expect((await invoke('stream', { pieces: ['one ', 'two'] })).content).toEqual([{ type: 'text', text: 'one two' }]);
+    expect((await invoke('checked', { reply: 'three' })).content[0].text).toContain('output schema');
+    const refused = await invoke('unknown', {});
+    expect(refused).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('is not valid') }] });
+    expect(pair.violations).toEqual([]);
+  });
+});
+
 verifies('2.17', 'server instructions are given, and a caller that asks for logs hears of each call', async () => {
   const introduced = (await modern(gateway, '/registry').request('server/discover')).result as Parsed;
   expect(introduced.instructions).toMatch(/^These tools are Lambda functions/);

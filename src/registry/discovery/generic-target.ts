@@ -16,9 +16,9 @@ import type {
   TargetStatus,
 } from '../../core/target.ts';
 import type { Tags } from '../../core/visibility.ts';
-import { pinned } from '../canary.ts';
-import { clientContext, toolEvent } from '../function-event.ts';
-import { errorResult, toolResult } from '../function-result.ts';
+import { errorResult } from '../function-result.ts';
+import type { FunctionTarget } from '../function-target.ts';
+import type { Asked } from '../registry-calls.ts';
 import { define } from '../tenant-catalogue.ts';
 import type { FunctionSources } from './function-sources.ts';
 
@@ -55,12 +55,12 @@ export class GenericTarget implements Target {
   readonly kind: Target['kind'];
   readonly label: Target['label'];
   readonly perTenant = true;
-  readonly #inner: Target;
+  readonly #inner: FunctionTarget;
   readonly #sources: FunctionSources;
   readonly #isThere: IsThere;
 
   /** @param isThere - Whether a function with these tags may be known to a caller: the pair names functions, not tools. */
-  constructor(inner: Target, sources: FunctionSources, isThere: IsThere = () => true) {
+  constructor(inner: FunctionTarget, sources: FunctionSources, isThere: IsThere = () => true) {
     this.id = inner.id;
     this.kind = inner.kind;
     this.label = inner.label;
@@ -82,7 +82,7 @@ export class GenericTarget implements Target {
     const isOurs = call.definition === undefined || DEFINITIONS.some((each) => each.text === call.definition?.text);
     if (this.#sources.isGeneric && call.method === 'tools/call' && isOurs) {
       if (call.name === LIST_TOOL) return { text: await this.#listFunctions(context) };
-      if (call.name === INVOKE_TOOL) return { text: await this.#invokeFunction(call, context) };
+      if (call.name === INVOKE_TOOL) return { text: await this.#invokeFunction({ call, exchange, context }) };
     }
     return this.#inner.call(call, exchange, context);
   }
@@ -95,8 +95,8 @@ export class GenericTarget implements Target {
     return this.#inner.status();
   }
 
-  close(options?: { readonly drainMs?: number }): Promise<void> {
-    return this.#inner.close(options);
+  close(): Promise<void> {
+    return this.#inner.close();
   }
 
   async #listFunctions(context: RequestContext): Promise<string> {
@@ -113,7 +113,7 @@ export class GenericTarget implements Target {
     return JSON.stringify({ content: [{ type: 'text', text }], structuredContent: { functions } });
   }
 
-  async #invokeFunction(call: TargetCall, context: RequestContext): Promise<string> {
+  async #invokeFunction({ call, exchange, context }: Asked): Promise<string> {
     const args = isObject(call.parsed['arguments']) ? call.parsed['arguments'] : {};
     const name = args['function_name'];
     if (typeof name !== 'string')
@@ -127,14 +127,9 @@ export class GenericTarget implements Target {
     const found = this.#sources.find(name, context.tenant);
     if (found === undefined || !this.#isThere(context.principal, found.tags))
       return refusal('FUNCTION_NOT_FOUND', `Function ${name.slice(0, 200)} is not valid`, context);
-    const event = toolEvent(found.event ?? 'arguments', { ...call, name, params: innerArguments(call) }, context);
-    const custom = clientContext(name, context, call);
-    const invocation = {
-      functionName: pinned(found.functionName ?? found.name, found),
-      payload: event,
-      clientContext: custom,
-    };
-    return toolResult(name, await this.#sources.invoker.invoke(invocation, context), context.requestId).text;
+    const params = innerArguments(call);
+    const parsed = { ...call.parsed, arguments: args['parameters'] ?? {} };
+    return this.#inner.callFunction(found, { call: { ...call, name, params, parsed }, exchange, context });
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { AwsEndpoint } from '../adapters/simulated-cloud/aws-endpoint.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import type { Clock, IdSource, Logger } from '../core/ports.ts';
+import type { Clock, IdSource, Logger, StoreRoot } from '../core/ports.ts';
 import type { Redactor } from '../core/redact.ts';
 import type { FunctionRuntime } from '../functions/function-runtime.ts';
 import { ACCESS_KEY_ID, DEVELOPER } from '../http/authenticate.ts';
@@ -10,6 +10,7 @@ import { ACCESS_KEY_ID, DEVELOPER } from '../http/authenticate.ts';
 export interface CloudsParts {
   readonly loaded: LoadedConfig;
   readonly functions: FunctionRuntime;
+  readonly store: StoreRoot;
   /** Signs requests; without a token the access key id does. */
   readonly token: string;
   readonly clock: Clock;
@@ -20,23 +21,16 @@ export interface CloudsParts {
 
 /** Loaded when it is started: nothing of it is needed before. */
 export async function startClouds(parts: CloudsParts): Promise<AwsEndpoint> {
-  const { loaded, functions, token, clock, ids, log, redactor } = parts;
-  const [{ startAwsEndpoint }, { LambdaService }, { TaggingService }, { SchemasService }, { StsService }] =
-    await Promise.all([
-      import('../adapters/simulated-cloud/aws-endpoint.ts'),
-      import('../adapters/simulated-cloud/lambda/service.ts'),
-      import('../adapters/simulated-cloud/tagging.ts'),
-      import('../adapters/simulated-cloud/schemas.ts'),
-      import('../adapters/simulated-cloud/sts.ts'),
-    ]);
+  const { loaded, functions, store, token, clock, ids, log, redactor } = parts;
+  const [{ startAwsEndpoint }, { awsServices }] = await Promise.all([
+    import('../adapters/simulated-cloud/aws-endpoint.ts'),
+    import('../adapters/simulated-cloud/aws-services.ts'),
+  ]);
   const { port, schemas, deny } = loaded.config.clouds.aws;
+  const { control } = functions;
+  const tenant = store.store(DEVELOPER.tenant);
   return startAwsEndpoint({
-    services: [
-      new LambdaService({ invoker: functions, control: functions.control, deny, redactor }),
-      new TaggingService(functions.control),
-      new SchemasService(schemas),
-      new StsService(),
-    ],
+    services: awsServices({ invoker: functions, control, store: tenant, clock, redactor, schemas, deny }),
     accessKeyId: ACCESS_KEY_ID,
     secretAccessKey: token === '' ? ACCESS_KEY_ID : token,
     principal: DEVELOPER,

@@ -1,0 +1,36 @@
+/** Every service of the local AWS endpoint, over the functions and the store of this machine. */
+
+import type { FunctionControl } from '../../core/function-control.ts';
+import type { Clock, FunctionInvoker, TenantStore } from '../../core/ports.ts';
+import type { Redactor } from '../../core/redact.ts';
+import type { AwsService } from './aws-service.ts';
+import { IamService } from './iam.ts';
+import type { DeniedAction } from './lambda/denials.ts';
+import { LambdaService } from './lambda/service.ts';
+import { SCHEMAS, SchemaRegistry } from './schema-registry.ts';
+import { SchemasService } from './schemas.ts';
+import { StsService } from './sts.ts';
+import { TaggingService } from './tagging.ts';
+
+export interface AwsServicesParts {
+  readonly invoker: FunctionInvoker;
+  readonly control: FunctionControl;
+  readonly store: TenantStore;
+  readonly clock: Clock;
+  readonly redactor: Redactor;
+  /** Folder of JSON Schemas, `REGISTRY/NAME.json` each. */
+  readonly schemas: string | undefined;
+  readonly deny: readonly DeniedAction[];
+}
+
+export function awsServices(parts: AwsServicesParts): readonly AwsService[] {
+  const { invoker, control, store, clock, redactor, schemas, deny } = parts;
+  const registry = new SchemaRegistry({ folder: schemas, table: store.table(SCHEMAS), clock });
+  return [
+    new LambdaService({ invoker, control, deny, redactor }),
+    new TaggingService(control),
+    new SchemasService(registry),
+    new StsService(),
+    new IamService(deny),
+  ];
+}

@@ -300,7 +300,11 @@ export class Instance {
     const leaving = [...servers.removed, ...servers.changed].flatMap((id) => this.#targets.remove(id) ?? []);
     for (const id of [...servers.added, ...servers.changed]) {
       const server = loaded.config.mcpServers[id];
-      if (server !== undefined) this.#targets.add(this.#factory.configured(id, server));
+      if (server === undefined) continue;
+      const target = this.#factory.configured(id, server);
+      this.#targets.add(target);
+      // Read at once, so that open clients are told of what it brings.
+      void this.gateway.catalogue.refresh(target, DEVELOPER.tenant);
     }
     if (functions.added.length + functions.removed.length + functions.changed.length > 0)
       this.#functions.reconfigure(functionSpecs(loaded.config));

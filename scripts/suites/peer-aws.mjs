@@ -62,6 +62,84 @@ const COMMANDS = [
   ],
 ];
 
+async function readDirectories(aws) {
+  const arn = 'arn:aws:lambda:us-east-1:000000000000:function:mcp-server-prometheus-new';
+  const expect = (text, wanted) => {
+    if (!text.includes(wanted)) throw new Error(`"${wanted}" is missing from: ${text}`);
+  };
+  const listed = await aws(['lambda', 'list-functions', '--query', 'Functions[].FunctionName', '--output', 'text']);
+  if (listed.trim().split(/\s+/).length !== 2) throw new Error(listed);
+  expect(await aws(['lambda', 'list-tags', '--resource', arn]), '"MCP_Support": "true"');
+  const filter = ['--tag-filters', 'Key=MCP_Support,Values=true'];
+  const found = await aws(['resourcegroupstaggingapi', 'get-resources', ...filter]);
+  if (JSON.parse(found).ResourceTagMappingList.length !== 2) throw new Error(found);
+  const schema = ['--registry-name', 'tools', '--schema-name', 'query'];
+  const content = ['--type', 'JSONSchemaDraft4', '--content', '{"type":"object"}'];
+  expect(await aws(['schemas', 'create-schema', ...schema, ...content]), ':schema/tools/query"');
+  expect(await aws(['schemas', 'describe-schema', ...schema]), '{\\"type\\":\\"object\\"}');
+  const who = JSON.parse(await aws(['sts', 'get-caller-identity']));
+  if (who.Account !== '000000000000') throw new Error(JSON.stringify(who));
+  const asked = ['--policy-source-arn', who.Arn, '--action-names', 'lambda:InvokeFunction', '--resource-arns', arn];
+  expect(await aws(['iam', 'simulate-principal-policy', ...asked]), '"EvalDecision": "allowed"');
+}
+
+/** As the text prints it, but for the address. */
+const REGISTRATION = {
+  type: 'tool',
+  name: 'data_processor',
+  description: 'Utility for data manipulation',
+  lambdaArn: 'arn:aws:lambda:region:account:function:name',
+  parameters: { payload: 'object' },
+};
+const PRINTED = ['--region', 'ap-southeast-2', '--service', 'lambda'];
+const JSON_BODY = [...PRINTED, '-H', 'Content-Type: application/json', '-d'];
+
+async function awscurl(program, words, env) {
+  const { code, stdout, stderr } = await run(program, words, { env });
+  if (code !== 0) throw new Error(`awscurl ${words.join(' ')} ended with ${code}: ${stdout}${stderr}`);
+  return stdout;
+}
+
+async function administer(program, { ready, env }) {
+  const url = `${ready.url}/register`;
+  const id = `${url}/tool-data_processor`;
+  const made = await awscurl(program, ['-X', 'POST', url, ...JSON_BODY, JSON.stringify(REGISTRATION)], env);
+  if (JSON.parse(made).id !== 'tool-data_processor') throw new Error(made);
+  const changed = { ...REGISTRATION, description: 'Changed' };
+  const put = await awscurl(program, ['-X', 'PUT', id, ...JSON_BODY, JSON.stringify(changed)], env);
+  if (JSON.parse(put).description !== 'Changed') throw new Error(put);
+  const listed = await awscurl(program, [url, ...PRINTED], env);
+  if (JSON.parse(listed).length !== 1) throw new Error(listed);
+  await awscurl(program, ['-X', 'DELETE', id, ...PRINTED], env);
+  const left = await awscurl(program, [url, ...PRINTED], env);
+  if (JSON.parse(left).length !== 0) throw new Error(left);
+}
+
+async function callOverSession(program, { ready, env }) {
+  const lambdaArn = 'arn:aws:lambda:us-east-1:000000000000:function:mcp-server-prometheus-new';
+  const body = JSON.stringify({ ...REGISTRATION, lambdaArn });
+  await awscurl(program, ['-X', 'POST', `${ready.url}/register`, ...JSON_BODY, body], env);
+  const headers = { authorization: `Bearer ${ready.token}`, accept: 'text/event-stream' };
+  const stream = await fetch(`${ready.url}/sse`, { headers });
+  const reader = stream.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  const until = async (wanted) => {
+    for (;;) {
+      const match = wanted.exec(text);
+      if (match !== null) return match;
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`the stream ended after: ${text}`);
+      text += value;
+    }
+  };
+  const [, path] = await until(/data: (\/message\?sessionId=\S+)/);
+  const message = { jsonrpc: '2.0', id: 'req-456', method: 'data_processor', params: { payload: { a: 1 } } };
+  await awscurl(program, ['-X', 'POST', `${ready.url}${path}`, ...JSON_BODY, JSON.stringify(message)], env);
+  const [answer] = await until(/data: .*"req-456".*/);
+  await reader.cancel();
+  if (!answer.includes('"result"')) throw new Error(answer);
+}
+
 export const awsPrograms = {
   async 'aws-cli'(report) {
     if (spawnSync('python3', ['-m', 'venv', '--help']).status !== 0)
@@ -107,32 +185,23 @@ export const awsPrograms = {
       const said = await aws(['lambda', 'invoke', ...named, '--qualifier', 'PROD', '--payload', '{}', 'out.json']);
       if (!said.includes('"ExecutedVersion": "1"')) throw new Error(said);
     });
-    await report.check('aws lambda list-functions, list-tags, resourcegroupstaggingapi, sts', async () => {
-      const listed = await aws(['lambda', 'list-functions', '--query', 'Functions[].FunctionName', '--output', 'text']);
-      if (listed.trim().split(/\s+/).length !== 2) throw new Error(listed);
-      const found = await aws([
-        'resourcegroupstaggingapi',
-        'get-resources',
-        '--tag-filters',
-        'Key=MCP_Support,Values=true',
-      ]);
-      if (JSON.parse(found).ResourceTagMappingList.length !== 2) throw new Error(found);
-      const who = await aws(['sts', 'get-caller-identity']);
-      if (JSON.parse(who).Account !== '000000000000') throw new Error(who);
+    await report.check('aws lambda list-functions, list-tags, resourcegroupstaggingapi, schemas, iam, sts', () =>
+      readDirectories(aws),
+    );
+    await report.check('aws lambda list-functions with what zeroplane token --aws prints', async () => {
+      const token = [process.execPath, join(root, 'dist/cli/main.js'), 'token', '--aws', '--data-dir'];
+      const quoted = [...token, join(folder, 'data')].map((word) => `'${word}'`).join(' ');
+      const line = `eval "$(${quoted})" && '${join(bin, 'aws')}' lambda list-functions`;
+      const plain = { PATH: process.env.PATH, HOME: folder, AWS_PAGER: '' };
+      const { code, stdout, stderr } = await run('sh', ['-c', line], { cwd: folder, env: plain });
+      if (code !== 0 || !stdout.includes('mcp-server-prometheus-new')) throw new Error(`${stdout}${stderr}`);
     });
-    await report.check('awscurl registers a tool as seed 004 prints it, but for the address', async () => {
-      const body = JSON.stringify({
-        type: 'tool',
-        name: 'data_processor',
-        description: 'Processes data',
-        lambdaArn: 'arn:aws:lambda:region:account:function:name',
-        parameters: { payload: 'object' },
-      });
-      const words = ['--service', 'lambda', '--region', 'us-east-1', '-X', 'POST', '-d', body, `${ready.url}/register`];
-      const done = await run(join(bin, 'awscurl'), ['-H', 'content-type: application/json', ...words], { env });
-      if (done.code !== 0 || !done.stdout.includes('tool-data_processor'))
-        throw new Error(`${done.stdout}${done.stderr}`);
-    });
+    await report.check('awscurl registers, changes, lists and removes a tool as seed 004 prints it', () =>
+      administer(join(bin, 'awscurl'), { ready, env }),
+    );
+    await report.check('awscurl calls a registered tool over /message, and its answer comes on /sse', () =>
+      callOverSession(join(bin, 'awscurl'), { ready, env }),
+    );
     report.skip('aws-cli version 2', 'it is not on PyPI; version 1 sends the same requests');
     return undefined;
   },

@@ -89,7 +89,7 @@ test.each([
   const error = new PlatformError(code, 'x');
   const { invoke, left } = failing(error, error, error, error);
   const { calls, context } = setUp(invoke);
-  await expect(calls.run(call({ isRepeatable }), context)).rejects.toBe(error);
+  await expect(calls.run(call({ isRepeatable }), context)).rejects.toMatchObject({ code });
   expect(4 - left.length).toBe(attempts);
 });
 
@@ -197,5 +197,14 @@ test('a caller who leaves in the middle of a stream does not wait for its end', 
   await expect(running).rejects.toMatchObject({
     code: 'CALL_CANCELLED',
     message: expect.stringContaining('may have run'),
+  });
+});
+
+test('a call that got no answer may have run, and says so', async () => {
+  const error = new PlatformError('TARGET_UNAVAILABLE', 'AWS could not answer.', { function: 'crm' });
+  const { calls, context } = setUp(() => Promise.reject(error));
+  await expect(calls.run(call(), context)).rejects.toMatchObject({
+    message: 'AWS could not answer. It may have run.',
+    details: { function: 'crm', lost: true },
   });
 });

@@ -65,7 +65,7 @@ export class FunctionCalls {
       try {
         return await (call.isStreaming === true ? this.#stream(call, context) : this.#once(call, context));
       } catch (error) {
-        if (attempt >= attemptsFor(error, call)) throw error;
+        if (attempt >= attemptsFor(error, call)) throw asLost(error);
         const waitMs = FIRST_WAIT_MS * 2 ** attempt * (0.5 + random() / 2);
         if (clock.monotonicMs() + waitMs >= context.deadlineMs) throw error;
         await pause(clock, waitMs, context);
@@ -109,6 +109,13 @@ export class FunctionCalls {
       exchange.notify('notifications/progress', JSON.stringify({ progress, message }));
     };
   }
+}
+
+/** Nobody knows whether a call that got no answer has run, so whoever keeps safe repeats must not run it again. */
+function asLost(error: unknown): unknown {
+  if (!(error instanceof PlatformError) || error.code !== 'TARGET_UNAVAILABLE') return error;
+  const message = `${error.message.replace(/[.\s]+$/, '')}. It may have run.`;
+  return new PlatformError(error.code, message, { ...error.details, lost: true }, { cause: error });
 }
 
 /** How often a call that fails like this may be tried in all. */

@@ -82,6 +82,7 @@ export class RegistryCalls {
     const answer = await this.#send(tool, { payload, context, exchange, call, isStreaming: tool.isStreaming });
     logFailure(tool, answer, context);
     if (isCompat002) return compatResult(functionNameOf(tool), answer);
+    throwIfTimedOut(tool, answer);
     return this.#result(tool, tool.event === 'mcp' ? unwrapRpc(answer) : answer, requestId);
   }
 
@@ -199,6 +200,13 @@ function unknown(kind: string, name: string): PlatformError {
   return new PlatformError('UNKNOWN_NAME', `There is no ${kind} "${name.slice(0, 200)}". Ask for the list again.`, {
     name: name.slice(0, 200),
   });
+}
+
+/** AWS tells of a timeout as of any failure of the function; here it is no answer that a safe repeat could get again. */
+function throwIfTimedOut(entry: Invocable, answer: FunctionAnswer): void {
+  if (answer.functionError === undefined) return;
+  const { code, message } = failureOf(entry.name, answer.payload);
+  if (code === 'FUNCTION_TIMEOUT') throw new PlatformError(code, message, { function: functionNameOf(entry) });
 }
 
 /** The stack trace goes to the log; the caller gets type and message. */

@@ -9,7 +9,7 @@ import type { ImportedServer, ImportResult } from '../config/dialects.ts';
 import { PlatformError } from '../core/errors.ts';
 import { clientFile, homePath, readIfThere, supportedClients } from './client-files.ts';
 import type { Client } from './client-files.ts';
-import { isOwnEntry } from './own-entry.ts';
+import { isOwnEntry, startsOurselves } from './own-entry.ts';
 
 /** A server as it would be added. */
 export interface Candidate {
@@ -83,7 +83,8 @@ export async function gather(
     const imported = importServers((await readIfThere(file)) ?? '', basename(file));
     remarks.push(...remarksOf(file, imported, isNamed));
     for (const server of imported.servers) {
-      const id = isOwnEntry(server.sourceName, server.config) ? undefined : freeId(server, taken);
+      const isOwn = isOwnEntry(server.sourceName, server.config) || startsOurselves(server.config);
+      const id = isOwn ? undefined : freeId(server, taken);
       if (id === undefined) continue;
       taken.set(id, server.config);
       candidates.push({ id, sourceName: server.sourceName, config: server.config, source: file });

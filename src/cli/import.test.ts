@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parse as parseYaml } from 'yaml';
 import { loadConfig } from '../config/load.ts';
-import { isOwnEntry } from './own-entry.ts';
+import { isOwnEntry, startsOurselves } from './own-entry.ts';
 import { runForTest } from './run-for-test.ts';
 import type { TestOptions } from './run-for-test.ts';
 
@@ -133,6 +133,18 @@ test.each([
   ['zeroplane', { url: 'not a url' }, false],
 ])('the entry %s %j is ours: %j', (name, entry, expected) => {
   expect(isOwnEntry(name, entry)).toBe(expected);
+});
+
+test.each([
+  [{ command: 'zeroplane', args: ['mcp', '--live'] }, true],
+  [{ command: 'npx', args: ['-y', 'zeroplane@0.1.0', 'mcp'] }, true],
+  [{ command: 'node', args: ['/opt/zeroplane/dist/cli/main.js', 'mcp', '--stdio'] }, true],
+  [{ command: './node_modules/.bin/zeroplane', args: ['mcp'] }, true],
+  [{ command: 'zeroplane', args: ['wrap', 'x'] }, false],
+  [{ command: 'node', args: ['zeroplane-tools.js', 'mcp'] }, false],
+  [{ url: 'https://example.com' }, false],
+])('the command of %j starts this gateway: %j', (entry, expected) => {
+  expect(startsOurselves(entry)).toBe(expected);
 });
 
 test('without a terminal nothing is written unless --yes says so', async () => {

@@ -19,6 +19,19 @@ export function isOwnEntry(name: string, entry: object): boolean {
   return isHere && (name === 'zeroplane' || text.includes(TOKEN_VARIABLE) || text.includes(TOKEN_INPUT));
 }
 
+/** Words that run the program, by itself, by `npx`, or by its file. */
+const PROGRAM =
+  /^(?:.*[\\/])?zeroplane(?:@[\w.-]+)?(?:\.cmd)?$|[\\/](?:zeroplane|dist)[\\/](?:.*[\\/])?cli[\\/]main\.js$/;
+
+/** A command that starts `zeroplane mcp`: as a target of its own gateway it would start itself without end. */
+export function startsOurselves(entry: object): boolean {
+  const { command, args } = entry as { readonly command?: unknown; readonly args?: unknown };
+  if (typeof command !== 'string') return false;
+  const words = [command, ...(Array.isArray(args) ? args : [])].filter((word) => typeof word === 'string');
+  const at = words.findIndex((word) => PROGRAM.test(word));
+  return at >= 0 && words[at + 1] === 'mcp';
+}
+
 /** `loadConfig` for a folder whose `.mcp.json` may be the one that `connect` wrote. */
 export async function loadWithoutOurselves(
   options: LoadOptions & { readonly env: NodeJS.ProcessEnv },
@@ -29,13 +42,13 @@ export async function loadWithoutOurselves(
 }
 
 /**
- * Leaves out the entry that `connect` wrote into `.mcp.json`: there we are the server, not a target. A file
- * with nothing else in it counts as no configuration.
+ * Leaves out entries of `.mcp.json` that are the gateway itself, by address or by command: there we are the server, not
+ * a target. A file with nothing else in it counts as no configuration.
  */
 function withoutOurselves(loaded: LoadedConfig): LoadedConfig {
   if (loaded.dialect === 'zeroplane') return loaded;
   const all = Object.entries(loaded.config.mcpServers);
-  const others = all.filter(([id, server]) => !isOwnEntry(id, server));
+  const others = all.filter(([id, server]) => !isOwnEntry(id, server) && !startsOurselves(server));
   if (others.length === all.length) return loaded;
   const text = 'The entry of this gateway itself is left out.';
   return {

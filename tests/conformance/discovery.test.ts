@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { LambdaClient, TagResourceCommand, UntagResourceCommand } from '@aws-sdk/client-lambda';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import type { LocalInstance } from '../../src/testing.ts';
@@ -263,6 +264,53 @@ describe('functions of this machine', () => {
     const client = new WireClient({ url: gateway.mcp, era: 'modern', token: gateway.token });
     expect(await names(client)).toEqual(['greet']);
     expect(aws.asked).toEqual([]);
+  });
+});
+
+describe('the local AWS endpoint', () => {
+  /** A gateway with functions, and the client settings of its endpoint. */
+  async function owner(deny: { action: string; function: string }[] = []) {
+    const functions = Object.fromEntries(
+      ['mcp-greet', 'mcp-denied', 'hidden'].map((name) => [
+        name,
+        { code: greet, handler: 'index.handler', ...(name === 'hidden' ? {} : { tags: PERMITTED }) },
+      ]),
+    );
+    const config: ConfigInput = { functions, discover: { lambdaTags: PERMITTED }, clouds: { aws: { deny } } };
+    const gateway = await startGateway({ config });
+    gateways.push(gateway);
+    const credentials = { accessKeyId: 'zeroplane', secretAccessKey: gateway.token };
+    const client = new WireClient({ url: gateway.mcp, era: 'modern', token: gateway.token });
+    return { client, endpoint: gateway.clouds.aws, token: gateway.token, credentials };
+  }
+
+  verifies('2.1 2.3 2.7', 'another gateway finds there exactly what its tag and its rights allow', async () => {
+    const { endpoint, token } = await owner([{ action: 'lambda:InvokeFunction', function: 'mcp-denied' }]);
+    Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'zeroplane', AWS_SECRET_ACCESS_KEY: token });
+    const gateway = await startGateway({
+      config: { discover: { lambdaTags: PERMITTED, prefix: 'mcp-' }, clouds: { aws: { endpoint } } },
+    });
+    gateways.push(gateway);
+    const client = new WireClient({ url: gateway.mcp, era: 'modern', token: gateway.token });
+    expect(await names(client)).toEqual(['greet']);
+    expect((await call(client, 'greet', { name: 'Ada' })).text).toContain('Ada');
+    const backends = gateway.status().backends.find((each) => each.name === 'aws');
+    expect(backends).toEqual({ name: 'aws', label: 'simulated', detail: '1 functions, ready' });
+  });
+
+  verifies('2.7 2.16', 'a tag that is set or taken while running is in the next list', async () => {
+    const { client, endpoint, credentials } = await owner();
+    expect(await names(client)).toEqual(['mcp_greet', 'mcp_denied']);
+    const lambda = new LambdaClient({ endpoint, credentials, region: 'us-east-1' });
+    const arn = 'arn:aws:lambda:us-east-1:000000000000:function';
+    await lambda.send(new UntagResourceCommand({ Resource: `${arn}:mcp-denied`, TagKeys: ['MCP_Support'] }));
+    await lambda.send(new TagResourceCommand({ Resource: `${arn}:hidden`, Tags: PERMITTED }));
+    const listed = await until(
+      () => names(client),
+      (found) => found.includes('hidden'),
+    );
+    expect(listed).toEqual(['mcp_greet', 'hidden']);
+    lambda.destroy();
   });
 });
 

@@ -52,6 +52,7 @@ function factTable(facts: BannerFacts, style: Style): string {
     ['MCP endpoint', status.mcp, `${toolCount(status)}   (legacy: /sse)`],
     ['Control API', `${status.url}/v1`, 'registrations: /register'],
     ['Signed in', 'you@dev, tenant team-x', tokenText(facts)],
+    ...status.clouds.map((cloud) => [`${cloud.name.toUpperCase()} endpoint`, cloud.url, cloudText(facts, cloud)]),
   ];
   const named = rows.map(([name = '', value = '', remark = '']) => [
     { text: name, paint: style.dim },
@@ -76,6 +77,12 @@ function sourceText(facts: BannerFacts): string {
 function tokenText({ status, dataDir, token }: BannerFacts): string {
   if (status.auth === 'none') return 'no token needed';
   return dataDir === undefined ? `token: ${token}` : 'token: zeroplane token';
+}
+
+/** An instance in memory cannot be asked for keys by another program either. */
+function cloudText({ dataDir, status }: BannerFacts, { label, name }: InstanceStatus['clouds'][number]): string {
+  if (dataDir !== undefined) return `[${label}]   keys: zeroplane token --${name}`;
+  return `[${label}]   access key zeroplane, secret ${status.auth === 'none' ? 'zeroplane' : 'the token'}`;
 }
 
 function dataText(facts: BannerFacts): string {

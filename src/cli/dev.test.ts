@@ -33,6 +33,7 @@ const STATUS: InstanceStatus = {
     { name: 'store', label: 'embedded' },
     { name: 'functions', label: 'embedded' },
   ],
+  clouds: [{ name: 'aws', label: 'simulated', url: 'http://127.0.0.1:7422' }],
   targets: [
     {
       id: 'docs',
@@ -288,6 +289,7 @@ test('the banner says where, who, from what, and what is wrong', () => {
         MCP endpoint  http://127.0.0.1:7421/mcp  1 tool from 2 targets   (legacy: /sse)
         Control API   http://127.0.0.1:7421/v1   registrations: /register
         Signed in     you@dev, tenant team-x     token: zeroplane token
+        AWS endpoint  http://127.0.0.1:7422      [simulated]   keys: zeroplane token --aws
         Backends      Store [embedded]   Functions [embedded]
         Configured    zeroplane.yaml
         Data          .zeroplane
@@ -324,6 +326,7 @@ test('the banner of an empty instance names the next step', () => {
       MCP endpoint  http://127.0.0.1:7421/mcp  0 tools from 0 targets   (legacy: /sse)
       Control API   http://127.0.0.1:7421/v1   registrations: /register
       Signed in     you@dev, tenant team-x     no token needed
+      AWS endpoint  http://127.0.0.1:7422      [simulated]   access key zeroplane, secret zeroplane
       Backends      Store [embedded]   Functions [embedded]
       Configured    two samples, because this folder has no zeroplane.yaml and no .mcp.json
       Data          in memory, gone at the end
@@ -344,6 +347,7 @@ test('the status names what was left out and what is wrong with the configuratio
       "  MCP endpoint   http://127.0.0.1:7421/mcp   1 tool from 2 targets
         Process        42, since 2026-11-25T08:00:00.000Z, version 0.1.0
         Backends       Store [embedded]   Functions [embedded]
+        AWS endpoint   http://127.0.0.1:7422 [simulated]
         Configuration  /home/ada/project/zeroplane.yaml is invalid; the last good one is in use
 
         Target  Kind              State  Tools

@@ -349,14 +349,10 @@ export class Instance {
       auth: token === undefined ? 'none' : 'token',
       backends: [
         { name: 'store', label: store.label },
-        ...Object.entries(this.#clouds).map(([name, detail]) => ({
-          name: `${name} endpoint`,
-          label: 'simulated' as const,
-          detail,
-        })),
         { name: 'functions', label: this.#functions.label, detail: `${this.#functions.processCount()} processes` },
         ...awsBackend(this.#sources),
       ],
+      clouds: Object.entries(this.#clouds).map(([name, url]) => ({ name, label: 'simulated', url })),
       targets: reportTargets(this.#targets.of(DEVELOPER.tenant), sources, DEVELOPER.tenant),
       canaries: this.#registry.canaries(DEVELOPER.tenant),
       notes: notes.map((note) => note.text),

@@ -23,6 +23,7 @@ export function statusText(status: InstanceStatus, style: Style): string {
     ['MCP endpoint', `${status.mcp}   ${toolCount(status)}`],
     ['Process', `${status.pid}, since ${status.startedAt}, version ${status.version}`],
     ['Backends', backendLine(status.backends)],
+    ...status.clouds.map(({ name, label, url }) => [`${name.toUpperCase()} endpoint`, `${url} [${label}]`]),
     ['Configuration', configLine(status)],
   ]);
   const parts = [facts];

@@ -46,6 +46,8 @@ export interface InstanceStatus {
   readonly catalogueVersion: number;
   readonly auth: 'token' | 'none';
   readonly backends: readonly { readonly name: string; readonly label: string; readonly detail?: string }[];
+  /** Local stand-ins for clouds, which the clouds' own programs can use. */
+  readonly clouds: readonly { readonly name: string; readonly label: string; readonly url: string }[];
   readonly targets: readonly TargetReport[];
   readonly canaries: readonly CanaryReport[];
   readonly notes: readonly string[];

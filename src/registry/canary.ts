@@ -61,7 +61,7 @@ export interface VersionChoice {
 }
 
 /** A function name or ARN, with the version or alias that is chosen. */
-export function pinned(reference: string, { version, alias }: VersionChoice): string {
+function pinned(reference: string, { version, alias }: VersionChoice): string {
   const pin = version ?? alias;
   return pin === undefined ? reference : withQualifier(reference, pin);
 }

@@ -39,7 +39,7 @@ const ENVELOPE = new Set([
 const MEDIA = /^(?:image|audio)\//;
 const LINES = /^application\/(?:x-ndjson|ndjson|jsonl|x-jsonlines|json-seq|jsonlines)$/;
 /** A longer streamed text is handed on as text, without being taken apart. */
-export const MAX_PARSED_BYTES = 6 * 1024 * 1024;
+const MAX_PARSED_BYTES = 6 * 1024 * 1024;
 
 /** Reads what a function that did not fail by itself has returned. */
 export function readReply(payload: string): Reply {

@@ -8,7 +8,7 @@
 import { isObject } from '../core/json.ts';
 import type { StreamedInvocation } from '../core/ports.ts';
 
-export const MAX_STREAM_BYTES = 200 * 1024 * 1024;
+const MAX_STREAM_BYTES = 200 * 1024 * 1024;
 const HTTP_ANSWER = 'application/vnd.awslambda.http-integration-response';
 /** Lambda's own name for it. */
 const TOO_LARGE = 'Function.ResponseSizeTooLarge';

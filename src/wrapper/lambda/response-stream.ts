@@ -10,9 +10,9 @@ export interface RuntimeStream {
   on?(event: 'close', listener: () => void): unknown;
 }
 
-/** The global of Lambda's Node runtime. */
+/** The global of Lambda's Node runtime. Elsewhere the AWS SDK leaves one behind that has none of this. */
 interface AwsLambda {
-  streamifyResponse<Handler>(handler: Handler): Handler;
+  streamifyResponse?<Handler>(handler: Handler): Handler;
   readonly HttpResponseStream?: {
     from(stream: RuntimeStream, head: { statusCode: number; headers: Readonly<Record<string, string>> }): RuntimeStream;
   };
@@ -27,7 +27,7 @@ function runtime(): AwsLambda | undefined {
 
 /** Marks a handler as streaming, where the runtime can; elsewhere it is returned as it is. */
 export function streamified<Handler>(handler: Handler): Handler {
-  return runtime()?.streamifyResponse(handler) ?? handler;
+  return runtime()?.streamifyResponse?.(handler) ?? handler;
 }
 
 /** Whether the second argument of a handler is a stream and not its context. */

@@ -1,26 +1,43 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Sha256 } from '@aws-crypto/sha256-js';
-import { InvokeCommand, LambdaClient, ListTagsCommand } from '@aws-sdk/client-lambda';
+import {
+  GetFunctionConfigurationCommand,
+  InvokeCommand,
+  LambdaClient,
+  ListTagsCommand,
+  UpdateFunctionConfigurationCommand,
+} from '@aws-sdk/client-lambda';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { fileURLToPath } from 'node:url';
 import { startGateway } from '../../src/testing.ts';
 import type { LocalInstance } from '../../src/testing.ts';
 import { verifies } from './verifies.ts';
 
 const greet = fileURLToPath(new URL('../e2e/greet', import.meta.url));
+const MEMORY = 'export const handler = async () => process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE;';
+let folder: string;
 let gateway: LocalInstance;
 
 beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'zeroplane-endpoint-'));
+  await writeFile(join(folder, 'memory.mjs'), MEMORY);
   gateway = await startGateway({
     config: {
       functions: {
+        memory: { handler: 'memory.handler', runtime: 'nodejs22.x', code: folder },
         greet: { handler: 'index.handler', runtime: 'nodejs22.x', code: greet, tags: { MCP_Support: 'true' } },
       },
       clouds: { aws: { deny: [{ action: 'lambda:ListTags', function: 'gre*' }] } },
     },
   });
 });
-afterAll(() => gateway.close());
+afterAll(async () => {
+  await gateway.close();
+  await rm(folder, { recursive: true, force: true });
+});
 
 interface Sent {
   readonly method: string;
@@ -133,29 +150,55 @@ describe('signatures of AWS', () => {
 });
 
 describe('the local AWS endpoint of an instance', () => {
-  verifies('3.10', 'invokes its functions for the official client', async () => {
-    const client = new LambdaClient({
+  const client = (): LambdaClient =>
+    new LambdaClient({
       endpoint: gateway.clouds.aws,
       region: 'us-east-1',
       credentials: { accessKeyId: 'zeroplane', secretAccessKey: gateway.token },
     });
-    const answer = await client.send(
-      new InvokeCommand({ FunctionName: 'greet', Payload: Buffer.from('{"name":"Ada"}') }),
-    );
+
+  verifies('3.10', 'invokes its functions for the official client', async () => {
+    const aws = client();
+    const answer = await aws.send(new InvokeCommand({ FunctionName: 'greet', Payload: Buffer.from('{"name":"Ada"}') }));
     expect(Buffer.from(answer.Payload ?? []).toString()).toContain('Hello, Ada!');
-    client.destroy();
+    aws.destroy();
+  });
+
+  verifies('3.19', 'changes the memory of a function, as its next invocation sees it', async () => {
+    const aws = client();
+    const FunctionName = 'memory';
+    const invoke = async (): Promise<unknown> => {
+      const { Payload } = await aws.send(new InvokeCommand({ FunctionName }));
+      return JSON.parse(Buffer.from(Payload ?? []).toString());
+    };
+    expect(await invoke()).toBe('128');
+    await aws.send(new UpdateFunctionConfigurationCommand({ FunctionName, MemorySize: 2048 }));
+    const read = await aws.send(new GetFunctionConfigurationCommand({ FunctionName }));
+    expect(read.MemorySize).toBe(2048);
+    expect(await invoke()).toBe('2048');
+    aws.destroy();
   });
 
   verifies('2.3', 'refuses what clouds.aws.deny names', async () => {
-    const client = new LambdaClient({
+    const aws = client();
+    const Resource = 'arn:aws:lambda:us-east-1:000000000000:function:greet';
+    await expect(aws.send(new ListTagsCommand({ Resource }))).rejects.toMatchObject({ name: 'AccessDeniedException' });
+    aws.destroy();
+  });
+
+  verifies('4.40', 'is closed to whoever has not the token, and names nothing of what it serves', async () => {
+    const aws = new LambdaClient({
       endpoint: gateway.clouds.aws,
       region: 'us-east-1',
-      credentials: { accessKeyId: 'zeroplane', secretAccessKey: gateway.token },
+      credentials: { accessKeyId: 'zeroplane', secretAccessKey: 'guessed' },
     });
-    const Resource = 'arn:aws:lambda:us-east-1:000000000000:function:greet';
-    await expect(client.send(new ListTagsCommand({ Resource }))).rejects.toMatchObject({
-      name: 'AccessDeniedException',
-    });
-    client.destroy();
+    const refusals = await Promise.all(
+      ['greet', 'nobody'].map((FunctionName) =>
+        aws.send(new InvokeCommand({ FunctionName })).catch((error: Error) => `${error.name}: ${error.message}`),
+      ),
+    );
+    expect(new Set(refusals).size).toBe(1);
+    expect(refusals[0]).toContain('InvalidSignatureException');
+    aws.destroy();
   });
 });

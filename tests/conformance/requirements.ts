@@ -56,6 +56,7 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
     '3.16': 'Writable caches are pointed at ephemeral storage, layers are found.',
     '3.18':
       'The child is reused, checked, restarted with a new handshake, ended with its group; nothing is left behind.',
+    '3.19': 'The printed update-function-configuration sets the memory that the next invocation has.',
     '3.20': 'The Python form of the text, a coroutine as handler with a server in its process, runs.',
     '3.21': 'An unknown method is -32601, a call without name or arguments -32602.',
   }),

@@ -12,6 +12,7 @@ import type { Redactor } from '../core/redact.ts';
 import type { Target } from '../core/target.ts';
 import { createEgress } from '../adapters/embedded/egress.ts';
 import { createEventPort } from '../adapters/embedded/system.ts';
+import { SCHEMAS, SchemaRegistry } from '../adapters/simulated-cloud/schema-registry.ts';
 import { createFunctionRuntime } from '../functions/function-runtime.ts';
 import type { FunctionRuntime } from '../functions/function-runtime.ts';
 import { Gateway } from '../gateway/gateway.ts';
@@ -174,9 +175,11 @@ export class Instance {
   }
 
   #makeSources(egress: Egress): FunctionSources {
-    const { clock, log, env, aws } = this.#options;
+    const { clock, log, env, aws, store } = this.#options;
+    const table = store.store(DEVELOPER.tenant).table(SCHEMAS);
+    const schemas = new SchemaRegistry({ folder: this.#loaded.config.clouds.aws.schemas, table, clock });
     return new FunctionSources({
-      local: { directory: new LocalFunctionDirectory(this.#functions.control), invoker: this.#functions },
+      local: { directory: new LocalFunctionDirectory(this.#functions.control, schemas), invoker: this.#functions },
       aws: aws === undefined ? undefined : makeAwsFunctions(aws, { env, egress, clock, log }),
       clock,
       log,

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,23 +14,29 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { startGateway } from '../../src/testing.ts';
 import type { LocalInstance } from '../../src/testing.ts';
+import { WireClient } from '../fixtures/wire-client.ts';
 import { verifies } from './verifies.ts';
 
 const greet = fileURLToPath(new URL('../e2e/greet', import.meta.url));
 const MEMORY = 'export const handler = async () => process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE;';
+const SCHEMA_ARN = 'arn:aws:schemas:us-east-1:000000000000:schema/tools/memory';
 let folder: string;
 let gateway: LocalInstance;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'zeroplane-endpoint-'));
   await writeFile(join(folder, 'memory.mjs'), MEMORY);
+  await mkdir(join(folder, 'schemas/tools'), { recursive: true });
+  const schema = { type: 'object', properties: { unit: { type: 'string' } } };
+  await writeFile(join(folder, 'schemas/tools/memory.json'), JSON.stringify(schema));
   gateway = await startGateway({
     config: {
       functions: {
-        memory: { handler: 'memory.handler', runtime: 'nodejs22.x', code: folder },
+        memory: { handler: 'memory.handler', runtime: 'nodejs22.x', code: folder, tags: { schema: SCHEMA_ARN } },
         greet: { handler: 'index.handler', runtime: 'nodejs22.x', code: greet, tags: { MCP_Support: 'true' } },
       },
-      clouds: { aws: { deny: [{ action: 'lambda:ListTags', function: 'gre*' }] } },
+      discover: { schemaTag: 'schema' },
+      clouds: { aws: { schemas: join(folder, 'schemas'), deny: [{ action: 'lambda:ListTags', function: 'gre*' }] } },
     },
   });
 });
@@ -178,6 +184,19 @@ describe('the local AWS endpoint of an instance', () => {
     expect(await invoke()).toBe('2048');
     aws.destroy();
   });
+
+  verifies(
+    '2.12',
+    'describes the schemas of a folder, which become those of the tools that name them by tag',
+    async () => {
+      const mcp = new WireClient({ url: gateway.mcp, era: 'modern', token: gateway.token });
+      const { result } = await mcp.request('tools/list');
+      const tools = result?.['tools'] as { name: string; inputSchema: unknown }[];
+      expect(tools.find(({ name }) => name === 'memory')?.inputSchema).toMatchObject({
+        properties: { unit: { type: 'string' } },
+      });
+    },
+  );
 
   verifies('2.3', 'refuses what clouds.aws.deny names', async () => {
     const aws = client();

@@ -42,8 +42,8 @@ export interface SourceReport {
 
 export class FunctionSources {
   readonly invoker: FunctionInvoker;
-  /** Who is asked for schemas by ARN; nobody where AWS is not asked. */
-  readonly schemas: Pick<FunctionDirectory, 'schema'> | undefined;
+  /** Who is asked for schemas by ARN: AWS where it is asked at all, else this machine. */
+  readonly schemas: Pick<FunctionDirectory, 'schema'>;
   readonly #parts: FunctionSourcesParts;
   readonly #local: FunctionDiscovery;
   readonly #aws: FunctionDiscovery | undefined;
@@ -56,7 +56,7 @@ export class FunctionSources {
     this.#parts = parts;
     this.#configured = parts.configured;
     this.#discover = parts.discover;
-    this.schemas = aws?.directory;
+    this.schemas = aws?.directory ?? local.directory;
     const shared = { clock, log, onFound: () => this.#tell() };
     // Everything that is here is looked at, selected or not: a tag that is gone must deselect.
     this.#local = new FunctionDiscovery({ ...shared, directory: local.directory }, {});

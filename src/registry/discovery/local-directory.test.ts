@@ -53,6 +53,18 @@ test('a function that was only created through the control plane does not run he
   expect(await directory.mayInvoke('kept')).toBe(false);
 });
 
+test('a schema is read by the registry and name of its ARN, whatever its region and account', async () => {
+  const get = (registry: string, name: string): Promise<{ content: string } | undefined> =>
+    Promise.resolve(registry === 'tools' && name === 'order' ? { content: '{"type":"object"}' } : undefined);
+  const directory = new LocalFunctionDirectory(control([]), { get });
+  expect(await directory.schema('arn:aws:schemas:eu-west-1:1:schema/tools/order')).toBe('{"type":"object"}');
+  await expect(directory.schema('arn:aws:schemas:eu-west-1:1:schema/tools/none')).rejects.toMatchObject({
+    code: 'NOT_FOUND',
+    message: expect.stringContaining('tools/none.json') as string,
+  });
+  await expect(directory.schema('arn:aws:s3:::bucket/key')).rejects.toMatchObject({ code: 'INVALID_ARGUMENTS' });
+});
+
 test('changes are told until they are no longer listened to', () => {
   const of = control([]) as FunctionControl & { announce(name: string): void };
   let count = 0;

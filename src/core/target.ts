@@ -23,6 +23,8 @@ export interface Definition {
   /** Call it on a conversation that declared elicitation, sampling and roots, because only such a one lists it. */
   readonly declaringOnly?: boolean;
   readonly tags?: Readonly<Record<string, string>>;
+  /** Name of the one argument that may hold all of them, as the tools of earlier systems had it. */
+  readonly argumentsIn?: string;
   /** What runs behind it, where that is known: a function's version and code. */
   readonly code?: CodeIdentity;
 }

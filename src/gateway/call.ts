@@ -133,8 +133,8 @@ export class CallRunner {
   }
 
   #decide(request: CallRequest, resolved: Resolved): Promise<Decision> | Decision {
-    const { context, message } = request;
-    const args = message.parsed['arguments'];
+    const { context } = request;
+    const args = resolved.parsed['arguments'];
     return this.#parts.policy.decide({
       principal: context.principal,
       action: resolved.action,

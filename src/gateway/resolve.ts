@@ -4,6 +4,7 @@ import { isObject, textOf, withMember } from '../core/json.ts';
 import type { RawMember } from '../core/json.ts';
 import { at, rewriteStrings } from '../core/json-rewrite.ts';
 import type { Target } from '../core/target.ts';
+import { withoutWrapper } from '../core/wrapped-arguments.ts';
 import type { Action, Resource } from '../policy/decide.ts';
 import type { Message } from '../protocol/message.ts';
 import { matchesTemplate } from '../protocol/uri-template.ts';
@@ -140,7 +141,9 @@ export function resolve(view: View, endpoint: Endpoint, message: Message): Resol
   const found = find(view, endpoint, message);
   if (found === undefined) return undefined;
   const { target, published, name } = found;
-  const { params, parsed } = ownParams(message, found);
+  const own = ownParams(message, found);
+  const wrapper = published?.definition.argumentsIn;
+  const { params, parsed } = wrapper === undefined ? own : withoutWrapper(own, wrapper);
   const action = actionOf(message.method);
   return { target, published, name, action, resource: resourceOf(message, found), params, parsed };
 }

@@ -1,29 +1,19 @@
 /**
- * Arguments in the form of earlier systems, `{"parameters": {…}}`, stand for the ones inside: for functions that were
- * discovered or configured, whose tools had this one parameter there.
+ * Which tools also take their arguments as earlier servers had them, `{"parameters": {…}}`: those of functions that were
+ * discovered or configured.
  */
 
-import { isObject, rawMembers, scan } from '../core/json.ts';
-import type { TargetCall } from '../core/target.ts';
+import { isObject } from '../core/json.ts';
 import type { SchemaObject } from './schema-bounds.ts';
 
 const WRAPPER = 'parameters';
 
 /**
- * The call with its arguments unwrapped, when `parameters` is the only argument, holds an object, and is no parameter
- * of the schema. A schema that names no parameter at all leaves open which form is meant; then `whenOpen` decides.
+ * Name of the argument that may hold all others, unless it is a parameter of its own. A schema that names no parameter
+ * leaves open which form is meant; then `whenOpen` decides.
  */
-export function acceptedCall(call: TargetCall, schema: SchemaObject, whenOpen: boolean): TargetCall {
-  const given = call.parsed['arguments'];
-  if (!isObject(given) || !isObject(given[WRAPPER]) || Object.keys(given).length !== 1) return call;
-  const { properties } = schema;
-  if (isObject(properties) && Object.hasOwn(properties, WRAPPER)) return call;
-  const isOpen = !isObject(properties) || Object.keys(properties).length === 0;
-  if (isOpen && !whenOpen) return call;
-  const text = call.params.find(({ key }) => key === 'arguments')?.text ?? '{}';
-  const { object } = scan(text, 1);
-  const inner = object === undefined ? undefined : rawMembers(text, object)[0]?.text;
-  if (inner === undefined) return call;
-  const params = call.params.map((member) => (member.key === 'arguments' ? { key: member.key, text: inner } : member));
-  return { ...call, params, parsed: { ...call.parsed, arguments: given[WRAPPER] } };
+export function wrapperOf({ properties }: SchemaObject, whenOpen: boolean): string | undefined {
+  const names = isObject(properties) ? Object.keys(properties) : [];
+  if (names.length === 0) return whenOpen ? WRAPPER : undefined;
+  return names.includes(WRAPPER) ? undefined : WRAPPER;
 }

@@ -175,7 +175,7 @@ export class FunctionTarget implements Target {
   async callFunction(candidate: ConfiguredFunction, asked: Asked): Promise<string> {
     const { name } = candidate;
     const [found] = await this.#withSchemas([{ ...candidate, toolName: name }]);
-    const tool = found === undefined ? undefined : configuredTool(found, name, []);
+    const tool = found === undefined ? undefined : configuredTool(found, name, { notes: [] });
     if (tool !== undefined && 'reason' in tool)
       throw new PlatformError('FUNCTION_FAILED', `Function "${name}" cannot be called: ${tool.reason}.`, {
         function: name,
@@ -228,10 +228,10 @@ export class FunctionTarget implements Target {
     const own = this.#functions.filter((each) => each.tenants === undefined || each.tenants.includes(tenant));
     const tags = this.#tags();
     const functions = await this.#withSchemas(publishedFunctions(own, this.#discovery));
-    const { defaultEvent } = this.#parts;
+    const { defaultEvent, isCompat002: unwrapsOpen } = this.#parts;
     const tagsOf = (arn: string) =>
       tags.get(withoutQualifier(arn)) ?? tags.get(parseFunctionReference(arn)?.name ?? '');
-    const catalogue = buildCatalogue({ registrations: from, functions, tagsOf, defaultEvent });
+    const catalogue = buildCatalogue({ registrations: from, functions, tagsOf, defaultEvent, unwrapsOpen });
     this.#note(catalogue.notes);
     this.#built.set(tenant, { from, catalogue, dueAtMs: this.#schemasDueAtMs(functions) });
     if (this.#built.size > MAX_TENANTS) this.#built.delete(this.#built.keys().next().value ?? '');

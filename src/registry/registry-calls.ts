@@ -7,8 +7,8 @@ import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import { isObject } from '../core/json.ts';
 import type { Exchange, TargetCall } from '../core/target.ts';
+import { withoutWrapper } from '../core/wrapped-arguments.ts';
 import { templateVariables } from '../protocol/uri-template.ts';
-import { acceptedCall } from './accepted-arguments.ts';
 import { compatResult } from './compat-002.ts';
 import type { FunctionCalls } from './function-calls.ts';
 import { argsExtraEvent, clientContext, completeEvent, readEvent, toolEvent } from './function-event.ts';
@@ -70,7 +70,8 @@ export class RegistryCalls {
   async callTool(tool: ToolEntry | undefined, asked: Asked): Promise<string> {
     if (tool === undefined) throw unknown('tool', asked.call.name);
     const { isCompat002 = false } = this.#parts;
-    const call = tool.isRegistered ? asked.call : acceptedCall(asked.call, tool.schema, isCompat002);
+    const { argumentsIn } = tool.definition;
+    const call = argumentsIn === undefined ? asked.call : withoutWrapper(asked.call, argumentsIn);
     const { context, exchange } = asked;
     const { requestId } = context;
     const problem = await argumentProblem(tool.digest, tool.schema, call.parsed['arguments'] ?? {});

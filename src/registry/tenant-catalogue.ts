@@ -3,6 +3,7 @@
 import { parseFunctionReference } from '../core/lambda-arn.ts';
 import type { Definition } from '../core/target.ts';
 import { inheritTags, type Tags } from '../core/visibility.ts';
+import { wrapperOf } from './accepted-arguments.ts';
 import { routeOf, type Route } from './canary.ts';
 import { canonicalJson, definitionDigest, described } from './digest.ts';
 import { freeName, toolDescription } from './discovery/naming.ts';
@@ -30,8 +31,6 @@ export interface ToolEntry extends Entry {
   readonly outputSchema?: SchemaObject;
   readonly digest: string;
   readonly isStreaming: boolean;
-  /** It was registered; others also take their arguments as earlier systems sent them. */
-  readonly isRegistered: boolean;
 }
 
 export interface PromptEntry extends Entry {
@@ -61,6 +60,8 @@ export interface CatalogueSources {
   readonly tagsOf?: (lambdaArn: string) => Tags | undefined;
   /** Of registrations that name none. @default arguments */
   readonly defaultEvent?: EventMode | undefined;
+  /** Functions without a schema take `{parameters: {…}}` for what is in it. */
+  readonly unwrapsOpen?: boolean | undefined;
 }
 
 /** Registrations come first: a configured function yields its name to them, and is not listed twice. */
@@ -80,7 +81,7 @@ export function buildCatalogue(sources: CatalogueSources): TenantCatalogue {
   for (const each of sources.functions) {
     const twin = tools.get(each.toolName);
     if (twin !== undefined && parseFunctionReference(twin.functionName)?.name === each.name) continue;
-    const made = configuredTool(each, freeName(each.toolName, taken), notes);
+    const made = configuredTool(each, freeName(each.toolName, taken), { notes, unwrapsOpen: sources.unwrapsOpen });
     if ('reason' in made) skipped.push(made);
     else tools.set(made.name, made);
   }
@@ -105,14 +106,14 @@ function registeredTool(registration: FunctionRegistration, defaultEvent: EventM
   const definition = define('tool', name, { name, description, ...schemas }, tags);
   const { inputSchema: schema, ...answer } = schemas;
   const route = registeredRoute(registration);
-  return { name, ...route, definition, event, schema, ...answer, digest, isStreaming, isRegistered: true };
+  return { name, ...route, definition, event, schema, ...answer, digest, isStreaming };
 }
 
-/** @param notes - Gets what of its schemas could not be used. */
+/** @param options.notes - Gets what of its schemas could not be used. */
 export function configuredTool(
   candidate: PublishedFunction,
   name: string,
-  notes: string[],
+  { notes, unwrapsOpen = false }: { readonly notes: string[]; readonly unwrapsOpen?: boolean | undefined },
 ): ToolEntry | { readonly key: string; readonly reason: string } {
   const description = toolDescription(candidate.name, candidate.description);
   const { input: schema, output, refusal, notes: found } = chooseSchemas(candidate);
@@ -120,11 +121,16 @@ export function configuredTool(
   if (refusal !== undefined) return { key: name, reason: refusal };
   const answer = output === undefined ? {} : { outputSchema: output };
   const shown = define('tool', name, { name, description, inputSchema: schema, ...answer }, candidate.tags);
-  const definition = candidate.code === undefined ? shown : { ...shown, code: candidate.code };
+  const argumentsIn = wrapperOf(schema, unwrapsOpen);
+  const definition = {
+    ...shown,
+    ...(argumentsIn === undefined ? {} : { argumentsIn }),
+    ...(candidate.code === undefined ? {} : { code: candidate.code }),
+  };
   const digest = definitionDigest(name, description, described(schema, output));
   const { event = 'arguments', streaming: isStreaming = false } = candidate;
   const route = configuredRoute(candidate, name);
-  return { name, ...route, definition, event, schema, ...answer, digest, isStreaming, isRegistered: false };
+  return { name, ...route, definition, event, schema, ...answer, digest, isStreaming };
 }
 
 function registeredRoute(registration: FunctionRegistration): Route {

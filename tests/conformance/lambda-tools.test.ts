@@ -15,6 +15,8 @@ import { openMemoryStore } from '../../src/adapters/embedded/store/store.ts';
 import { systemClock, systemIds } from '../../src/adapters/embedded/system.ts';
 import { FunctionTarget } from '../../src/registry/function-target.ts';
 import { RegistrationStore } from '../../src/registry/registration-store.ts';
+import { builtInPolicy } from '../../src/policy/decide.ts';
+import type { Policy } from '../../src/policy/decide.ts';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import { silentLog, startBare } from '../fixtures/assembled.ts';
 import { exchange, textOf } from '../fixtures/http-exchange.ts';
@@ -179,6 +181,27 @@ verifies('2.13', 'typed input and {parameters: {…}} are both accepted, and hel
   expect((await call('echo', wrapped)).structuredContent.event).toEqual(wrapped);
   await register({ name: 'registered', parameters: { email: { type: 'string', optional: true } } });
   expect((await call('registered', wrapped)).structuredContent.event).toEqual(wrapped);
+});
+
+verifies('2.13', 'a policy judges wrapped arguments as it does typed ones', () => {
+  const policy: Policy = {
+    ...builtInPolicy,
+    decide: (request) => {
+      const args = request.context.arguments;
+      if (Number(args?.['n']) > 10) return { allowed: false, visible: true, rule: 'small-numbers' };
+      return builtInPolicy.decide(request);
+    },
+  };
+  return withGateway({ config: { functions: functions() }, policy }, async (at) => {
+    const judged = modern(at);
+    for (const n of [5, 50]) {
+      const args = { email: 'a@b.c', n };
+      for (const given of [args, { parameters: args }, { parameters: { parameters: args } }]) {
+        const { isError } = await call('typed', given, judged);
+        expect([n, isError === true]).toEqual([n, n > 10]);
+      }
+    }
+  });
 });
 
 const READY = { content: [{ type: 'text', text: 'hi' }] };

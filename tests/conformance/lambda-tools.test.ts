@@ -18,6 +18,7 @@ import { RegistrationStore } from '../../src/registry/registration-store.ts';
 import { builtInPolicy } from '../../src/policy/decide.ts';
 import type { Policy } from '../../src/policy/decide.ts';
 import type { ConfigInput } from '../../src/config/schema.ts';
+import { startFakeAws } from '../fixtures/aws-api.ts';
 import { silentLog, startBare } from '../fixtures/assembled.ts';
 import { exchange, textOf } from '../fixtures/http-exchange.ts';
 import { withGateway } from '../fixtures/instance.ts';
@@ -169,6 +170,50 @@ verifies('2.12', 'a changed file beside the code is another schema for the next 
   await expect.poll(listed, { timeout: 5_000 }).toEqual(['id']);
   expect((await call('changing', {})).isError).toBe(true);
 });
+
+verifies(
+  '2.12',
+  'a tag names a schema of the registry of AWS, which the real client reads; a bad one costs nothing else',
+  async () => {
+    const keys = { AWS_ACCESS_KEY_ID: 'k', AWS_SECRET_ACCESS_KEY: 's', AWS_REGION: 'us-east-1' };
+    const before = { ...process.env };
+    Object.assign(process.env, keys);
+    const arn = 'arn:aws:schemas:us-east-1:123456789012:schema/tools/Customer';
+    const answer = (event: unknown): unknown => ({ event });
+    const aws = await startFakeAws([
+      { name: 'typed-in-aws', tags: { mcp: 'true', schema: arn }, answer },
+      { name: 'misspelt-in-aws', tags: { mcp: 'true', schema: 'arn:aws:schemas:nonsense' }, answer },
+    ]);
+    const Customer = { type: 'object', required: ['email'], properties: { email: { type: 'string', nullable: true } } };
+    aws.schemas.set(
+      arn,
+      JSON.stringify({ openapi: '3.0.0', info: { title: 'x' }, components: { schemas: { Customer } } }),
+    );
+    const discover = { lambdaTags: { mcp: 'true' }, schemaTag: 'schema' };
+    try {
+      await withGateway({ config: { discover, clouds: { aws: { endpoint: aws.url } } } }, async (at) => {
+        const cloud = modern(at);
+        const { tools } = (await cloud.request('tools/list')).result as Parsed;
+        expect(tools.map((tool: Parsed) => [tool.name, tool.inputSchema.required])).toEqual([
+          ['misspelt_in_aws', undefined],
+          ['typed_in_aws', ['email']],
+        ]);
+        expect((await call('typed_in_aws', {}, cloud)).content[0].text).toContain('Parameter "email" is missing');
+        expect((await call('typed_in_aws', { email: null }, cloud)).structuredContent).toEqual({
+          event: { email: null },
+        });
+        expect((await call('misspelt_in_aws', { any: 1 }, cloud)).structuredContent).toEqual({ event: { any: 1 } });
+        expect(cloud.violations).toEqual([]);
+      });
+    } finally {
+      for (const name of Object.keys(keys)) {
+        if (before[name] === undefined) delete process.env[name];
+        else process.env[name] = before[name];
+      }
+      await aws.close();
+    }
+  },
+);
 
 verifies('2.13', 'typed input and {parameters: {…}} are both accepted, and held against the same schema', async () => {
   for (const args of [{ email: 'a@b.c', n: 1 }, { parameters: { email: 'a@b.c', n: 1 } }]) {

@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import * as lambda from '@aws-sdk/client-lambda';
 import { SignatureV4 } from '@smithy/signature-v4';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startAwsEndpoint } from './aws-endpoint.ts';
 import type { EndpointForTest } from './endpoint-for-test.ts';
@@ -72,6 +73,59 @@ describe('who may ask', () => {
     expect(await ask({})).toBe(200);
     expect(await ask({ origin: 'https://evil.example' })).toBe(403);
     expect(await ask({ 'sec-fetch-site': 'cross-site' })).toBe(403);
+  });
+
+  test('a valid signature does not make a malformed request our fault', async () => {
+    const { host, hostname } = new URL(endpoint.url);
+    const word = fc.oneof(
+      fc.constantFrom('hello', 'hello:1', 'nobody', '$LATEST', 'tools', '%', '%2F..', '%00', 'arn:aws:lambda:a:b:c:d'),
+      fc.string({ minLength: 3, maxLength: 8 }).map(encodeURIComponent),
+    );
+    const place = fc.constantFrom(
+      ...[
+        '',
+        '/{}',
+        '/{}/configuration',
+        '/{}/code',
+        '/{}/versions',
+        '/{}/aliases',
+        '/{}/aliases/{}',
+        '/{}/policy',
+      ].map((rest) => `/2015-03-31/functions${rest}`),
+      '/2015-03-31/functions/{}/invocations',
+      '/2021-11-15/functions/{}/response-streaming-invocations',
+      '/2017-03-31/tags/{}',
+      '/2019-09-30/functions/{}/concurrency',
+      '/v1/registries/name/{}/schemas',
+      '/v1/registries/name/{}/schemas/name/{}',
+      '/{}',
+    );
+    const body = fc.oneof(fc.json(), fc.string({ maxLength: 30 }), fc.constant('{"Tags":{"a":1},"MaxItems":-1}'));
+    const target = fc.constantFrom('', 'X.GetResources', 'X.GetTagValues', 'X.', '.');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom('lambda', 'lambda', 'lambda', 'schemas', 'schemas', 'tagging', 'sts', 'iam'),
+        fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH'),
+        fc.tuple(place, word, word),
+        fc.dictionary(fc.constantFrom('Marker', 'MaxItems', 'Qualifier', 'limit', 'nextToken'), fc.string()),
+        fc.tuple(body, target),
+        async (service, method, [template, ...words], query, [text, operation]) => {
+          const signer = new SignatureV4({ ...endpoint.settings(), service, sha256: Sha256 });
+          const path = words.reduce((filled, each) => filled.replace('{}', () => each), template);
+          const sent = method === 'GET' ? {} : { body: text };
+          const headers = { host, 'x-amz-target': operation };
+          const made = await signer.sign({ method, protocol: 'http:', hostname, path, query, headers, ...sent });
+          const search = Object.entries(query).map((pair) => pair.map(encodeURIComponent).join('='));
+          const { host: _host, ...plain } = made.headers;
+          const url = `${endpoint.url}${path}?${search.join('&')}`;
+          const answer = await fetch(url, { method, headers: plain, ...sent });
+          await answer.arrayBuffer();
+          expect(answer.status).toBeLessThan(500);
+          expect(answer.headers.get('x-amzn-requestid')).toBeTruthy();
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 
   test('a service that is not simulated says so', async () => {

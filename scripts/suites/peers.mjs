@@ -12,6 +12,7 @@ import { build, root, startGateway, startUntilReady, suite } from './lib.mjs';
 import { awsPrograms } from './peer-aws.mjs';
 import { programs } from './peer-clients.mjs';
 import { lambda } from './peer-lambda.mjs';
+import { moto } from './peer-moto.mjs';
 import { runtimes } from './peer-runtimes.mjs';
 import { servers } from './peer-servers.mjs';
 import { wrapping } from './peer-wrap.mjs';
@@ -146,7 +147,7 @@ async function checkServer(report, name) {
 
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const official = runtimes((url) => new WireClient({ url, era: 'modern' }));
-const every = [programs, servers, lambda, official, wrapping, awsPrograms].flatMap((group) => Object.keys(group));
+const every = [programs, servers, lambda, official, wrapping, awsPrograms, moto].flatMap((group) => Object.keys(group));
 const chosen = asked.includes('all') ? ['libraries', ...every] : asked.length === 0 ? ['libraries'] : asked;
 
 await suite(async (report) => {
@@ -166,5 +167,6 @@ await suite(async (report) => {
   for (const name of chosen) if (name in official) await official[name](report);
   for (const name of chosen) if (name in wrapping) await wrapping[name](report);
   for (const name of chosen) if (name in awsPrograms) await awsPrograms[name](report);
+  for (const name of chosen) if (name in moto) await moto[name](report);
   return undefined;
 });

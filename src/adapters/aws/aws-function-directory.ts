@@ -1,6 +1,6 @@
 /**
  * The functions of an AWS account and region, as the caller's own credentials see them: names by `ListFunctions`, tags
- * in batches by the tagging service, or one function at a time where only Lambda may be asked.
+ * a hundred functions at a time by the tagging service, or one by one where only Lambda may be asked.
  */
 
 import type { FunctionConfiguration } from '@aws-sdk/client-lambda';
@@ -10,9 +10,8 @@ import type { AwsClients, AwsOptions } from './aws-clients.ts';
 import { awsError, isDenied, mayReadAgain, type Asked } from './aws-errors.ts';
 import { inParallel, withRetries } from './retries.ts';
 
-/** The most that one `GetResources` takes. */
-const TAG_BATCH = 100;
-const TAG_BATCHES_AT_ONCE = 2;
+/** The most that one `GetResources` gives. */
+const TAG_PAGE = 100;
 const TAG_READS_AT_ONCE = 5;
 const ATTEMPTS = 6;
 /** 50 functions a page: more than any account may have. */
@@ -90,9 +89,10 @@ export class AwsFunctionDirectory implements FunctionDirectory {
   }
 
   async #tags(arns: readonly string[]): Promise<Tags> {
+    if (arns.length === 0) return new Map();
     if (this.#asksLambdaForTags) return this.#tagsOfEach(arns);
     try {
-      return await this.#tagsInBatches(arns);
+      return await this.#tagsInPages();
     } catch (error) {
       // Many callers may read Lambda and nothing else.
       if (!(error instanceof PlatformError) || error.code !== 'FUNCTION_DENIED') throw error;
@@ -101,25 +101,24 @@ export class AwsFunctionDirectory implements FunctionDirectory {
     }
   }
 
-  async #tagsInBatches(arns: readonly string[]): Promise<Tags> {
-    if (arns.length === 0) return new Map();
+  async #tagsInPages(): Promise<Tags> {
     const client = await this.#clients.tagging();
     const { GetResourcesCommand } = await import('@aws-sdk/client-resource-groups-tagging-api');
-    const batches = Array.from({ length: Math.ceil(arns.length / TAG_BATCH) }, (_, index) =>
-      arns.slice(index * TAG_BATCH, (index + 1) * TAG_BATCH),
-    );
-    const answers = await inParallel(batches, TAG_BATCHES_AT_ONCE, (ResourceARNList) =>
-      this.#read({ right: 'tag:GetResources' }, () => client.send(new GetResourcesCommand({ ResourceARNList }))),
-    );
+    const asked = { right: 'tag:GetResources' };
+    const input = { ResourceTypeFilters: ['lambda:function'], ResourcesPerPage: TAG_PAGE };
     // A function that never had a tag is not in the answer.
-    return new Map(
-      answers
-        .flatMap((answer) => answer.ResourceTagMappingList ?? [])
-        .map(({ ResourceARN, Tags: tags }) => [
-          ResourceARN ?? '',
-          Object.fromEntries((tags ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? ''])),
-        ]),
-    );
+    const tags = new Map<string, Readonly<Record<string, string>>>();
+    let token: string | undefined;
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const more = token === undefined ? {} : { PaginationToken: token };
+      const answer = await this.#read(asked, () => client.send(new GetResourcesCommand({ ...input, ...more })));
+      for (const { ResourceARN, Tags: list } of answer.ResourceTagMappingList ?? [])
+        tags.set(ResourceARN ?? '', Object.fromEntries((list ?? []).map(({ Key, Value }) => [Key ?? '', Value ?? ''])));
+      if (!answer.PaginationToken) return tags;
+      if (answer.PaginationToken === token) break;
+      token = answer.PaginationToken;
+    }
+    throw new PlatformError('TARGET_PROTOCOL_ERROR', 'The list of tags of AWS does not end.', asked);
   }
 
   async #tagsOfEach(arns: readonly string[]): Promise<Tags> {

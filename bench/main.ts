@@ -18,6 +18,7 @@ import { pinned, stopAll } from './processes.ts';
 import { memoryGrowth, startCosts } from './start.ts';
 import { floors, peers, productCalls, productList } from './subjects.ts';
 import { judge } from './targets.ts';
+import { lambdaRows, wrapperVerdicts } from './wrapped.ts';
 
 const flag = { type: 'boolean', default: false } as const;
 const { values: options } = parseArgs({
@@ -47,14 +48,16 @@ async function installPeers(): Promise<string | undefined> {
   const { install } = (await import('../scripts/suites/lib.mjs')) as {
     install: (name: string, packages: object) => string;
   };
-  return install('bench', { 'mcp-proxy': '6.7.19', supergateway: '4.0.0' });
+  const packages = { 'mcp-proxy': '6.7.19', supergateway: '4.0.0', '@aws/run-mcp-servers-with-aws-lambda': '0.5.21' };
+  return install('bench', packages);
 }
 
-async function allRows(): Promise<Row[]> {
+async function allRows(modules: string | undefined): Promise<Row[]> {
   const rows = await floors();
-  rows.push(...(await peers(await installPeers())));
+  rows.push(...(await peers(modules)));
   if (options.floors) return rows;
   rows.push(...(await productCalls()));
+  rows.push(...(await lambdaRows()));
   rows.push(...(await productList(1, 1_000)));
   rows.push(...(await productList(1_000, 10)));
   return rows;
@@ -99,11 +102,13 @@ function printVerdicts(verdicts: readonly Verdict[]): void {
 }
 
 async function main(): Promise<boolean> {
-  const rows = await measureAll(await allRows());
+  const modules = await installPeers();
+  const rows = await measureAll(await allRows(modules));
   await stopAll();
   const verdicts = judge(new Map(rows.map((row) => [row.id, row])));
   if (!options.floors) {
     verdicts.push(...(await startCosts(rounds)));
+    verdicts.push(...(await wrapperVerdicts({ modules, rounds, quick: options.quick })));
     verdicts.push(...(await memoryGrowth(options.full ? 1_000_000 : 200_000, timing.connections)));
   }
   const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, pinned };

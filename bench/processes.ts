@@ -22,7 +22,10 @@ export const node = (...args: string[]): string[] => [process.execPath, ...args]
 
 const running = new Set<ChildProcess>();
 
-export function launch(command: readonly string[], options: { cwd?: string } = {}): ChildProcess {
+export function launch(
+  command: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): ChildProcess {
   const [first = '', ...rest] = command;
   const child = spawn(first, rest, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   running.add(child);

@@ -12,13 +12,19 @@ import { callOf, listOf, MODERN, openSession, sendOnce } from './requests.ts';
 export const SMALL = 100;
 export const LARGE = 100_000;
 
-interface Server {
+export interface Server {
   readonly ready: Ready;
   readonly pid: number;
 }
 
 async function startPart(core: 0 | 1, ...args: string[]): Promise<Server> {
   const { child, ready } = await launchReady(onCore(core, ...node(...args)));
+  return { ready, pid: ready.pid ?? child.pid ?? 0 };
+}
+
+/** A part that runs on whichever core is free. */
+export async function startUnpinned(...args: string[]): Promise<Server> {
+  const { child, ready } = await launchReady(node(...args));
   return { ready, pid: ready.pid ?? child.pid ?? 0 };
 }
 
@@ -29,7 +35,7 @@ function row(server: Server, id: string, title: string, requests: readonly Prepa
   return { id, title, port: Number(new URL(server.ready.url).port), pid: server.pid, requests, minBytes };
 }
 
-interface CallRows {
+export interface CallRows {
   readonly id: string;
   readonly title: string;
   readonly tool?: string;
@@ -38,7 +44,7 @@ interface CallRows {
 }
 
 /** One row per payload size; each row is proven by one call before it is measured. */
-async function callRows(
+export async function callRows(
   from: Server,
   { id, title, tool = 'echo', sizes = [SMALL, LARGE], era = MODERN }: CallRows,
 ): Promise<Row[]> {

@@ -96,7 +96,18 @@ const PROMISES: readonly Bound[] = [
     measure: tail,
     most: 3,
   },
+  {
+    title: 'local Lambda invoke of a warm echo, of the bare hop over HTTP',
+    row: 'lambda/small',
+    over: 'hop-http/small',
+    measure: rate,
+    least: 0.13,
+  },
 ];
+
+export function atLeast(title: string, value: number, least: number, unit: string): Verdict {
+  return { title, value, bound: `>= ${least} ${unit}`, pass: value >= least };
+}
 
 export function atMost(title: string, value: number, most: number, unit: string): Verdict {
   return { title, value, bound: `<= ${most} ${unit}`, pass: value <= most };

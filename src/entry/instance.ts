@@ -89,6 +89,7 @@ export class Instance {
   #loaded: LoadedConfig;
   #problems: InstanceStatus['config']['problems'] | undefined;
   #url = '';
+  #discovered: Promise<void> = Promise.resolve();
   /** Addresses of the local stand-ins, by cloud. */
   #clouds: Readonly<Record<string, string>> = {};
 
@@ -271,6 +272,11 @@ export class Instance {
     return this.#functions;
   }
 
+  /** Resolves when every source of functions has answered or failed, and what it has is listed. */
+  get discovered(): Promise<void> {
+    return this.#discovered;
+  }
+
   /** Lists every target once, as far as five seconds allow. */
   async ready(url: string, clouds: Readonly<Record<string, string>> = {}): Promise<void> {
     this.#url = url;
@@ -278,9 +284,10 @@ export class Instance {
     const { tenant } = DEVELOPER;
     await this.#functions.ready();
     await this.#prepareTenant(tenant);
+    // What is found is announced, so the registry is read once more after it.
+    this.#discovered = this.#sources.start().then(() => this.gateway.catalogue.relist(this.#published, tenant));
     const listed = Promise.all([
-      // What is found is announced, so the registry is read once more after it.
-      this.#sources.start().then(() => this.gateway.catalogue.relist(this.#published, tenant)),
+      this.#discovered,
       ...this.#targets.of(tenant).map((target) => this.gateway.catalogue.refresh(target, tenant)),
     ]);
     let cancel = (): void => {};

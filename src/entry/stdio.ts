@@ -28,6 +28,9 @@ export interface StdioGateway {
   close(): Promise<void>;
 }
 
+/** How long the functions of an account are waited for; clients give a server about a minute to introduce itself. */
+const DISCOVERY_BUDGET_MS = 30_000;
+
 /** Resolves once every target has listed, failed, or used five seconds: the first list of a client is then whole. */
 export async function startStdioGateway(options: StdioGatewayOptions): Promise<StdioGateway> {
   const { env, version, aws, writeLog } = options;
@@ -51,6 +54,8 @@ export async function startStdioGateway(options: StdioGatewayOptions): Promise<S
     sealingKey: randomBytes(32),
   });
   await instance.ready('stdio:');
+  // A client that asks once and never again must not find a large account half listed.
+  if (aws !== undefined) await within(DISCOVERY_BUDGET_MS, instance.discovered);
   return {
     handle: (request) => instance.pipeline.handle(request),
     redact: (text) => redactor.text(text),
@@ -62,4 +67,13 @@ export async function startStdioGateway(options: StdioGatewayOptions): Promise<S
       await store.close();
     },
   };
+}
+
+async function within(budgetMs: number, work: Promise<void>): Promise<void> {
+  let cancel = (): void => {};
+  const late = new Promise<void>((resolve) => {
+    cancel = systemClock.after(budgetMs, resolve);
+  });
+  await Promise.race([work, late]);
+  cancel();
 }

@@ -9,6 +9,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { startGateway } from 'zeroplane/testing';
 import { bundle } from './bundle.ts';
@@ -52,9 +53,23 @@ try {
   });
   console.log('ExecuteQuery:', JSON.stringify(value.content));
 
+  const lambda = new LambdaClient({
+    endpoint: gateway.clouds.aws,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'zeroplane', secretAccessKey: gateway.token },
+  });
+  const payload = { method: 'tools/call', params: { name: 'ListMetrics', arguments: { workspace_id: 'ws-123' } } };
+  const invoked = await lambda.send(
+    new InvokeCommand({ FunctionName: 'mcp-server-prometheus-new', Payload: Buffer.from(JSON.stringify(payload)) }),
+  );
+  const reply = invoked.Payload?.transformToString() ?? '';
+  console.log('invoked:', reply);
+  lambda.destroy();
+
   assert.equal(names.length, 8);
   assert.match(JSON.stringify(found.content), /Lambda quotas/);
   assert.match(JSON.stringify(value.content), /ws-123/);
+  assert.match(reply, /^\{"statusCode":200,.*http_requests_total/);
 } finally {
   await client.close();
   await gateway.close();

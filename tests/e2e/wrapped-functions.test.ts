@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { Client as NewerClient, StreamableHTTPClientTransport as NewerTransport } from '@modelcontextprotocol/client';
 import { Client as OlderClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as OlderTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -12,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundle } from '../../examples/wrapped-servers/bundle.ts';
 import { startGateway } from '../../src/testing.ts';
 import type { LocalInstance } from '../../src/testing.ts';
+import { LambdaFunctionClientTransport } from '../../src/wrapper.ts';
 import { verifies } from '../conformance/verifies.ts';
 import type { Json, WireEra } from '../fixtures/wire-client.ts';
 import { WireClient } from '../fixtures/wire-client.ts';
@@ -111,6 +113,53 @@ describe('the two servers of the text', () => {
       }
     },
   );
+
+  verifies(
+    '3.1 3.3',
+    'the printed payloads, sent by the official SDK to the local Lambda, reach the same servers',
+    async () => {
+      const lambda = new LambdaClient({
+        endpoint: gateway.clouds.aws,
+        region: 'us-east-1',
+        credentials: { accessKeyId: 'zeroplane', secretAccessKey: gateway.token },
+      });
+      const invoke = async (FunctionName: string, payload: string) => {
+        const reply = await lambda.send(new InvokeCommand({ FunctionName, Payload: Buffer.from(payload) }));
+        expect(reply.FunctionError).toBeUndefined();
+        const { statusCode, body } = JSON.parse(reply.Payload?.transformToString() ?? '') as Json;
+        return [statusCode, String(body)];
+      };
+      const [status, found] = await invoke(
+        'mcp-server-aws-documentation',
+        '{"method":"tools/call","params":{"name":"search_documentation","arguments":{"search_phrase":"lambda"}}}',
+      );
+      expect(status).toBe(200);
+      expect(found).toContain('What is Lambda?');
+      const [, value] = await invoke(
+        'mcp-server-prometheus-new',
+        '{"method":"tools/call","params":{"name":"ExecuteQuery","arguments":{"query":"up","workspace_id":"ws-123"}}}',
+      );
+      expect(value).toContain('ws-123');
+      const [, listed] = await invoke('mcp-server-prometheus-new', '{"method":"tools/list"}');
+      expect(JSON.parse(String(listed))).toMatchObject({ tools: { length: 5 } });
+      lambda.destroy();
+    },
+  );
+
+  test('3.14: an official client speaks MCP with the function itself, over the local Lambda', async () => {
+    const client = new NewerClient({ name: 'newer', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+    const transport = new LambdaFunctionClientTransport({
+      functionName: 'mcp-server-prometheus-new',
+      regionName: 'us-east-1',
+      credentials: { accessKeyId: 'zeroplane', secretAccessKey: gateway.token },
+      endpoint: gateway.clouds.aws,
+    });
+    await client.connect(transport as Parameters<typeof client.connect>[0]);
+    expect((await client.listTools()).tools).toHaveLength(5);
+    const called = await client.callTool({ name: 'ExecuteQuery', arguments: QUERY.arguments });
+    expect(JSON.stringify(called)).toContain('ws-123');
+    await client.close();
+  });
 
   verifies('3.6', 'an unknown prefix is -32602, and says which targets there are', async () => {
     const { error } = await request(gateway, 'tools/call', { name: 'grafana-target___ExecuteQuery', arguments: {} });

@@ -12,7 +12,7 @@ import { hasThrown, isResponse, readReply } from './function-reply.ts';
 /** Longest message of a stream, and the longest answer in it. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** Tells the handler to write JSON-RPC messages line by line, and is the media type of such an answer. */
-export const LINES = 'application/x-ndjson';
+const LINES = 'application/x-ndjson';
 /** A reply that surely is JSON-RPC; the peer finds out everything else about it. */
 const BEGINS_AS_RESPONSE = /^\s*\{\s*"jsonrpc"\s*:/;
 

@@ -175,7 +175,11 @@ function document(tool: Published): Record<'name' | 'title' | 'description' | 'p
     title: textOf(value['title']),
     description: textOf(value['description']),
     parameters: properties.join(' '),
-    tags: Object.entries(tags).flat().join(' '),
+    // Those of AWS itself, such as the name of a stack, are nobody's words.
+    tags: Object.entries(tags)
+      .filter(([key]) => !key.startsWith('aws:'))
+      .flat()
+      .join(' '),
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -358,6 +358,18 @@ describe('the program', () => {
     child.stdin?.end(rpc(1, 'tools/list', { _meta: META }));
     expect(await exit).toBe(0);
     expect(JSON.parse(lines()[0] ?? '{}')).toMatchObject({ result: { tools: [{ name: 'greet' }] } });
+  });
+
+  test('a note that has outlived its instance is passed over', async () => {
+    await configure({ mcpServers: { asking: fixture('asking-server.mjs') } });
+    const note = { pid: process.pid, url: 'http://127.0.0.1:9', token: 't' };
+    await mkdir(join(cwd, '.zeroplane'));
+    await writeFile(join(cwd, '.zeroplane', 'instance.json'), JSON.stringify(note));
+    const child = start([]);
+    const { lines, exit } = collect(child);
+    child.stdin?.end(rpc(1, 'tools/call', { name: 'asking___pid', arguments: {}, _meta: META }));
+    expect(await exit).toBe(0);
+    expect(lines()[0]).toContain('"result"');
   });
 
   test('an instance that ends is an answer to each request, and its successor is found', async () => {

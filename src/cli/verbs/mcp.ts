@@ -17,11 +17,15 @@ import { StdioHost } from '../../entry/stdio-host.ts';
 import type { Handle } from '../../entry/stdio-host.ts';
 import type { CliContext, CliEvent, Handler, Invocation } from '../command.ts';
 import { withDiscoveryFlags } from '../discovery-flags.ts';
+import { exchange } from '../exchange.ts';
 import { EXIT } from '../exit-codes.ts';
 import { dataDirOf, isAlive, readInstanceFile } from '../instance.ts';
 import type { InstanceFile } from '../instance.ts';
 import { loadWithoutOurselves } from '../own-entry.ts';
 import { relayTo } from '../relay.ts';
+
+/** How long an instance has to say that it is there. */
+const PROBE_MS = 2_000;
 
 interface Behind {
   readonly handle: Handle;
@@ -34,7 +38,8 @@ export const mcpVerb: Handler = async function* mcp(invocation, context): AsyncG
   const { input } = terminal;
   if (input === undefined) throw new PlatformError('USAGE', 'zeroplane mcp speaks over stdin, and there is none here.');
   const find = (): Promise<InstanceFile | undefined> => liveInstance(invocation, context);
-  const running = await find();
+  const noted = await find();
+  const running = noted !== undefined && (await answers(noted)) ? noted : undefined;
   const behind =
     running === undefined ? await ownGateway(invocation, context) : { handle: relayTo(running, find), close };
   const target = invocation.text('target');
@@ -77,6 +82,15 @@ function sayWhat(running: InstanceFile | undefined): string {
 async function liveInstance(invocation: Invocation, context: CliContext): Promise<InstanceFile | undefined> {
   const file = await readInstanceFile(dataDirOf(invocation, context));
   return file !== undefined && isAlive(file.pid) ? file : undefined;
+}
+
+/** A note may have outlived its instance, and its process id may be somebody else's by now. */
+async function answers({ url }: InstanceFile): Promise<boolean> {
+  try {
+    return (await exchange({ method: 'GET', url: `${url}/healthz`, headers: {}, timeoutMs: PROBE_MS })).status === 200;
+  } catch {
+    return false;
+  }
 }
 
 /** A gateway that ends with this process; follows its configuration as `dev` does. */

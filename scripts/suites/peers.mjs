@@ -16,6 +16,7 @@ import { moto } from './peer-moto.mjs';
 import { runtimes } from './peer-runtimes.mjs';
 import { servers } from './peer-servers.mjs';
 import { wrapping } from './peer-wrap.mjs';
+import { wrappedServers } from './peer-wrapped.mjs';
 
 register();
 const { clients } = await import('../../tests/peers/clients.ts');
@@ -147,7 +148,10 @@ async function checkServer(report, name) {
 
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const official = runtimes((url) => new WireClient({ url, era: 'modern' }));
-const every = [programs, servers, lambda, official, wrapping, awsPrograms, moto].flatMap((group) => Object.keys(group));
+const wrapped = wrappedServers(clients);
+const every = [programs, servers, lambda, official, wrapping, wrapped, awsPrograms, moto].flatMap((group) =>
+  Object.keys(group),
+);
 const chosen = asked.includes('all') ? ['libraries', ...every] : asked.length === 0 ? ['libraries'] : asked;
 
 await suite(async (report) => {
@@ -166,6 +170,7 @@ await suite(async (report) => {
   for (const name of chosen) if (name in lambda) await lambda[name](report);
   for (const name of chosen) if (name in official) await official[name](report);
   for (const name of chosen) if (name in wrapping) await wrapping[name](report);
+  for (const name of chosen) if (name in wrapped) await wrapped[name](report);
   for (const name of chosen) if (name in awsPrograms) await awsPrograms[name](report);
   for (const name of chosen) if (name in moto) await moto[name](report);
   return undefined;

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { LambdaClient, TagResourceCommand, UntagResourceCommand } from '@aws-sdk/client-lambda';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
+import { parse } from 'yaml';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import type { LocalInstance } from '../../src/testing.ts';
 import { startGateway } from '../../src/testing.ts';
@@ -326,4 +327,34 @@ describe('what is written down', () => {
     ];
     for (const right of rights) expect(page).toContain(right);
   });
+
+  verifies('2.18', 'the sample template deploys the sample functions, each with its code and the tag', async () => {
+    const folder = new URL('../../examples/lambda-tools/', import.meta.url);
+    const template = parse(await readFile(new URL('template.yaml', folder), 'utf8')) as Template;
+    const deployed = Object.values(template.Resources).map(({ Properties }) => Properties);
+    expect(deployed.map((each) => each.FunctionName)).toEqual([
+      'customer-id-from-email',
+      'customer-info',
+      'customer-info-python',
+      'run-python',
+    ]);
+    for (const { CodeUri, Handler, Runtime, Tags } of deployed) {
+      const file = `${Handler.split('.')[0]}${Runtime.startsWith('python') ? '.py' : '.mjs'}`;
+      expect(await readFile(new URL(`${CodeUri}/${file}`, folder), 'utf8')).toContain('handler');
+      expect(Tags).toMatchObject(PERMITTED);
+    }
+  });
 });
+
+interface Template {
+  readonly Resources: Readonly<
+    Record<
+      string,
+      {
+        readonly Properties: Readonly<Record<'FunctionName' | 'CodeUri' | 'Handler' | 'Runtime', string>> & {
+          readonly Tags: object;
+        };
+      }
+    >
+  >;
+}

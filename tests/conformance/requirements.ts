@@ -78,6 +78,7 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
       'The description is the function’s own, or names it; what follows "Expected format:" is said as Parameters.',
     '2.15': 'PRE_DISCOVERY and --no-pre-discovery publish the generic pair, which is also the fallback of discovery.',
     '2.16': 'Lists are paged, tags are read in batches, throttling is waited out, and functions are looked for again.',
+    '2.18': 'Sample functions that SAM deploys: customer id from e-mail, customer info, run Python.',
     '2.19': 'The rights that AWS must grant are documented, and a missing one is named.',
     '2.20': 'A new version behind an alias reaches running servers without a restart of server or client.',
     '2.21': 'An internal tool is not listed to external callers, and is called by others under the original principal.',

@@ -3,8 +3,11 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { CATALOGUE } from '../src/cli/catalogue.ts';
+import { loadConfig } from '../src/config/load.ts';
 import { ERRORS } from '../src/core/errors.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -138,6 +141,24 @@ describe('commands', () => {
     expect(named.length).toBeGreaterThan(5);
     expect(named.filter(({ verb }) => !verbs.has(verb))).toEqual([]);
   });
+});
+
+test('every configuration on a page is one', async () => {
+  const texts = pages.flatMap((page) => blocks(read(page), 'ya?ml').map((text) => ({ page, text })));
+  expect(texts.length).toBeGreaterThan(10);
+  const folder = await mkdtemp(join(tmpdir(), 'zeroplane-docs-'));
+  const file = join(folder, 'zeroplane.yaml');
+  const wrong: string[] = [];
+  for (const { page, text } of texts) {
+    await writeFile(file, text);
+    const named = [...text.matchAll(/\$\{env:(\w+)/g)].map(([, name = '']) => [name, 'set']);
+    const env = Object.fromEntries(named) as Record<string, string>;
+    await loadConfig({ cwd: folder, configPath: file, env }).catch((error: Error) => {
+      wrong.push(`${page}: ${error.message}`);
+    });
+  }
+  await rm(folder, { recursive: true });
+  expect(wrong).toEqual([]);
 });
 
 test('docs/explanation/dependencies.md has a reason for each dependency, and no others', () => {

@@ -1,7 +1,7 @@
 /** Functions that are MCP servers, behind one gateway: the two servers of the text, its Python form, and ones that misbehave. */
 
 import { spawnSync } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
@@ -242,6 +242,23 @@ describe('functions that know methods but no JSON-RPC', () => {
       }
     },
   );
+
+  test.skipIf(!hasPython)('the handler of the how-to page works as it stands there', async () => {
+    const page = await readFile(new URL('../../docs/how-to/functions-as-servers.md', import.meta.url), 'utf8');
+    const handler = /```python\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+    const folder = await code('page', { 'lambda_function.py': handler, 'mcp_server.py': IN_PROCESS });
+    const python = { handler: 'lambda_function.handler', runtime: 'python3.13', code: folder };
+    const gateway = await startGateway({
+      config: { logLevel: 'error', functions: { page: python }, mcpServers: { page: { function: 'page' } } },
+    });
+    try {
+      expect(await namesAt(gateway)).toEqual(['page___search___all']);
+      const called = { name: 'page___search___all', arguments: { search_phrase: 'lambda' } };
+      expect((await request(gateway, 'tools/call', called)).text).toContain('search___all lambda');
+    } finally {
+      await gateway.close({ drainMs: 100 });
+    }
+  });
 
   test('new code brings its new tools while the gateway runs', async () => {
     const handler = (name: string): string => `export const handler = async ({ method, params }) => ({

@@ -1,6 +1,7 @@
 /** Checked values to the final configuration: ids, absolute paths, what is disabled left out, all frozen. */
 
 import path from 'node:path';
+import { withFunction } from './function-servers.ts';
 import { assignTargetIds } from './ids.ts';
 import type { LoadNote } from './load-note.ts';
 import type { Config } from './schema.ts';
@@ -20,7 +21,8 @@ export function compose(checked: CheckedConfig, baseDir: string): Composed {
   const { ids, notes } = assignTargetIds([...checked.servers.keys()]);
   const mcpServers: Record<string, unknown> = Object.create(null);
   for (const [key, server] of checked.servers) {
-    if (server.disabled !== true) mcpServers[ids.get(key) ?? key] = withFolder(server, baseDir);
+    if (server.disabled === true) continue;
+    mcpServers[ids.get(key) ?? key] = withFunction(withFolder(server, baseDir), checked.base.functions);
   }
   const functions: Record<string, unknown> = Object.create(null);
   for (const [name, settings] of Object.entries(checked.base.functions)) {

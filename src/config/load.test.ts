@@ -137,6 +137,25 @@ describe('what is loaded', () => {
     expect(config.mcpServers['b']).toMatchObject({ function: arn, contract: 'method-params', stream: true });
   });
 
+  test('a server that is a function is for no tenant that its function is not for, and has its tags', async () => {
+    const { config } = await load({
+      'zeroplane.yaml': `
+        functions:
+          open: { handler: a.b }
+          closed: { handler: a.b, tenants: [x, y], tags: { visibility: internal, team: docs } }
+        mcpServers:
+          open: { function: open, tenants: [z] }
+          closed: { function: "arn:aws:lambda:us-east-1:1:function:closed:live", tags: { team: own, visibility: external } }
+          both: { function: closed, tenants: [y, z] }
+          neither: { function: closed, tenants: [z] }`,
+    });
+    const { open, closed, both, neither } = config.mcpServers;
+    expect(open?.tenants).toEqual(['z']);
+    expect(closed?.tenants).toEqual(['x', 'y']);
+    expect(closed?.tags).toEqual({ team: 'own', visibility: 'internal' });
+    expect([both?.tenants, neither?.tenants]).toEqual([['y'], []]);
+  });
+
   test('a key without a value counts as left out', async () => {
     const loaded = await load({ 'zeroplane.yaml': 'mcpServers:\nfunctions:\nname: a\n' });
     expect(loaded.config).toMatchObject({ mcpServers: {}, functions: {}, name: 'a' });

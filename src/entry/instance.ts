@@ -307,6 +307,9 @@ export class Instance {
     this.#loaded = loaded;
     this.#problems = undefined;
     const { servers, functions } = diff;
+    // First, so that servers that are functions find theirs.
+    if (functions.added.length + functions.removed.length + functions.changed.length > 0)
+      this.#functions.reconfigure(functionSpecs(loaded.config));
     const leaving = [...servers.removed, ...servers.changed].flatMap((id) => this.#targets.remove(id) ?? []);
     for (const id of [...servers.added, ...servers.changed]) {
       const server = loaded.config.mcpServers[id];
@@ -316,8 +319,6 @@ export class Instance {
       // Read at once, so that open clients are told of what it brings.
       void this.gateway.catalogue.refresh(target, DEVELOPER.tenant);
     }
-    if (functions.added.length + functions.removed.length + functions.changed.length > 0)
-      this.#functions.reconfigure(functionSpecs(loaded.config));
     if (!isDeepStrictEqual(sourcesOf(before), sourcesOf(loaded)))
       await this.#sources.configure(functionSettings(loaded), loaded.config.discover);
     this.#options.redactor.set([

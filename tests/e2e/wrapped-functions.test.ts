@@ -11,6 +11,7 @@ import { StreamableHTTPClientTransport as OlderTransport } from '@modelcontextpr
 import type { Transport as OlderTransportShape } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundle } from '../../examples/wrapped-servers/bundle.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import { startGateway } from '../../src/testing.ts';
 import type { LocalInstance } from '../../src/testing.ts';
 import { LambdaFunctionClientTransport } from '../../src/wrapper.ts';
@@ -281,6 +282,28 @@ describe('functions that know methods but no JSON-RPC', () => {
       await gateway.close({ drainMs: 100 });
     }
   });
+});
+
+test('a function and the server that it is may come in one reload, and only to the tenants of the function', async () => {
+  const gateway = await startGateway({ config: { logLevel: 'error' } });
+  try {
+    const folder = await code('reloaded', {
+      'index.mjs': `export const handler = async ({ method }) => ({
+        statusCode: 200,
+        body: JSON.stringify(method === 'tools/list' ? { tools: [{ name: 'tool', inputSchema: { type: 'object' } }] } : { content: [] }),
+      });`,
+    });
+    const file = join(wrapped.folder, 'reloaded.json');
+    const functions = { mine: { ...node, code: folder }, theirs: { ...node, code: folder, tenants: ['another'] } };
+    const mcpServers = { mine: { function: 'mine' }, theirs: { function: 'theirs' } };
+    await writeFile(file, JSON.stringify({ logLevel: 'error', functions, mcpServers }));
+    await gateway.reload(await loadConfig({ cwd: wrapped.folder, configPath: file, env: {} }));
+    await expect.poll(() => namesAt(gateway)).toEqual(['mine___tool']);
+    const { error } = await request(gateway, 'tools/call', { name: 'theirs___tool', arguments: {} });
+    expect(error).toMatchObject({ code: -32602, data: { knownTargets: ['mine', 'registry'] } });
+  } finally {
+    await gateway.close({ drainMs: 100 });
+  }
 });
 
 describe('functions that misbehave', () => {

@@ -178,7 +178,8 @@ describe('finding out how a function is spoken to', () => {
     );
     expect(JSON.parse(result)).toEqual({ content, called: 'search' });
     await open();
-    expect(methods(lambda)).toEqual(['tools/call', 'initialize', 'tools/list']);
+    // What it does not know, it is not asked a second time.
+    expect(methods(lambda)).toEqual(['tools/call', 'tools/list']);
   });
 
   test('3.4: a call without arguments has an empty object of them', async () => {

@@ -46,6 +46,8 @@ export class FunctionConnector implements Connector {
   readonly #stopListening: (() => void) | undefined;
   /** What was found out, or configured. */
   #contract: 'json-rpc' | 'method-params' | undefined;
+  /** Whether a function of the contract `{method, params}` introduces itself. */
+  #introduces: boolean | undefined;
   #closed = false;
 
   constructor(options: FunctionConnectorOptions) {
@@ -118,9 +120,13 @@ export class FunctionConnector implements Connector {
   }
 
   async #openMethods(options: OpenOptions): Promise<Conversation> {
-    const link = this.#link(new MethodChannel(this.#endpoint));
+    const channel = new MethodChannel(this.#endpoint);
+    channel.introduces = this.#introduces;
+    const link = this.#link(channel);
     try {
-      return await openLegacy(link, { ...options, clientInfo: this.#options.clientInfo });
+      const conversation = await openLegacy(link, { ...options, clientInfo: this.#options.clientInfo });
+      this.#introduces = channel.introduces;
+      return conversation;
     } catch (error) {
       await link.close();
       throw error;
@@ -140,6 +146,7 @@ export class FunctionConnector implements Connector {
   #forget(): void {
     const { contract } = this.#options;
     this.#contract = contract === 'auto' ? undefined : contract;
+    this.#introduces = undefined;
     this.#verdicts.forget(this.#verdictKey);
   }
 

@@ -12,6 +12,9 @@ import { FunctionChannel } from './function-channel.ts';
 import { hasThrown, methodEvent, readReply, responseBody } from './function-reply.ts';
 
 export class MethodChannel extends FunctionChannel {
+  /** Whether the function answers `initialize`; `undefined` until it was asked. */
+  introduces: boolean | undefined;
+
   protected async answer(_text: string, outgoing: OutgoingRequest, context: Context): Promise<void> {
     const { id, request } = outgoing;
     const body =
@@ -35,12 +38,9 @@ export class MethodChannel extends FunctionChannel {
 
   /** The function's own introduction, where it has one; otherwise it is taken to have tools, once it has listed them. */
   async #introduction(outgoing: OutgoingRequest, context: Context): Promise<string> {
-    try {
-      const body = await this.#ask(outgoing, context, outgoing.request);
-      if (introduces(body)) return body;
-    } catch (error) {
-      if (!isUnknownMethod(error)) throw error;
-    }
+    const own = this.introduces === false ? undefined : await this.#ownIntroduction(outgoing, context);
+    this.introduces = own !== undefined;
+    if (own !== undefined) return own;
     const listed = await this.#ask(outgoing, context, { method: 'tools/list', params: [] });
     const { result } = JSON.parse(`{${listed}}`) as { readonly result?: unknown };
     if (!isObject(result) || !Array.isArray(result['tools']))
@@ -52,9 +52,19 @@ export class MethodChannel extends FunctionChannel {
       serverInfo: { name: functionName, version: '0' },
     })}`;
   }
+
+  async #ownIntroduction(outgoing: OutgoingRequest, context: Context): Promise<string | undefined> {
+    try {
+      const body = await this.#ask(outgoing, context, outgoing.request);
+      return isIntroduction(body) ? body : undefined;
+    } catch (error) {
+      if (isUnknownMethod(error)) return undefined;
+      throw error;
+    }
+  }
 }
 
-function introduces(body: string): boolean {
+function isIntroduction(body: string): boolean {
   const { result } = JSON.parse(`{${body}}`) as { readonly result?: unknown };
   return isObject(result) && typeof result['protocolVersion'] === 'string' && isObject(result['capabilities']);
 }

@@ -89,7 +89,7 @@ export class SignatureAuthenticator implements Authenticator {
   }
 
   authenticate(headers: HeaderMap, request: SignableRequest): Promise<Principal> | Principal {
-    if (!SIGNABLE.test(request.path) || !isSigned(request)) return this.#others.authenticate(headers, request);
+    if (!isSigned(request) || !SIGNABLE.test(request.path)) return this.#others.authenticate(headers, request);
     return this.#verified(request);
   }
 

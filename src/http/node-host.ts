@@ -77,7 +77,6 @@ class NodeRequest implements HttpRequest {
   readonly #message: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #limits: BodyLimits;
-  /** Read for a signature; the route reads it again. */
   #body: Uint8Array | undefined;
 
   constructor(message: IncomingMessage, response: ServerResponse, limits: BodyLimits) {
@@ -104,8 +103,9 @@ class NodeRequest implements HttpRequest {
   readBody(place?: Place): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const done = (body: Uint8Array): void => {
-        place?.take();
-        this.#body = body;
+        // Read before anybody has a place: for a signature. The route reads it again.
+        if (place === undefined) this.#body = body;
+        else place.take();
         resolve(body);
       };
       if (this.#body !== undefined) {

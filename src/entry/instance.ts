@@ -38,7 +38,7 @@ import { DefinitionRecorder } from '../registry/definition-recorder.ts';
 import { makeAwsFunctions, type AwsPlace } from './make-discovery.ts';
 import { functionSettings, functionSpecs, serverFunctions } from './make-functions.ts';
 import { TargetFactory } from './make-targets.ts';
-import { reportTargets } from './report-targets.ts';
+import { reportInstance } from './report-instance.ts';
 
 /** How long the first lists of all targets may take before an instance calls itself ready. */
 const READY_BUDGET_MS = 5_000;
@@ -346,34 +346,22 @@ export class Instance {
   }
 
   status(): InstanceStatus {
-    const { version, token, store } = this.#options;
-    const { config, path, notes, warnings } = this.#loaded;
-    const sources = { catalogue: this.gateway.catalogue, recorder: this.#recorder };
-    return {
-      name: config.name ?? config.server.name,
-      version,
-      pid: process.pid,
+    return reportInstance({
+      loaded: this.#loaded,
+      problems: this.#problems,
+      version: this.#options.version,
+      isOpen: this.#options.token === undefined,
       url: this.#url,
-      mcp: `${this.#url}/mcp`,
+      clouds: this.#clouds,
       startedAt: this.#startedAt,
-      catalogueVersion: this.gateway.catalogue.version,
-      auth: token === undefined ? 'none' : 'token',
-      backends: [
-        { name: 'store', label: store.label },
-        { name: 'functions', label: this.#functions.label, detail: `${this.#functions.processCount()} processes` },
-        ...awsBackend(this.#sources),
-      ],
-      clouds: Object.entries(this.#clouds).map(([name, url]) => ({ name, label: 'simulated', url })),
-      targets: reportTargets(this.#targets.of(DEVELOPER.tenant), sources, DEVELOPER.tenant),
-      canaries: this.#registry.canaries(DEVELOPER.tenant),
-      notes: notes.map((note) => note.text),
-      warnings: [...warnings],
-      config: {
-        ...(path === undefined ? {} : { path }),
-        state: this.#problems === undefined ? 'ok' : 'invalid',
-        ...(this.#problems === undefined ? {} : { problems: this.#problems }),
-      },
-    };
+      store: this.#options.store,
+      functions: this.#functions,
+      sources: this.#sources,
+      registry: this.#registry,
+      targets: this.#targets.of(DEVELOPER.tenant),
+      catalogue: this.gateway.catalogue,
+      recorder: this.#recorder,
+    });
   }
 
   /** Ends targets and functions; the store stays its owner's to close. */
@@ -390,11 +378,4 @@ export class Instance {
 /** What of a configuration decides which functions are published. */
 function sourcesOf({ config }: LoadedConfig): unknown {
   return { functions: config.functions, discover: config.discover, servers: serverFunctions(config) };
-}
-
-function awsBackend(sources: FunctionSources): InstanceStatus['backends'] {
-  if (sources.aws === undefined) return [];
-  const { label, status, functions } = sources.aws;
-  const reason = status.reason === undefined ? '' : `; ${status.reason}`;
-  return [{ name: 'aws', label, detail: `${functions} functions, ${status.state}${reason}` }];
 }

@@ -127,7 +127,7 @@ function checkRoutingHeaders(message: Message, headers: HeaderMap): void {
 }
 
 /** A header value as the revision wants it: plain where it is visible ASCII, else Base64 between `=?base64?` and `?=`. */
-function encodeHeaderValue(text: string): string {
+export function encodeHeaderValue(text: string): string {
   const isPlain = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text) && !text.startsWith('=?base64?');
   return isPlain ? text : `=?base64?${Buffer.from(text).toString('base64')}?=`;
 }

@@ -3,7 +3,7 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { SignedRequest } from './sigv4.ts';
-import { isSigned, readClaim, verify } from './sigv4.ts';
+import { isSigned, readClaim, sign, verify } from './sigv4.ts';
 
 const SECRET = 'a secret of some length';
 const NOW = Date.UTC(2026, 6, 31, 12);
@@ -176,4 +176,59 @@ describe('a changed request is refused', () => {
       }),
     );
   });
+});
+
+const signingKeys = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG' };
+const signedAt = new Date('2026-11-25T12:00:00.000Z');
+
+const word = fc.stringMatching(/^[A-Za-z0-9 ~!*'()._:;,äö€-]{1,12}$/);
+const signable = fc.record({
+  method: fc.constantFrom('GET', 'POST', 'DELETE'),
+  path: fc.array(word.map(encodeURIComponent), { maxLength: 4 }),
+  query: fc.uniqueArray(fc.tuple(word, word), { maxLength: 4, selector: ([name]) => name }),
+  headers: fc.dictionary(fc.stringMatching(/^[a-z][a-z-]{0,8}[a-z]$/), fc.stringMatching(/^[!-~][ -~]{0,10}[!-~]$/), {
+    maxKeys: 4,
+    noNullPrototype: true,
+  }),
+  body: fc.oneof(fc.string({ unit: 'grapheme' }), fc.constant('')),
+  sessionToken: fc.option(fc.constant('a/session+token='), { nil: undefined }),
+});
+
+/** Headers that the official signer leaves out whatever they are. */
+const NEVER_SIGNED =
+  /^(?:authorization|cache-control|connection|expect|from|keep-alive|max-forwards|pragma|referer|te|trailer|transfer-encoding|upgrade|user-agent|x-amzn-trace-id|sec-|proxy-|host$)/;
+
+test('our signature is that of the official signer', async () => {
+  const property = fc.asyncProperty(signable, async ({ method, path, query, headers, body, sessionToken }) => {
+    const kept = Object.fromEntries(Object.entries(headers).filter(([name]) => !NEVER_SIGNED.test(name)));
+    const url = new URL(`https://lambda.us-east-1.amazonaws.com/${path.join('/')}`);
+    for (const [name, value] of query) url.searchParams.append(name, value);
+    const token = sessionToken === undefined ? {} : { sessionToken };
+    const official = new SignatureV4({
+      service: 'lambda',
+      region: 'us-east-1',
+      credentials: { ...signingKeys, ...token },
+      sha256: Sha256,
+    });
+    const theirs = await official.sign(
+      {
+        method,
+        protocol: 'https:',
+        hostname: url.hostname,
+        path: url.pathname,
+        query: Object.fromEntries(url.searchParams),
+        headers: { ...kept, host: url.host },
+        body,
+      },
+      { signingDate: signedAt },
+    );
+    const own = sign(
+      { method, url: url.href, headers: kept, body },
+      { ...signingKeys, ...token, region: 'us-east-1', service: 'lambda', now: signedAt },
+    );
+    expect(own['authorization']).toBe(theirs.headers['authorization']);
+    expect(own['x-amz-content-sha256']).toBe(theirs.headers['x-amz-content-sha256']);
+    expect(own['x-amz-date']).toBe(theirs.headers['x-amz-date']);
+  });
+  await fc.assert(property, { numRuns: 200 });
 });

@@ -1,5 +1,5 @@
 /**
- * AWS Signature Version 4, as a server checks it: in the headers, or in the query of a presigned URL.
+ * AWS Signature Version 4: requests are signed in their headers, and checked there or in the query of a presigned URL.
  *
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
@@ -151,25 +151,70 @@ function isSignatureOf(
   return timingSafeEqual(Buffer.from(expected), Buffer.from(claim.signature));
 }
 
-function canonicalRequest(request: SignedRequest, claim: Claim, digest: string): string {
+/** What of a claim goes into its signature. */
+type Signing = Pick<Claim, 'region' | 'service' | 'stamp' | 'signedHeaders'>;
+
+function canonicalRequest(request: SignedRequest, signing: Signing, digest: string): string {
   return [
     request.method,
     // S3 signs the path as it is sent; everybody else encodes it once more.
-    claim.service === 's3' ? request.path : canonicalPath(request.path),
+    signing.service === 's3' ? request.path : canonicalPath(request.path),
     canonicalQuery(request.query),
-    ...claim.signedHeaders.map((name) => `${name}:${tidy(headerOf(request, name) ?? '')}`),
+    ...signing.signedHeaders.map((name) => `${name}:${tidy(headerOf(request, name) ?? '')}`),
     '',
-    claim.signedHeaders.join(';'),
+    signing.signedHeaders.join(';'),
     digest,
   ].join('\n');
 }
 
-function signatureOf(canonical: string, claim: Claim, secretAccessKey: string): string {
-  const { stamp, region, service } = claim;
-  const day = stamp.slice(0, 8);
-  const text = [ALGORITHM, stamp, `${day}/${region}/${service}/aws4_request`, hash(canonical)].join('\n');
-  const key = [region, service, 'aws4_request'].reduce<Buffer>(mac, mac(`AWS4${secretAccessKey}`, day));
+function scopeOf({ stamp, region, service }: Signing): string {
+  return `${stamp.slice(0, 8)}/${region}/${service}/aws4_request`;
+}
+
+function signatureOf(canonical: string, signing: Signing, secretAccessKey: string): string {
+  const { stamp, region, service } = signing;
+  const text = [ALGORITHM, stamp, scopeOf(signing), hash(canonical)].join('\n');
+  const day = mac(`AWS4${secretAccessKey}`, stamp.slice(0, 8));
+  const key = [region, service, 'aws4_request'].reduce<Buffer>(mac, day);
   return mac(key, text).toString('hex');
+}
+
+export interface SignableRequest {
+  readonly method: string;
+  readonly url: string;
+  /** Each of them is signed. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+export interface SigningOptions {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  readonly region: string;
+  readonly service: string;
+  readonly now: Date;
+}
+
+/** @returns the headers to send in addition: date, body digest, session token and the signature. */
+export function sign(request: SignableRequest, options: SigningOptions): Record<string, string> {
+  const { accessKeyId, secretAccessKey, sessionToken, region, service, now } = options;
+  const url = new URL(request.url);
+  const digest = hash(request.body);
+  const stamp = now.toISOString().replaceAll(/[-:]|\.\d{3}/g, '');
+  const added: Record<string, string> = {
+    'x-amz-date': stamp,
+    'x-amz-content-sha256': digest,
+    ...(sessionToken === undefined ? {} : { 'x-amz-security-token': sessionToken }),
+  };
+  const headers: Record<string, string> = { ...added, host: url.host };
+  for (const [name, value] of Object.entries(request.headers)) headers[name.toLowerCase()] = value;
+  const signing = { region, service, stamp, signedHeaders: Object.keys(headers).sort(order) };
+  const sent = { method: request.method.toUpperCase(), path: url.pathname, query: url.search.slice(1), headers };
+  const signature = signatureOf(canonicalRequest(sent, signing, digest), signing, secretAccessKey);
+  const names = signing.signedHeaders.join(';');
+  const authorization = `${ALGORITHM} Credential=${accessKeyId}/${scopeOf(signing)}, SignedHeaders=${names}, Signature=${signature}`;
+  return { ...added, authorization };
 }
 
 function canonicalPath(path: string): string {

@@ -1,5 +1,7 @@
 /** What both transports share: the shape that the official clients expect, and one exchange per message. */
 
+import { encodeHeaderValue } from '../../protocol/era-2026.ts';
+
 /** What a client may say about one message. */
 export interface SendOptions {
   readonly requestSignal?: AbortSignal | undefined;
@@ -8,7 +10,6 @@ export interface SendOptions {
 }
 
 const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';
-const VISIBLE = /^[\u0021-\u007e](?:[\u0020-\u007e]*[\u0021-\u007e])?$/;
 
 export abstract class ClientTransport {
   onclose?: (() => void) | undefined;
@@ -77,13 +78,7 @@ export abstract class ClientTransport {
     if (typeof own !== 'string' || method === undefined) return headers;
     headers['mcp-method'] = method;
     const name = method === 'resources/read' ? params?.['uri'] : params?.['name'];
-    if (typeof name === 'string') headers['mcp-name'] = headerText(name);
+    if (typeof name === 'string') headers['mcp-name'] = encodeHeaderValue(name);
     return headers;
   }
-}
-
-/** Text as it may stand in a header: as it is when it is visible ASCII, else in Base64. */
-function headerText(text: string): string {
-  if (VISIBLE.test(text) && !text.startsWith('=?base64?')) return text;
-  return `=?base64?${Buffer.from(text, 'utf8').toString('base64')}?=`;
 }

@@ -5,9 +5,8 @@ import type { Message } from '../../protocol/message.ts';
 import type { LambdaClock } from './lambda-clock.ts';
 import type { ServerEndpoint } from './server-endpoint.ts';
 import type { ServerPool } from './server-pool.ts';
-import { checkEnvelope, isModern } from '../../protocol/era-2026.ts';
+import { checkEnvelope, isModern, mirrorHeaders } from '../../protocol/era-2026.ts';
 import type { HeaderMap } from '../../protocol/era-2026.ts';
-import { META_VERSION } from '../../protocol/versions.ts';
 import { checkSize, timeoutResult } from './answers.ts';
 
 export interface MessageRunnerParts {
@@ -66,7 +65,8 @@ export class MessageRunner {
    */
   async resultOf(message: Message, options: RunOptions): Promise<string> {
     const { pool, context, tenant, clock } = this.#parts;
-    if (isModern(message)) checkEnvelope(message, options.headers ?? directHeaders(message));
+    // A direct invocation has no headers that could contradict the message.
+    if (isModern(message)) checkEnvelope(message, options.headers ?? mirrorHeaders(message));
     const timeoutMs = context.deadlineMs - clock.monotonicMs();
     const endpoint = await this.#parts.endpoint();
     const server = await pool.acquire(tenant, context);
@@ -82,21 +82,6 @@ export class MessageRunner {
       pool.release(server);
     }
   }
-}
-
-/** A direct invocation has no headers that could contradict the message. */
-function directHeaders(message: Message): HeaderMap {
-  const version = message.parsedMeta[META_VERSION];
-  const name = message.parsed['name'] ?? message.parsed['uri'];
-  return {
-    'mcp-method': message.method,
-    ...(typeof version === 'string' ? { 'mcp-protocol-version': version } : {}),
-    ...(typeof name === 'string' ? { 'mcp-name': encoded(name) } : {}),
-  };
-}
-
-function encoded(name: string): string {
-  return `=?base64?${Buffer.from(name).toString('base64')}?=`;
 }
 
 function versionOf(headers: HeaderMap | undefined): string {

@@ -1,7 +1,7 @@
 /** A `fetch` that signs each request for AWS. */
 
 import { PlatformError } from '../../core/errors.ts';
-import { sign } from './request-signature.ts';
+import { sign } from '../../protocol/sigv4.ts';
 
 /** As the global `fetch`. */
 export type FetchLike = (url: string | URL, init?: RequestInit) => Promise<Response>;

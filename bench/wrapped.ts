@@ -61,7 +61,8 @@ const timed = (job: object): Promise<Times> =>
 
 /** Against the child alone with the leanest child there is, and against the peer with one that people use. */
 async function callTimes({ modules, rounds, quick }: WrappedPlan): Promise<Verdict[]> {
-  const lean = { child: stdioChild(), argument: 'text', calls: quick ? 500 : 2_000, rounds };
+  // Fewer calls would time the compiler.
+  const lean = { child: stdioChild(), argument: 'text', calls: 2_000, rounds };
   const { handlerUs, directUs, overDirect } = await timed(lean);
   const verdict = atMost(
     `wrapped handler, warm call (${Math.round(handlerUs)} µs), of the same child directly (${Math.round(directUs)} µs)`,

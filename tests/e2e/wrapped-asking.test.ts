@@ -1,4 +1,4 @@
-/** Behind a function: tools that a server lists only for callers who can be asked. */
+/** Behind a function: tools that a real server lists only for callers who can be asked, and what becomes of its questions. */
 
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -20,8 +20,13 @@ let gateway: LocalInstance;
 
 beforeAll(async () => {
   wrapped = await WrappedFunctions.create();
-  const functions = { everything: await wrapped.wrap('everything', { command: process.execPath, args: [everything] }) };
-  gateway = await startGateway({ config: { functions, mcpServers: { everything: { function: 'everything' } } } });
+  const server = { command: process.execPath, args: [everything] };
+  const functions = {
+    everything: await wrapped.wrap('everything', server),
+    replayed: await wrapped.wrap('replayed', { ...server, questions: 'replay' }),
+  };
+  const mcpServers = { everything: { function: 'everything' }, replayed: { function: 'replayed' } };
+  gateway = await startGateway({ config: { functions, mcpServers } });
 });
 afterAll(async () => {
   await gateway.close();
@@ -41,3 +46,55 @@ test.each(['modern', 'stateless'] as const)(
     expect(wire.violations).toEqual([]);
   },
 );
+
+const SAMPLED = {
+  role: 'assistant',
+  content: { type: 'text', text: 'forty-two' },
+  model: 'of the test',
+  stopReason: 'endTurn',
+};
+
+test.each(['everything', 'replayed'])(
+  '3.2: %s: a server that samples gets what a modern caller answers',
+  async (target) => {
+    const wire = new WireClient({
+      url: gateway.mcp,
+      era: 'modern',
+      token: gateway.token,
+      capabilities: { sampling: {} },
+    });
+    const call = { name: `${target}___trigger-sampling-request`, arguments: { prompt: 'the answer', maxTokens: 10 } };
+    const asked = await wire.request('tools/call', call);
+    expect(asked.result?.['resultType']).toBe('input_required');
+    const requests = asked.result?.['inputRequests'] as Record<string, { method: string }>;
+    expect(Object.values(requests).map(({ method }) => method)).toEqual(['sampling/createMessage']);
+    const inputResponses = Object.fromEntries(Object.keys(requests).map((key) => [key, SAMPLED]));
+    const answered = await wire.request('tools/call', {
+      ...call,
+      inputResponses,
+      requestState: asked.result?.['requestState'],
+    });
+    expect(JSON.stringify(answered.result?.['content'])).toContain('forty-two');
+    expect(wire.violations).toEqual([]);
+  },
+);
+
+test.each(['everything', 'replayed'])('3.2: %s: and what a caller with a session answers', async (target) => {
+  const methods: string[] = [];
+  const wire = await new WireClient({
+    url: gateway.mcp,
+    era: 'session',
+    token: gateway.token,
+    capabilities: { sampling: {} },
+    answer: (method) => {
+      methods.push(method);
+      return SAMPLED;
+    },
+  }).open();
+  const call = { name: `${target}___trigger-sampling-request`, arguments: { prompt: 'the answer', maxTokens: 10 } };
+  const answered = await wire.request('tools/call', call);
+  expect(methods).toEqual(['sampling/createMessage']);
+  expect(JSON.stringify(answered.result?.['content'])).toContain('forty-two');
+  expect(wire.violations).toEqual([]);
+  await wire.close();
+});

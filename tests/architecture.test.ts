@@ -29,6 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Starts a server to read its tools, and the function made of it to try it out.
   packaging: ['core', 'functions', 'upstream', 'wrapper'],
   gateway: ['core', 'policy', 'protocol'],
+  provisioning: ['core'],
   http: ['core', 'policy', 'protocol', 'registry', 'gateway'],
   // An adapter sees `core` and the port it implements: `upstream/channel.ts` and what a channel is built of.
   'adapters/embedded': ['core'],
@@ -78,7 +79,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'smol-toml': ['config', 'cli'],
   undici: ['adapters/embedded'],
   yaml: ['config', 'cli'],
-  zod: ['config'],
+  zod: ['config', 'provisioning'],
 };
 
 /** Files that read `process.env`, and why. Everywhere else the environment arrives as a value. */

@@ -77,6 +77,13 @@ export const ERRORS = {
   IDEMPOTENCY_IN_FLIGHT: spec(409, 409, true),
   IDEMPOTENCY_MISMATCH: spec(422, 422),
   RESULT_NOT_FOUND: spec(404, -32602),
+  // clouds
+  CLOUD_THROTTLED: spec(503, -32603, true),
+  CLOUD_UNAVAILABLE: spec(502, -32603, true),
+  CLOUD_TIMEOUT: spec(504, -32603, true),
+  CLOUD_REFUSED: spec(502, -32603),
+  CLOUD_DENIED: spec(403, -32603),
+  RESOURCE_NOT_OWNED: spec(409, -32603),
   // stores
   CONDITION_FAILED: spec(409, -32603),
   ITEM_TOO_LARGE: spec(413, -32603),

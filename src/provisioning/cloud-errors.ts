@@ -1,0 +1,66 @@
+/** What a cloud's refusal is called here: one set of codes for three vendors, with the vendor's own code beside it. */
+
+import { PlatformError } from '../core/errors.ts';
+import type { CloudName } from './provisioner.ts';
+
+/** `throttled` and `unavailable` are worth another attempt; the others are not. */
+export type CloudFault = 'throttled' | 'unavailable' | 'refused' | 'denied';
+
+export interface CloudFailure {
+  readonly cloud: CloudName;
+  readonly fault: CloudFault;
+  /** What was asked, in the vendor's word: `CreateBucket`. */
+  readonly operation: string;
+  /** The vendor's own error code: `BucketAlreadyExists`. */
+  readonly cloudCode: string;
+  /** The vendor's own words, without credentials. */
+  readonly message: string;
+  /** The vendor's id of the request, for its support. */
+  readonly cloudRequestId?: string | undefined;
+  readonly cause?: unknown;
+}
+
+const CODES = {
+  throttled: 'CLOUD_THROTTLED',
+  unavailable: 'CLOUD_UNAVAILABLE',
+  refused: 'CLOUD_REFUSED',
+  denied: 'CLOUD_DENIED',
+} as const;
+
+const NEXT: Readonly<Record<CloudFault, string>> = {
+  throttled: 'It is tried again by itself.',
+  unavailable: 'It is tried again by itself.',
+  refused: 'Correct the parameters, or the state that the cloud complains of, and ask again.',
+  denied: 'Check the credentials of this cloud and the rights that they have.',
+};
+
+const MAX_WORDS = 1_000;
+
+export function cloudError(failure: CloudFailure): PlatformError {
+  const { cloud, fault, operation, cloudCode, cloudRequestId, cause } = failure;
+  const words = failure.message.slice(0, MAX_WORDS).replace(/[.\s]+$/, '');
+  return new PlatformError(
+    CODES[fault],
+    `${cloud} answered ${operation} with ${cloudCode}: ${words}. ${NEXT[fault]}`,
+    { cloud, operation, cloudCode, ...(cloudRequestId === undefined ? {} : { cloudRequestId }) },
+    { cause },
+  );
+}
+
+/** The name is taken by somebody else, or by something that was not made here. */
+export function notOwned(id: string, because: string): PlatformError {
+  return new PlatformError(
+    'RESOURCE_NOT_OWNED',
+    `The resource "${id}" exists and is not this tenant's: ${because}. Choose another name; nothing was changed.`,
+    { resource: id },
+  );
+}
+
+/** The cloud has not finished in the time that such an operation may take. */
+export function tookTooLong(id: string, step: string, timeoutMs: number): PlatformError {
+  return new PlatformError(
+    'CLOUD_TIMEOUT',
+    `Step "${step}" of resource "${id}" was not finished after ${Math.round(timeoutMs / 1000)} s. Retry the job: it goes on from where the cloud is.`,
+    { resource: id, step },
+  );
+}

@@ -208,3 +208,43 @@ test('a call that got no answer may have run, and says so', async () => {
     details: { function: 'crm', lost: true },
   });
 });
+
+test('a function whose time is up five times in a row is left alone, for its tenant and version only', async () => {
+  const timedOut = {
+    ...RESULT,
+    functionError: 'Unhandled',
+    payload: '{"errorMessage":"Task timed out after 3.00 seconds"}',
+  };
+  const asked: string[] = [];
+  const { calls, context, clock } = setUp(({ functionName }) => {
+    asked.push(functionName);
+    return Promise.resolve(timedOut);
+  });
+  for (let at = 0; at < 5; at++) await calls.run(call(), context);
+  await expect(calls.run(call(), context)).rejects.toMatchObject({
+    code: 'TARGET_BREAKER_OPEN',
+    message: expect.stringContaining('Last failure: Function "crm" timed out after 3000 ms and may have run'),
+  });
+  await calls.run(call({ invocation: { functionName: 'crm:2', payload: '{}' } }), context);
+  const other = { id: 'bo', tenant: 'team-y', roles: [], scopes: [] };
+  await calls.run(call(), new Context({ principal: other, requestId: 'r2', clock, timeoutMs: 60_000, log }));
+  expect(asked).toEqual([...Array.from({ length: 5 }, () => 'crm'), 'crm:2', 'crm']);
+});
+
+test('a function that throws, is throttled or whose caller leaves is called again, however often', async () => {
+  const failed = { ...RESULT, functionError: 'Unhandled', payload: '{"errorType":"TypeError","errorMessage":"no"}' };
+  const outcomes = [
+    failed,
+    new PlatformError('FUNCTION_THROTTLED', 'slow'),
+    new PlatformError('CALL_CANCELLED', 'left'),
+  ];
+  for (const outcome of outcomes) {
+    let asked = 0;
+    const { calls, context } = setUp(() => {
+      asked++;
+      return outcome instanceof PlatformError ? Promise.reject(outcome) : Promise.resolve(outcome);
+    });
+    for (let at = 0; at < 7; at++) await calls.run(call(), context).catch(() => undefined);
+    expect(asked).toBe(7);
+  }
+});

@@ -1,8 +1,10 @@
 /**
  * One call of a function: what is too large is refused before it is sent, what surely has not run is tried again, and
- * who asked for logs or progress is told meanwhile. What the answer means is for `function-result.ts`.
+ * who asked for logs or progress is told meanwhile. A function that runs out of time again and again is left alone for a
+ * while. What the answer means is for `function-result.ts`.
  */
 
+import { CircuitBreaker, type Guarded, type Verdict } from '../core/circuit-breaker.ts';
 import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import type { Clock, FunctionInvoker, Invocation } from '../core/ports.ts';
@@ -39,17 +41,19 @@ export interface FunctionCall {
 
 export class FunctionCalls {
   readonly #parts: FunctionCallsParts;
+  readonly #breaker: CircuitBreaker;
 
   constructor(parts: FunctionCallsParts) {
     this.#parts = parts;
+    this.#breaker = new CircuitBreaker({ clock: parts.clock });
   }
 
-  /** @throws PlatformError of the invoker, `PAYLOAD_TOO_LARGE` before anything is sent. */
+  /** @throws PlatformError of the invoker; before anything is sent `PAYLOAD_TOO_LARGE` and `TARGET_BREAKER_OPEN`. */
   async run(call: FunctionCall, context: RequestContext): Promise<FunctionAnswer> {
     checkEvent(call);
     tell(call, 'info', `Invoking function ${call.name}.`);
     try {
-      const answer = await this.#repeated(call, context);
+      const answer = await this.#breaker.run(guarded(call, context), () => this.#repeated(call, context));
       if (answer.functionError === undefined) tell(call, 'info', doneWords(call.name, answer));
       else tell(call, 'error', failureOf(call.name, answer.payload).message);
       return answer;
@@ -109,6 +113,31 @@ export class FunctionCalls {
       exchange.notify('notifications/progress', JSON.stringify({ progress, message }));
     };
   }
+}
+
+/** Counts for the tenant alone, and for each version by itself: a candidate that hangs leaves the stable one open. */
+function guarded({ name, invocation }: FunctionCall, context: RequestContext): Guarded<FunctionAnswer> {
+  return {
+    key: `${context.tenant}\n${invocation.functionName}`,
+    name: `function "${name}"`,
+    target: name,
+    judgeResult: ({ functionError, payload }) => (functionError === undefined ? 'well' : judgeFailure(name, payload)),
+    judgeError,
+  };
+}
+
+/** What a function throws is an answer; that its time is up is none. */
+function judgeFailure(name: string, payload: string): Verdict {
+  const { code, words } = failureOf(name, payload);
+  return code === 'FUNCTION_TIMEOUT' ? { failed: words } : 'well';
+}
+
+/** Neither who left nor who is throttled says anything about the function. */
+function judgeError(error: unknown): Verdict {
+  if (!(error instanceof PlatformError)) return 'unknown';
+  return error.code === 'FUNCTION_TIMEOUT' || error.code === 'TARGET_UNAVAILABLE'
+    ? { failed: error.message }
+    : 'unknown';
 }
 
 /** Nobody knows whether a call that got no answer has run, so whoever keeps safe repeats must not run it again. */

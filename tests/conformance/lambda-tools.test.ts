@@ -487,6 +487,29 @@ verifies(
 );
 
 verifies(
+  'F-41',
+  'a function that outlives its time five times in a row is left alone, and others are not',
+  async () => {
+    const slow = { ...codeOf('reply'), timeoutSeconds: 1, concurrency: 5 };
+    const config: ConfigInput = { functions: { slow, well: codeOf('reply') } };
+    await withGateway({ config }, async (at) => {
+      const caller = modern(at);
+      const codeFor = async (name: string, args: Json): Promise<unknown> => {
+        const result = await call(name, args, caller);
+        return result._meta?.['io.zeroplane/error']?.code ?? result.content[0].text;
+      };
+      const late = await Promise.all([1, 2, 3, 4, 5].map(() => codeFor('slow', { hang: true })));
+      expect(late).toEqual(Array.from({ length: 5 }, () => 'FUNCTION_TIMEOUT'));
+      const refused = await call('slow', { reply: 'not asked' }, caller);
+      expect(refused.content[0].text).toMatch(
+        /^TARGET_BREAKER_OPEN: The function "slow" failed 5 times in a row and is tried again in \d+ s; this call was not sent\./,
+      );
+      expect(await codeFor('well', { reply: 'asked' })).toBe('asked');
+    });
+  },
+);
+
+verifies(
   '4.43',
   'what is too large, too much or not there is told before or instead of the function, with a next step',
   async () => {

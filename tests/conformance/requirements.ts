@@ -86,7 +86,8 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
   }),
   ...of(faults, {
     'F-40': "A warm environment never shows one tenant another tenant's state.",
-    'F-41': "A call that outlives the function's time is a result that says so and that it may have run.",
+    'F-41':
+      "A call that outlives the function's time is a result that says so and that it may have run; after five in a row the function is left alone for a while.",
     'F-42': 'Whatever Lambda answers is mapped, tried again only where that is safe, and never shows a stack.',
     'F-43': 'A cold start, a crash at start, a full disk and a frozen stream end within the deadline, with an error.',
   }),

@@ -7,6 +7,7 @@ import type { Clock, FunctionInvoker, InvocationResult, Logger } from '../../cor
 import type { Channel, ChannelSink } from '../../upstream/channel.ts';
 import type { Outgoing, PeerRequest } from '../../upstream/peer.ts';
 import type { FunctionNames } from './function-reply.ts';
+import type { CircuitBreaker, Guarded, Verdict } from '../../core/circuit-breaker.ts';
 import { Context } from '../../core/context.ts';
 import { PlatformError } from '../../core/errors.ts';
 import { targetUnavailable } from '../../upstream/failures.ts';
@@ -18,6 +19,8 @@ export interface FunctionEndpoint extends FunctionNames {
   readonly invoker: FunctionInvoker;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Leaves the function alone for a while when it runs out of time again and again. */
+  readonly breaker: CircuitBreaker;
 }
 
 export type OutgoingRequest = Outgoing & { readonly kind: 'request' };
@@ -58,13 +61,15 @@ export abstract class FunctionChannel implements Channel {
       );
     const context = this.#contextOf(outgoing.request);
     this.#open.add(outgoing.id, context);
-    this.answer(text, outgoing, context).then(
-      () => this.#open.take(outgoing.id),
-      (error: unknown) => {
-        this.#open.take(outgoing.id);
-        this.#sink?.failed(outgoing.id, error as Error);
-      },
-    );
+    this.endpoint.breaker
+      .run(this.#guarded(context), () => this.answer(text, outgoing, context))
+      .then(
+        () => this.#open.take(outgoing.id),
+        (error: unknown) => {
+          this.#open.take(outgoing.id);
+          this.#sink?.failed(outgoing.id, error as Error);
+        },
+      );
   }
 
   /** Nobody waits any more; the functions go on to their end, as on Lambda. */
@@ -137,6 +142,20 @@ export abstract class FunctionChannel implements Channel {
     throw new PlatformError('PAYLOAD_TOO_LARGE', `${what} Send less, or a reference to stored data.`, details);
   }
 
+  #guarded(context: Context): Guarded<void> {
+    const { target } = this.endpoint;
+    // Once the peer no longer waits, the invocation only says that it was cancelled.
+    let isTooLate = false;
+    context.onAbort((reason) => (isTooLate = reason === 'timeout'));
+    return {
+      key: context.tenant,
+      name: `target "${target}"`,
+      target,
+      judgeResult: () => 'well',
+      judgeError: (error) => (isTooLate ? { failed: 'it did not answer in time.' } : judge(error)),
+    };
+  }
+
   #cancel(text: string): void {
     const { params } = JSON.parse(text) as { params: { requestId: number; reason: string } };
     this.#open.take(params.requestId)?.abort(params.reason);
@@ -151,6 +170,14 @@ export abstract class FunctionChannel implements Channel {
     context.onAbort?.((reason) => own.abort(reason));
     return own;
   }
+}
+
+/** What the function throws is an answer; that its time is up, or that it cannot be reached, is none. */
+function judge(error: unknown): Verdict {
+  if (!(error instanceof PlatformError)) return 'unknown';
+  if (error.code === 'FUNCTION_FAILED') return 'well';
+  const isDown = ['FUNCTION_TIMEOUT', 'TARGET_TIMEOUT', 'TARGET_UNAVAILABLE'].includes(error.code);
+  return isDown ? { failed: error.message } : 'unknown';
 }
 
 /** `clientContext.custom`: who asks, stated by the gateway and not by the caller. */

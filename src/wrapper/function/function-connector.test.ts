@@ -566,3 +566,60 @@ describe('streams', () => {
     expect((outcome as PlatformError).code).toBe(code);
   });
 });
+
+describe('a function that does not answer', () => {
+  const late = new PlatformError('FUNCTION_TIMEOUT', 'Function "mcp-docs" timed out after 3000 ms and may have run.');
+  const lambdasWords = new Failure('Sandbox.Timedout', 'RequestId: 1 Error: Task timed out after 3.00 seconds');
+
+  test.each([
+    ['as the local runtime says it', late, 'FUNCTION_TIMEOUT'],
+    ['as Lambda says it', lambdasWords, 'FUNCTION_TIMEOUT'],
+  ])('is left alone after five times in a row, %s', async (_, error, code) => {
+    const { lambda, clock, open, request } = fixture(wrapped);
+    const conversation = await open();
+    lambda.handler = () => {
+      throw error;
+    };
+    const ask = () => failure(request(conversation, 'tools/call', { name: 'search' }));
+    for (let at = 0; at < 5; at++) expect((await ask()).code).toBe(code);
+    const asked = lambda.events.length;
+    expect(await ask()).toMatchObject({
+      code: 'TARGET_BREAKER_OPEN',
+      message: expect.stringMatching(/^The target "docs" failed 5 times in a row and is tried again in 10 s/),
+    });
+    expect(lambda.events).toHaveLength(asked);
+    clock.advance(10_001);
+    lambda.handler = wrapped;
+    await request(conversation, 'tools/call', { name: 'search' });
+    await new Promise((resolve) => setImmediate(resolve));
+    await request(conversation, 'tools/call', { name: 'search' });
+    expect(lambda.events).toHaveLength(asked + 2);
+  });
+
+  test('a request whose time is up counts, whatever becomes of its invocation', async () => {
+    const { lambda, clock, open, request } = fixture(wrapped);
+    const conversation = await open();
+    lambda.handler = (_event, _invocation, context) =>
+      new Promise((_resolve, reject) => {
+        context.onAbort?.(() => reject(new PlatformError('CALL_CANCELLED', 'The call was cancelled.')));
+      });
+    for (let at = 0; at < 5; at++) {
+      const pending = failure(request(conversation, 'tools/call', { name: 'search' }));
+      await new Promise((resolve) => setImmediate(resolve));
+      clock.advance(5_001);
+      expect((await pending).code).toBe('TARGET_TIMEOUT');
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    expect((await failure(request(conversation, 'tools/call', { name: 'search' }))).code).toBe('TARGET_BREAKER_OPEN');
+  });
+
+  test('what a function throws is an answer, however often', async () => {
+    const { lambda, open, request } = fixture(wrapped);
+    const conversation = await open();
+    lambda.handler = () => {
+      throw new Failure('TypeError', 'no');
+    };
+    for (let at = 0; at < 7; at++)
+      expect((await failure(request(conversation, 'tools/call', { name: 'search' }))).code).toBe('FUNCTION_FAILED');
+  });
+});

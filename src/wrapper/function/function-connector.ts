@@ -7,6 +7,7 @@ import type { Clock, FunctionInvoker, Logger } from '../../core/ports.ts';
 import type { Connector, Conversation, OpenOptions } from '../../upstream/conversation.ts';
 import type { ClientInfo } from '../../upstream/revisions.ts';
 import type { FunctionChannel, FunctionEndpoint } from './function-channel.ts';
+import { CircuitBreaker } from '../../core/circuit-breaker.ts';
 import { PlatformError } from '../../core/errors.ts';
 import { parseFunctionReference } from '../../core/lambda-arn.ts';
 import { PeerLink } from '../../upstream/channel.ts';
@@ -53,7 +54,7 @@ export class FunctionConnector implements Connector {
   constructor(options: FunctionConnectorOptions) {
     const { target, functionName, invoker, clock, log, contract } = options;
     this.#options = options;
-    this.#endpoint = { target, functionName, invoker, clock, log };
+    this.#endpoint = { target, functionName, invoker, clock, log, breaker: new CircuitBreaker({ clock }) };
     this.#verdicts = options.verdicts ?? new EraVerdicts(clock);
     this.#verdictKey = `function\n${functionName}`;
     this.#contract = contract === 'auto' ? undefined : contract;

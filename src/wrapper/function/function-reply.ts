@@ -116,8 +116,12 @@ export function functionFailed({ target, functionName }: FunctionNames, payload:
   const { errorType, errorMessage } = isObject(value) ? value : {};
   const type = typeof errorType === 'string' ? errorType : 'Error';
   const message = typeof errorMessage === 'string' ? errorMessage : 'no message';
-  const what = `target "${target}": function "${functionName}" failed with ${type}: ${message.slice(0, MAX_WORDS)}.`;
   const details = { target, function: functionName, errorType: type };
+  if (type === 'Sandbox.Timedout' || /\bTask timed out after [\d.]+ seconds/.test(message)) {
+    const late = `target "${target}": function "${functionName}" ran out of its time and may have run: ${message.slice(0, MAX_WORDS)}`;
+    return new PlatformError('FUNCTION_TIMEOUT', late, details);
+  }
+  const what = `target "${target}": function "${functionName}" failed with ${type}: ${message.slice(0, MAX_WORDS)}.`;
   return new PlatformError('FUNCTION_FAILED', `${what} Its log says more.`, details);
 }
 

@@ -354,6 +354,8 @@ export interface EgressRequest {
   readonly origin: 'operator' | 'caller';
   /** Milliseconds until the response headers must have arrived. `Infinity` leaves it to the caller. */
   readonly timeoutMs: number;
+  /** PEM of the one authority that may have signed the server's certificate, instead of the system's. */
+  readonly ca?: string | undefined;
 }
 
 export interface EgressResponse {

@@ -71,7 +71,12 @@ interface Place {
   readonly origin: string;
 }
 
-type Agents = Readonly<Record<EgressRequest['origin'], Agent>>;
+interface Agents extends Readonly<Record<EgressRequest['origin'], Agent>> {
+  /** Trusts one authority alone; one agent each, because kept connections must not serve those who trust another. */
+  trusting(ca: string): Agent;
+  /** Every agent that was made. */
+  all(): readonly Agent[];
+}
 
 class NodeEgress implements EmbeddedEgress {
   readonly #allow: AllowList;
@@ -103,7 +108,7 @@ class NodeEgress implements EmbeddedEgress {
   close(): void {
     this.#closed = true;
     for (const socket of this.#connecting) socket.destroy();
-    for (const agent of Object.values(this.#agents ?? {})) void agent.destroy();
+    for (const agent of this.#agents?.all() ?? []) void agent.destroy();
   }
 
   #start(request: EgressRequest, options: EgressTextOptions | undefined): Promise<EgressTextResponse> {
@@ -133,9 +138,9 @@ class NodeEgress implements EmbeddedEgress {
       import('undici/lib/dispatcher/agent.js'),
       import('undici/lib/core/connect.js'),
     ]);
-    const make = (origin: EgressRequest['origin']): Agent =>
+    const make = (origin: EgressRequest['origin'], tls: { readonly ca?: string } = {}): Agent =>
       new AgentClass({
-        connect: this.#connector(build({ lookup: this.#lookup(origin), timeout: CONNECT_MS })),
+        connect: this.#connector(build({ ...tls, lookup: this.#lookup(origin), timeout: CONNECT_MS })),
         connections: MAX_CONNECTIONS,
         // One request per connection at a time: undici repeats nothing then, and no answer waits behind another.
         pipelining: 1,
@@ -148,7 +153,19 @@ class NodeEgress implements EmbeddedEgress {
         bodyTimeout: 0,
       });
     // Kept connections of the operator's URLs may lead to private hosts, so callers get an agent of their own.
-    this.#agents = { operator: make('operator'), caller: make('caller') };
+    const operator = make('operator');
+    const caller = make('caller');
+    const trusting = new Map<string, Agent>();
+    this.#agents = {
+      operator,
+      caller,
+      trusting: (ca) => {
+        const agent = trusting.get(ca) ?? make('operator', { ca });
+        trusting.set(ca, agent);
+        return agent;
+      },
+      all: () => [operator, caller, ...trusting.values()],
+    };
     if (this.#closed) this.close();
     return this.#agents;
   }
@@ -241,7 +258,9 @@ function send(agents: Agents, exchange: Exchange, request: EgressRequest, place:
   const { origin, path, servername } = place;
   const { method, headers, body } = request;
   const options = { origin, path, method, headers, body, servername };
-  agents[request.origin].dispatch(options as Dispatcher.DispatchOptions, exchange);
+  const isTrusting = request.ca !== undefined && request.origin === 'operator';
+  const agent = isTrusting ? agents.trusting(request.ca) : agents[request.origin];
+  agent.dispatch(options as Dispatcher.DispatchOptions, exchange);
 }
 
 async function* nothing(): AsyncIterable<Uint8Array> {

@@ -2,25 +2,17 @@
  * One function answers who may do what: every list, read, call and admin route asks it. What a list shows is
  * what a call allows, because both ask with the same action.
  *
- * The built-in rule lets a principal with the right scope do everything in its own tenant. A richer policy
- * replaces {@link builtInPolicy} and no call site.
+ * The built-in rules look at the scopes of the token, then at the tenant that owns the thing, then at the roles of the
+ * caller. A richer policy replaces {@link builtInPolicy} and no call site.
  */
 
 import type { Principal } from '../core/context.ts';
+import { needOf, type Action, type Need } from './roles.ts';
 
-export type Action =
-  | 'tool:list'
-  | 'tool:call'
-  | 'resource:read'
-  | 'prompt:get'
-  | 'completion:complete'
-  | 'registration:read'
-  | 'registration:write'
-  | 'audit:read'
-  | `admin:${string}`;
+export { SCOPE_ADMIN, SCOPE_USE, scopeOf, type Action } from './roles.ts';
 
 export interface Resource {
-  /** `tool`, `prompt`, `resource`, `target`, `registration`, `instance`. */
+  /** `tool`, `prompt`, `resource`, `target`, `registration`, `job`, `workflow`, `instance`. */
   readonly type: string;
   readonly id: string;
   /** Owner; `*` is shared by all tenants. */
@@ -45,7 +37,7 @@ export interface Decision {
   readonly allowed: boolean;
   /** Whether the caller may know that the resource exists. */
   readonly visible: boolean;
-  /** The rule that decided. */
+  /** The rule that decided: `scope`, `own-tenant`, `role`, or one of a richer policy. */
   readonly rule?: string;
   readonly reason?: string;
 }
@@ -62,9 +54,6 @@ export interface Policy {
   ): Promise<readonly Decision[]>;
 }
 
-export const SCOPE_USE = 'zeroplane:use';
-export const SCOPE_ADMIN = 'zeroplane:admin';
-
 const ALLOWED: Decision = Object.freeze({ allowed: true, visible: true, rule: 'own-tenant' });
 const FOREIGN: Decision = Object.freeze({
   allowed: false,
@@ -74,20 +63,47 @@ const FOREIGN: Decision = Object.freeze({
 });
 const NO_SCOPE: Decision = Object.freeze({ allowed: false, visible: false, rule: 'scope', reason: 'scope missing' });
 
-/** The scope that opens an action. */
-export function scopeOf(action: Action): string {
-  if (action === 'registration:write' || action === 'audit:read' || action.startsWith('admin:')) return SCOPE_ADMIN;
-  return SCOPE_USE;
-}
-
-function judge(principal: Principal, action: Action, resource: Resource): Decision {
-  if (!principal.scopes.includes(scopeOf(action))) return NO_SCOPE;
-  return resource.tenant === principal.tenant || resource.tenant === '*' ? ALLOWED : FOREIGN;
-}
-
-/** Scope, then tenant. */
+/** Scope, then tenant, then role. */
 export const builtInPolicy: Policy = {
-  decide: (request) => judge(request.principal, request.action, request.resource),
-  decideMany: (principal, action, resources) =>
-    Promise.resolve(resources.map((resource) => judge(principal, action, resource))),
+  decide: ({ principal, action, resource }) => ofTenant(verdictOn(principal, action), principal, resource),
+  decideMany: (principal, action, resources) => {
+    const verdict = verdictOn(principal, action);
+    return Promise.resolve(resources.map((resource) => ofTenant(verdict, principal, resource)));
+  },
 };
+
+/** What of a decision does not hang on the resource, remembered for as long as the principal lives. */
+const verdicts = new WeakMap<Principal, Map<Action, Decision>>();
+
+function verdictOn(principal: Principal, action: Action): Decision {
+  let known = verdicts.get(principal);
+  if (known === undefined) verdicts.set(principal, (known = new Map()));
+  let verdict = known.get(action);
+  if (verdict === undefined) {
+    verdict = judge(principal, action);
+    if (known.size < MAX_ACTIONS) known.set(action, verdict);
+  }
+  return verdict;
+}
+
+/** `admin:*` has no end, and a name in it may come from outside. */
+const MAX_ACTIONS = 64;
+
+function judge(principal: Principal, action: Action): Decision {
+  const need = needOf(action);
+  if (!principal.scopes.includes(need.scope)) return NO_SCOPE;
+  if (hasRole(principal, need)) return ALLOWED;
+  const visible = need.read !== undefined && judge(principal, need.read).allowed;
+  const reason = `needs the role ${need.roles.join(' or ')}`;
+  return Object.freeze({ allowed: false, visible, rule: 'role', reason });
+}
+
+function hasRole({ roles }: Principal, need: Need): boolean {
+  return need.roles.some((role) => roles.includes(role));
+}
+
+/** A thing of another tenant is hidden whatever the roles say. */
+function ofTenant(verdict: Decision, principal: Principal, resource: Resource): Decision {
+  if (verdict === NO_SCOPE || resource.tenant === principal.tenant || resource.tenant === '*') return verdict;
+  return FOREIGN;
+}

@@ -10,7 +10,7 @@ const BY_CLAIM: Audience = { external: ['visibility=external'], internal: [] };
 const person = (claims: Readonly<Record<string, unknown>> = {}, id = 'ada'): Principal => ({
   id,
   tenant: 'team-x',
-  roles: [],
+  roles: ['requester'],
   scopes: ['zeroplane:use'],
   claims,
 });

@@ -14,8 +14,13 @@ import type { Redactor } from '../../core/redact.ts';
 import { readClaim, verify } from '../../protocol/sigv4.ts';
 import type { Claim, SignedRequest } from '../../protocol/sigv4.ts';
 import { errorReply, toAwsError } from './aws-errors.ts';
+import { awsFault } from './aws-faults.ts';
 import { AwsError } from './aws-service.ts';
 import type { AwsReply, AwsRequest, AwsService } from './aws-service.ts';
+import { SIMULATED_HEADER, answerControl, isControlPath } from './control.ts';
+import type { SimulatedControl } from './control.ts';
+import { isAfterEffect } from './faults.ts';
+import type { Asked, Fate } from './faults.ts';
 
 export interface AwsEndpointOptions {
   readonly services: readonly AwsService[];
@@ -27,6 +32,8 @@ export interface AwsEndpointOptions {
   readonly ids: IdSource;
   readonly log: Logger;
   readonly redactor: Redactor;
+  /** Serves `/_zeroplane/` and lets things go wrong; absent, neither. */
+  readonly control?: SimulatedControl;
   /** @default 0, any free one */
   readonly port?: number;
 }
@@ -80,6 +87,9 @@ function listen(server: Server, port: number): Promise<void> {
   });
 }
 
+/** Thrown where a fault ends the connection without an answer. */
+class Dropped extends Error {}
+
 class Endpoint {
   readonly #options: AwsEndpointOptions;
   readonly #services: ReadonlyMap<string, AwsService>;
@@ -95,8 +105,9 @@ class Endpoint {
     this.#answer(message, response, requestId)
       .then((reply) => write(response, reply, requestId))
       .catch((error: unknown) => {
-        this.#options.log.log('warn', 'answer of the AWS endpoint not sent', { requestId, cause: String(error) });
         response.destroy();
+        if (error instanceof Dropped) return;
+        this.#options.log.log('warn', 'answer of the AWS endpoint not sent', { requestId, cause: String(error) });
       });
   }
 
@@ -105,6 +116,7 @@ class Endpoint {
     try {
       checkSender(message);
       const signed = signedRequest(message);
+      if (isControlPath(signed.path)) return await this.#control(signed, message);
       const claim = this.#claimOf(signed);
       const body = await readBody(message, this.#held);
       this.#verify(signed, claim, body);
@@ -116,11 +128,34 @@ class Endpoint {
       response.on('close', () => {
         if (!response.writableFinished) context.abort(new Error('the client closed the connection'));
       });
-      const reply = await service.handle(requestOf(signed, body, { claim, context }));
+      const reply = await this.#handle(service, requestOf(signed, body, { claim, context }));
       return typeof reply.body === 'string' ? { ...reply, body: this.#options.redactor.text(reply.body) } : reply;
     } catch (thrown) {
+      if (thrown instanceof Dropped) throw thrown;
       return this.#refusal(thrown, { protocol, requestId, isGone: response.destroyed });
     }
+  }
+
+  async #control(signed: SignedRequest, message: IncomingMessage): Promise<AwsReply> {
+    const { control } = this.#options;
+    if (control === undefined) throw new AwsError('UnknownOperationException', 'Nothing of it is kept here.', 404);
+    const { method, path, query } = signed;
+    const { authorization } = message.headers;
+    const body = await readBody(message, this.#held);
+    return answerControl(control, { method, path, query: new URLSearchParams(query), authorization, body });
+  }
+
+  /** Lets the service answer, and what was asked to go wrong with it go wrong. */
+  async #handle(service: AwsService, request: AwsRequest): Promise<AwsReply> {
+    const asked = { service: service.name, operation: service.operationOf?.(request) ?? '' };
+    const fate = this.#options.control?.faults.meet(asked);
+    if (fate === undefined) return service.handle(request);
+    if (!isAfterEffect(fate)) strike(fate, asked);
+    const { fault, delayMs } = fate;
+    const reply = await service.handle(fault === 'slow-operation' ? { ...request, extraMs: delayMs } : request);
+    if (fault === 'slow') await pause(this.#options.clock, delayMs);
+    if (isAfterEffect(fate)) strike(fate, asked);
+    return reply;
   }
 
   #refusal(
@@ -168,6 +203,17 @@ class Endpoint {
 }
 
 const KEYS = '`zeroplane token --aws` prints the keys.';
+
+/** @throws AwsError, Dropped; nothing for what is no error. */
+function strike({ fault }: Fate, asked: Asked): void {
+  if (fault === 'drop' || fault === 'drop-after-effect') throw new Dropped();
+  const error = awsFault(fault, asked);
+  if (error !== undefined) throw error;
+}
+
+function pause(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(delayMs, resolve));
+}
 
 function signedRequest(message: IncomingMessage): SignedRequest {
   const url = message.url ?? '/';
@@ -248,7 +294,7 @@ function tooMany(): AwsError {
 
 async function write(response: ServerResponse, reply: AwsReply, requestId: string): Promise<void> {
   const { status, headers, body } = reply;
-  const all = { ...headers, 'x-amzn-requestid': requestId };
+  const all = { ...headers, ...SIMULATED_HEADER, 'x-amzn-requestid': requestId };
   if (typeof body === 'string') {
     response.writeHead(status, { ...all, 'content-length': Buffer.byteLength(body) });
     response.end(body);

@@ -29,17 +29,35 @@ export function toAwsError(thrown: unknown): AwsError {
 }
 
 export function errorReply(error: AwsError, protocol: AwsService['protocol'], requestId: string): AwsReply {
-  const { code, message, status, details } = error;
-  if (protocol === 'query') {
-    const text = `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>${xml(message)}</Message></Error><RequestId>${requestId}</RequestId></ErrorResponse>`;
-    return { status, headers: { 'content-type': 'text/xml' }, body: text };
-  }
+  if (protocol === 'json') return jsonError(error, true);
+  const write = XML_ERRORS[protocol ?? 'rest-json'];
+  if (write === undefined) return jsonError(error, false);
+  const text = write(error, requestId);
+  return { status: error.status, headers: { 'content-type': 'text/xml' }, body: text };
+}
+
+function jsonError({ code, message, status, details }: AwsError, hasType: boolean): AwsReply {
   const headers = { 'content-type': 'application/json', 'x-amzn-errortype': code };
-  const body =
-    protocol === 'json'
-      ? { __type: code, message, ...details }
-      : { Type: status < 500 ? 'User' : 'Service', message, Message: message, ...details };
+  const body = hasType
+    ? { __type: code, message, ...details }
+    : { Type: status < 500 ? 'User' : 'Service', message, Message: message, ...details };
   return { status, headers, body: JSON.stringify(body) };
+}
+
+/** How each protocol of XML wraps an error. */
+const XML_ERRORS: Readonly<Record<string, ((error: AwsError, requestId: string) => string) | undefined>> = {
+  query: (error, requestId) =>
+    `<ErrorResponse><Error><Type>${error.status < 500 ? 'Sender' : 'Receiver'}</Type>${codeAndMessage(error)}</Error><RequestId>${requestId}</RequestId></ErrorResponse>`,
+  ec2: (error, requestId) =>
+    `<Response><Errors><Error>${codeAndMessage(error)}</Error></Errors><RequestID>${requestId}</RequestID></Response>`,
+  'rest-xml': (error, requestId) => {
+    const more = Object.entries(error.details).map(([name, value]) => `<${name}>${xml(String(value))}</${name}>`);
+    return `<?xml version="1.0" encoding="UTF-8"?><Error>${codeAndMessage(error)}${more.join('')}<RequestId>${requestId}</RequestId></Error>`;
+  },
+};
+
+function codeAndMessage({ code, message }: AwsError): string {
+  return `<Code>${xml(code)}</Code><Message>${xml(message)}</Message>`;
 }
 
 export function xml(text: string): string {

@@ -13,6 +13,8 @@ export interface AwsRequest {
   /** Of the signature. */
   readonly region: string;
   readonly context: RequestContext;
+  /** Milliseconds that what this request begins shall take longer than usual; a fault that was asked for. */
+  readonly extraMs?: number;
 }
 
 export interface AwsReply {
@@ -25,7 +27,9 @@ export interface AwsService {
   /** As signatures name it. */
   readonly name: string;
   /** How errors are written. @default 'rest-json' */
-  readonly protocol?: 'rest-json' | 'json' | 'query';
+  readonly protocol?: 'rest-json' | 'json' | 'query' | 'rest-xml' | 'ec2';
+  /** What is asked, in the vendor's word; empty when it is nothing known. Faults are set by it. */
+  operationOf?(request: AwsRequest): string;
   /** @throws AwsError, PlatformError. */
   handle(request: AwsRequest): Promise<AwsReply>;
 }

@@ -35,6 +35,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'adapters/embedded': ['core'],
   'adapters/remote-mcp': ['core', 'upstream'],
   'adapters/aws': ['core'],
+  // Checks tokens for `http/authenticate`, where its port is.
+  'adapters/oidc': ['core', 'http'],
   // Checks the signatures that clients of AWS make.
   'adapters/simulated-cloud': ['core', 'protocol'],
   // Only these two know features and adapters alike.
@@ -73,6 +75,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'add-mcp': ['cli'],
   ajv: ['registry'],
   commander: ['cli'],
+  jose: ['adapters/oidc'],
   'jsonc-parser': ['config', 'cli'],
   libsql: ['adapters/embedded'],
   minisearch: ['gateway'],

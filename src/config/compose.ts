@@ -7,7 +7,7 @@ import type { LoadNote } from './load-note.ts';
 import type { Config } from './schema.ts';
 import { isSensitiveName, sensitivePart } from './sensitive.ts';
 import type { CheckedConfig, CheckedServer } from './validate.ts';
-import { isLoopback } from './validate.ts';
+import { isLoopback } from './loopback.ts';
 
 export interface Composed {
   readonly config: Config;

@@ -23,6 +23,7 @@ export function referencePage(): string {
   const [stdio, remote, lambdaServer] =
     schema.properties?.['mcpServers'] === undefined ? [] : variantsOf(schema.properties['mcpServers']);
   const lambda = recordOf(schema.properties?.['functions']);
+  const issuer = schema.properties?.['auth']?.properties?.['issuers']?.items;
   const parts = [
     HEAD,
     table(rowsOf(schema, '')),
@@ -30,6 +31,7 @@ export function referencePage(): string {
     `## A server that is reached over HTTP: \`mcpServers.<id>\` with \`url\`\n\n${table(rowsOf(remote, ''))}`,
     `## A server that is a function: \`mcpServers.<id>\` with \`function\`\n\n${table(rowsOf(lambdaServer, ''))}`,
     `## A function: \`functions.<name>\`\n\n${table(rowsOf(lambda, ''))}`,
+    `## An issuer of tokens: \`auth.issuers[]\`\n\n${table(rowsOf(issuer, ''))}`,
     TAIL,
   ];
   return `${parts.join('\n\n')}\n`;
@@ -63,6 +65,7 @@ function rowsOf(schema: JsonSchema | undefined, prefix: string): Row[] {
 function typeOf(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.map((value) => `\`${String(value)}\``).join(', ');
   if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``;
+  if (schema.anyOf !== undefined) return schema.anyOf.map(typeOf).join(' or ');
   if (schema.type === 'array') return `list of ${typeOf(schema.items ?? {})}`;
   if (schema.type === 'object') return 'mapping';
   if (schema.type === 'integer') return `whole number${rangeOf(schema)}`;

@@ -7,6 +7,7 @@
  */
 
 import { z } from 'zod';
+import { approvalsSchema, authSchema } from './schema-auth.ts';
 import {
   functionNameSchema,
   functionSchema,
@@ -20,15 +21,6 @@ import {
 } from './schema-targets.ts';
 
 const MIB = 1024 * 1024;
-
-const authSchema = z.strictObject({
-  mode: z
-    .enum(['token', 'none'])
-    .default('token')
-    .describe(
-      '`token`: a bearer token is required. `none`: anybody who reaches the port is the developer; loopback only.',
-    ),
-});
 
 const serverIdentitySchema = z.strictObject({
   name: z.string().min(1).max(128).default('zeroplane').describe('Name that MCP clients are told.'),
@@ -195,6 +187,7 @@ export const baseSchema = z.strictObject({
     .default(7420)
     .describe('Port to listen on; if it is taken, the next free one. 0: any.'),
   auth: authSchema.prefault({}).describe('Who may call.'),
+  approvals: approvalsSchema.prefault({}).describe('Approvals of changes.'),
   functions: z.record(functionNameSchema, functionSchema).default({}).describe('Lambda handlers by function name.'),
   discover: discoverSchema.optional().describe('Which functions are published. Left out: all that are configured.'),
   audience: audienceSchema.prefault({}).describe('Who does not see what has the tag `visibility: internal`.'),

@@ -6,6 +6,7 @@ import { mapNode, nodeAt, offsetAt, toValue } from './document.ts';
 import type { Checked } from './issues.ts';
 import { reportIssues } from './issues.ts';
 import { toJsonSchema } from './json-schema.ts';
+import { isLoopback } from './loopback.ts';
 import { nearestOf } from './problems.ts';
 import { baseSchema, configSchema } from './schema.ts';
 import type { FunctionServerConfig, RemoteServerConfig, StdioServerConfig } from './schema-targets.ts';
@@ -60,6 +61,7 @@ function checkAcrossFields(source: ConfigText, root: MapNode, base: CheckedConfi
     const path = ['auth', 'mode'];
     source.report(offsetAt(root, path), '"none" is allowed only while "host" is a loopback address', { path });
   }
+  checkIssuers(source, root, base);
   checkVersions(source, root, base);
 }
 
@@ -82,8 +84,22 @@ function checkVersions(source: ConfigText, root: MapNode, base: CheckedConfig['b
   }
 }
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+/** Callers are told apart by issuer and subject, so two issuers must not look alike. */
+function checkIssuers(source: ConfigText, root: MapNode, { auth }: CheckedConfig['base']): void {
+  const report = (keys: readonly (string | number)[], message: string): void => {
+    const path = ['auth', 'issuers', ...keys];
+    source.report(offsetAt(root, path), message, { path });
+  };
+  if (auth.issuers.length > 0 && auth.mode === 'none')
+    report([], '"issuers" means nothing with auth.mode "none", which lets everybody in; leave one of them out');
+  for (const [index, { issuer, name }] of auth.issuers.entries()) {
+    const before = auth.issuers.slice(0, index);
+    if (before.some((each) => each.issuer === issuer))
+      report([index, 'issuer'], 'is the issuer of an entry above; give that one a list of audiences');
+    if (!before.some((each) => each.name === name)) continue;
+    if (name === undefined) report([index], 'needs "name": only one issuer may do without');
+    else report([index, 'name'], `"${name}" is the name of an entry above`);
+  }
 }
 
 // ---------------------------------------------------------------------------------------------- servers

@@ -40,6 +40,7 @@ export const ERRORS = {
   FORBIDDEN_ORIGIN: spec(403, -32600),
   INSUFFICIENT_SCOPE: spec(403, -32600),
   SESSION_NOT_FOUND: spec(404, -32600),
+  ISSUER_UNAVAILABLE: spec(503, 503, true),
   TOO_MANY_REQUESTS: spec(429, 429, true),
   OVERLOADED: spec(503, 503, true),
   SHUTTING_DOWN: spec(503, 503, true),

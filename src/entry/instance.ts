@@ -12,6 +12,7 @@ import type { Redactor } from '../core/redact.ts';
 import type { Target } from '../core/target.ts';
 import { createEgress } from '../adapters/embedded/egress.ts';
 import { createEventPort } from '../adapters/embedded/system.ts';
+import type { TextEgress } from '../adapters/oidc/key-source.ts';
 import { SCHEMAS, SchemaRegistry } from '../adapters/simulated-cloud/schema-registry.ts';
 import { createFunctionRuntime } from '../functions/function-runtime.ts';
 import type { FunctionRuntime } from '../functions/function-runtime.ts';
@@ -19,7 +20,7 @@ import { Gateway } from '../gateway/gateway.ts';
 import type { GatewayOptions } from '../gateway/gateway.ts';
 import { TargetSet } from '../gateway/target-set.ts';
 import type { Authenticator } from '../http/authenticate.ts';
-import { DEVELOPER, SignatureAuthenticator, TokenAuthenticator, openAuthenticator } from '../http/authenticate.ts';
+import { DEVELOPER } from '../http/authenticate.ts';
 import { Guard } from '../http/guard.ts';
 import { Pipeline } from '../http/pipeline.ts';
 import { instanceRoute } from '../http/routes/instance.ts';
@@ -35,6 +36,7 @@ import { LocalFunctionDirectory } from '../registry/discovery/local-directory.ts
 import { FunctionTarget } from '../registry/function-target.ts';
 import { RegistrationStore } from '../registry/registration-store.ts';
 import { DefinitionRecorder } from '../registry/definition-recorder.ts';
+import { makeAuthenticator } from './make-authenticator.ts';
 import { makeAwsFunctions, type AwsPlace } from './make-discovery.ts';
 import { functionSettings, functionSpecs, serverFunctions } from './make-functions.ts';
 import { TargetFactory } from './make-targets.ts';
@@ -142,7 +144,7 @@ export class Instance {
       await this.gateway.catalogue.relist(this.#published, tenant);
     };
     this.#closers.push(this.#registrations.onChange(changed));
-    this.pipeline = this.#makePipeline();
+    this.pipeline = this.#makePipeline(egress);
   }
 
   #makeGateway(identity: GatewayOptions['identity']): Gateway {
@@ -208,14 +210,11 @@ export class Instance {
     });
   }
 
-  #makePipeline(): Pipeline {
+  #makePipeline(egress: TextEgress): Pipeline {
     const { clock, ids, log, store, token, version } = this.#options;
     const { config } = this.#loaded;
     const authenticator =
-      this.#options.authenticator ??
-      (token === undefined
-        ? openAuthenticator
-        : new SignatureAuthenticator({ token, others: new TokenAuthenticator(token), clock }));
+      this.#options.authenticator ?? makeAuthenticator({ token, issuers: config.auth.issuers, egress, clock, log });
     const policy = this.#policy;
     return new Pipeline({
       gateway: this.gateway,

@@ -7,6 +7,7 @@ import type { Clock } from '../core/ports.ts';
 import type { HeaderMap } from '../protocol/era-2026.ts';
 import { headerValue } from '../protocol/era-2026.ts';
 import { isSigned, readClaim, verify } from '../protocol/sigv4.ts';
+import type { IssuedTokens } from './authenticate/issued-tokens.ts';
 import type { HttpRequest } from './pipeline.ts';
 
 /** What a signature covers beside the headers. */
@@ -32,35 +33,57 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-/** Accepts the one development token. Compares in constant time. */
+const HOW_DEVELOPMENT = '`zeroplane token` prints it';
+const HOW_ISSUED = 'with a current access token of an issuer that is configured here';
+
+/**
+ * Accepts the one development token, compared in constant time, and the tokens of the issuers of the configuration.
+ *
+ * Every token that is refused gets the same answer: what was wrong with it is nobody's business but the operator's.
+ */
 export class TokenAuthenticator implements Authenticator {
   readonly #expected: Buffer;
   readonly #plain: Buffer;
+  readonly #issued: IssuedTokens | undefined;
 
-  constructor(token: string) {
+  constructor(token: string, issued?: IssuedTokens) {
     this.#plain = Buffer.from(`Bearer ${token}`);
     this.#expected = digest(`Bearer ${token}`);
+    this.#issued = issued;
   }
 
-  authenticate(headers: HeaderMap): Principal {
+  /** @throws PlatformError `UNAUTHENTICATED`, `ISSUER_UNAVAILABLE`. */
+  authenticate(headers: HeaderMap): Promise<Principal> | Principal {
     const header = headerValue(headers, 'authorization');
-    if (header === undefined)
-      throw unauthenticated(
-        'No credentials came with the request. Send Authorization: Bearer TOKEN; `zeroplane token` prints it.',
-      );
-    if (!this.#matches(header))
-      throw unauthenticated(
-        'The credentials are not valid. Send Authorization: Bearer TOKEN; `zeroplane token` prints it.',
-      );
-    return DEVELOPER;
+    if (header === undefined) throw this.#refusal('No credentials came with the request');
+    const given = Buffer.from(header);
+    if (given.length === this.#plain.length && timingSafeEqual(given, this.#plain)) return DEVELOPER;
+    // The scheme is case-insensitive, and white space may surround the token.
+    const bearer = header.trim().replace(/^bearer\s+/i, 'Bearer ');
+    const mark = digest(bearer);
+    if (timingSafeEqual(mark, this.#expected)) return DEVELOPER;
+    return this.#ofIssuer(bearer, mark);
   }
 
-  #matches(header: string): boolean {
-    const given = Buffer.from(header);
-    if (given.length === this.#plain.length && timingSafeEqual(given, this.#plain)) return true;
-    // The scheme is case-insensitive, and white space may surround the token.
-    const normalized = header.trim().replace(/^bearer\s+/i, 'Bearer ');
-    return timingSafeEqual(digest(normalized), this.#expected);
+  #ofIssuer(bearer: string, mark: Buffer): Promise<Principal> | Principal {
+    const isBearer = bearer.startsWith('Bearer ');
+    const found = isBearer
+      ? this.#issued?.principalOf(bearer.slice('Bearer '.length), mark.toString('base64'))
+      : undefined;
+    return found instanceof Promise ? found.then((principal) => this.#known(principal)) : this.#known(found);
+  }
+
+  #known(principal: Principal | undefined): Principal {
+    if (principal === undefined) throw this.#refusal('The credentials are not valid');
+    return principal;
+  }
+
+  #refusal(what: string): PlatformError {
+    return unauthenticated(
+      this.#issued === undefined
+        ? `${what}. Send Authorization: Bearer TOKEN; ${HOW_DEVELOPMENT}.`
+        : `${what}. Send Authorization: Bearer TOKEN, ${HOW_ISSUED}.`,
+    );
   }
 }
 

@@ -5,7 +5,7 @@
 
 import { join, resolve } from 'node:path';
 import type { LoadedConfig } from '../../config/load.ts';
-import { isLoopback } from '../../config/validate.ts';
+import { isLoopback } from '../../config/loopback.ts';
 import { PlatformError } from '../../core/errors.ts';
 import type { LocalInstance, StartOptions } from '../../entry/local.ts';
 import { bannerText } from '../banner.ts';

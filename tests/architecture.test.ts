@@ -37,6 +37,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'adapters/aws': ['core'],
   // Checks tokens for `http/authenticate`, where its port is.
   'adapters/oidc': ['core', 'http'],
+  'adapters/gcp': ['core', 'provisioning'],
+  'adapters/azure': ['core', 'provisioning'],
   // Checks the signatures that clients of AWS make.
   'adapters/simulated-cloud': ['core', 'protocol'],
   // Only these two know features and adapters alike.
@@ -72,17 +74,22 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-resource-groups-tagging-api': ['adapters/aws'],
   '@aws-sdk/client-schemas': ['adapters/aws'],
   '@aws-sdk/credential-provider-node': ['adapters/aws', 'wrapper'],
+  '@azure/arm-resources': ['adapters/azure'],
+  '@azure/core-auth': ['adapters/azure'],
+  '@azure/core-rest-pipeline': ['adapters/azure'],
+  '@azure/identity': ['adapters/azure'],
   'add-mcp': ['cli'],
   ajv: ['registry'],
   commander: ['cli'],
   jose: ['adapters/oidc'],
+  'google-auth-library': ['adapters/gcp'],
   'jsonc-parser': ['config', 'cli'],
   libsql: ['adapters/embedded'],
   minisearch: ['gateway'],
   'smol-toml': ['config', 'cli'],
   undici: ['adapters/embedded'],
   yaml: ['config', 'cli'],
-  zod: ['config', 'provisioning'],
+  zod: ['config', 'provisioning', 'adapters/gcp', 'adapters/azure'],
 };
 
 /** Files that read `process.env`, and why. Everywhere else the environment arrives as a value. */
@@ -103,6 +110,7 @@ const TOUCHES_NETWORK: Readonly<Record<string, string>> = {
   'adapters/embedded/egress-address.ts': 'address ranges; connects to nothing',
   'http/node-host.ts': 'the host: listens',
   'adapters/simulated-cloud/aws-endpoint.ts': 'listens on loopback for clients of AWS',
+  'adapters/simulated-cloud/rest-endpoint.ts': 'the same for clients of Google and Azure',
   'functions/runtime-api.ts': 'listens on loopback for the processes of functions',
   'functions/bootstrap.mjs': "a function's process asks the Runtime API on loopback",
   'cli/exchange.ts': 'the command line asks the running instance',

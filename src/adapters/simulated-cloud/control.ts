@@ -107,7 +107,7 @@ function problem(code: string, detail: string): JsonValue {
 }
 
 /** In a time that says nothing of where the two differ. */
-function isBearer(authorization: string | undefined, token: string): boolean {
+export function isBearer(authorization: string | undefined, token: string): boolean {
   const sent = /^Bearer +(.+?) *$/i.exec(authorization ?? '')?.[1];
   if (sent === undefined || token === '') return false;
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -45,8 +45,15 @@ export type Item = { readonly [attribute: string]: JsonValue };
 
 export interface IndexSpec {
   readonly name: string;
+  /** Of an index across tenants, an attribute that is the partition key of nothing else in the table. */
   readonly partitionKey: string;
   readonly sortKey?: string;
+  /**
+   * Its partition values carry no tenant, so one query meets the items of all of them. Only `systemStore()` may ask
+   * it, and reads whole stored items: keep the tenant in an ordinary attribute to know whose they are. An index
+   * keeps its kind for life; another kind needs another name and attribute.
+   */
+  readonly acrossTenants?: true;
 }
 
 /**

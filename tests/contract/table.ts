@@ -23,6 +23,7 @@ export function tableContract(label: string, create: CreateStore): void {
     conditionTests(create);
     queryTests(create);
     indexTests(create);
+    acrossTenantsTests(create);
     transactTests(create);
     expiryTests(create);
     refusalTests(create);
@@ -314,6 +315,60 @@ function indexTests(create: CreateStore): void {
       expect(sortsOf(await all(table, { ...query, prefix: '1' }))).toEqual(['1', '12']);
       expect(sortsOf(await all(table, { ...query, from: '2', descending: true }))).toEqual(['3', '2']);
       expect((await table.query({ ...query, limit: 1 })).items).toHaveLength(1);
+    }));
+}
+
+const TIMERS: TableSpec = {
+  name: 'Timers',
+  partitionKey: 'id',
+  indexes: [
+    { name: 'byOwner', partitionKey: 'owner' },
+    { name: 'due', partitionKey: 'dueBucket', sortKey: 'dueAt', acrossTenants: true },
+  ],
+};
+
+function acrossTenantsTests(create: CreateStore): void {
+  test('an index across tenants gives the system the items of all of them, as stored and in order', () =>
+    withStore(create, async ({ root }) => {
+      await root.store('b').table(TIMERS).put({ id: '1', owner: 'x', tenant: 'b', dueBucket: 'now', dueAt: '2' });
+      await root.store('a').table(TIMERS).put({ id: '1', owner: 'x', tenant: 'a', dueBucket: 'now', dueAt: '1' });
+      await root.store('a').table(TIMERS).put({ id: '2', owner: 'x', tenant: 'a', dueBucket: 'later', dueAt: '0' });
+      const due = await all(root.systemStore().table(TIMERS), { index: 'due', partition: 'now' });
+      expect(due).toEqual([
+        { id: 'a#1', owner: 'a#x', tenant: 'a', dueBucket: 'now', dueAt: '1' },
+        { id: 'b#1', owner: 'b#x', tenant: 'b', dueBucket: 'now', dueAt: '2' },
+      ]);
+      const limited = { index: 'due', partition: 'now', to: '1' };
+      expect(await all(root.systemStore().table(TIMERS), limited)).toHaveLength(1);
+    }));
+
+  test('a tenant may not ask an index across tenants, and sees its own items as it put them', () =>
+    withStore(create, async ({ root }) => {
+      const table = root.store('a').table(TIMERS);
+      const item = { id: '1', owner: 'x', tenant: 'a', dueBucket: 'now', dueAt: '1' };
+      await table.put(item);
+      await failure(table.query({ index: 'due', partition: 'now' }), 'INVALID_ARGUMENTS');
+      expect(await table.get({ id: '1' })).toEqual(item);
+      expect(await all(table, { index: 'byOwner', partition: 'x' })).toEqual([item]);
+      await table.put({ id: '1', owner: 'y' }, { equals: { dueBucket: 'now' } });
+      expect(await all(root.systemStore().table(TIMERS), { index: 'due', partition: 'now' })).toEqual([]);
+    }));
+
+  test("what the system puts back into an index across tenants stays its tenant's", () =>
+    withStore(create, async ({ root }) => {
+      await root.store('a').table(TIMERS).put({ id: '1', owner: 'x', tenant: 'a', dueBucket: 'now', dueAt: '1' });
+      const system = root.systemStore().table(TIMERS);
+      const [item] = await all(system, { index: 'due', partition: 'now' });
+      await system.put({ ...item, dueAt: '7' });
+      expect(await root.store('a').table(TIMERS).get({ id: '1' })).toMatchObject({ id: '1', owner: 'x', dueAt: '7' });
+      expect(await root.store('b').table(TIMERS).get({ id: '1' })).toBeUndefined();
+    }));
+
+  test('an attribute cannot be stored with the tenant and without', () =>
+    withStore(create, async (_, store) => {
+      const indexes = [{ name: 'due', partitionKey: 'id', acrossTenants: true }] as const;
+      const mixed = async (): Promise<void> => store.table({ ...TIMERS, name: 'Mixed', indexes }).put({ id: '1' });
+      await failure(mixed(), 'INVALID_ARGUMENTS');
     }));
 }
 

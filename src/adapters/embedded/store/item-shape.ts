@@ -31,13 +31,13 @@ export interface IndexEntry extends StoredKey {
 export class ItemShape {
   readonly spec: TableSpec;
   readonly #scope: Scope;
-  /** Partition attributes of the table and its indexes: the ones that carry the tenant. */
+  /** Partition attributes of the table and its tenants' indexes: the ones that carry the tenant. */
   readonly #prefixed: ReadonlySet<string>;
 
   constructor(spec: TableSpec, scope: Scope) {
     this.spec = spec;
     this.#scope = scope;
-    this.#prefixed = new Set([spec.partitionKey, ...(spec.indexes ?? []).map((index) => index.partitionKey)]);
+    this.#prefixed = prefixedAttributes(spec);
   }
 
   /** @throws PlatformError `INVALID_ARGUMENTS`. */
@@ -105,11 +105,14 @@ export class ItemShape {
     return this.#prefixed.has(attribute) ? this.#scope.prefix + text : text;
   }
 
-  /** @throws PlatformError `INVALID_ARGUMENTS` when the table has no such index. */
+  /** @throws PlatformError `INVALID_ARGUMENTS` when the table has no such index, or it is not this scope's to ask. */
   index(name: string): IndexSpec {
     const found = this.spec.indexes?.find((index) => index.name === name);
-    if (found !== undefined) return found;
-    throw new PlatformError('INVALID_ARGUMENTS', `Table "${this.spec.name}" has no index "${name}".`);
+    if (found === undefined) throw invalid(`Table "${this.spec.name}" has no index "${name}".`);
+    if (found.acrossTenants === true && this.#scope.prefix !== '') {
+      throw invalid(`Index "${name}" of table "${this.spec.name}" is across tenants. Ask it through the system store.`);
+    }
+    return found;
   }
 
   /** An item without all key attributes of an index is simply not in it. */
@@ -134,6 +137,24 @@ export class ItemShape {
       { table: this.spec.name },
     );
   }
+}
+
+/** @throws PlatformError `INVALID_ARGUMENTS` when one attribute would be stored with the tenant and without. */
+function prefixedAttributes(spec: TableSpec): ReadonlySet<string> {
+  const indexes = spec.indexes ?? [];
+  const tenants = indexes.filter((index) => index.acrossTenants !== true);
+  const prefixed = new Set([spec.partitionKey, ...tenants.map((index) => index.partitionKey)]);
+  for (const { name, partitionKey, acrossTenants } of indexes) {
+    if (acrossTenants !== true || !prefixed.has(partitionKey)) continue;
+    throw invalid(
+      `Index "${name}" of table "${spec.name}" is across tenants, and its attribute "${partitionKey}" carries the tenant elsewhere. Give it an attribute of its own.`,
+    );
+  }
+  return prefixed;
+}
+
+function invalid(message: string): PlatformError {
+  return new PlatformError('INVALID_ARGUMENTS', message);
 }
 
 function isPresent(item: Item, attribute: string): boolean {

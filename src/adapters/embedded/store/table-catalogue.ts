@@ -73,7 +73,12 @@ function keysOf(spec: TableSpec): string {
 }
 
 function indexesOf(spec: TableSpec): string {
-  const indexes = (spec.indexes ?? []).map(({ name, partitionKey, sortKey }) => [name, partitionKey, sortKey ?? '']);
+  const indexes = (spec.indexes ?? []).map(({ name, partitionKey, sortKey, acrossTenants }) => [
+    name,
+    partitionKey,
+    sortKey ?? '',
+    ...(acrossTenants === true ? ['across tenants'] : []),
+  ]);
   return JSON.stringify(indexes.sort(([a = ''], [b = '']) => (a < b ? -1 : 1)));
 }
 

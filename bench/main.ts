@@ -37,7 +37,8 @@ const { values: options } = parseArgs({
 const rounds = Number(options.rounds ?? (options.quick ? 3 : 5));
 const timing: Timing = {
   connections: 16,
-  warmupMs: options.quick ? 200 : 400,
+  warmupMs: 200,
+  rewarmMs: options.quick ? 600 : 1_500,
   durationMs: options.quick ? 500 : 1_500,
 };
 const say = (line: string): void => void process.stderr.write(`${line}\n`);

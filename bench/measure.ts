@@ -26,8 +26,11 @@ interface Sample {
 
 export interface Timing {
   readonly connections: number;
+  /** Of each load generator, for its connections. */
   readonly warmupMs: number;
   readonly durationMs: number;
+  /** Load before each timed run, until what idled is compiled again. */
+  readonly rewarmMs: number;
 }
 
 export interface Summary {
@@ -88,7 +91,13 @@ export class Series {
     await load(this.row, timing);
   }
 
+  /**
+   * One timed run, after a run that counts for nothing. A server that has idled meanwhile has lost part of its compiled
+   * code: when its connections close, the engine drops the shapes of their objects and with them what was compiled for
+   * them, and takes about a second of load to compile it again. That second belongs to no figure.
+   */
   async run(timing: Timing): Promise<void> {
+    await load(this.row, { ...timing, warmupMs: 0, durationMs: timing.rewarmMs });
     const before = cpuMs(this.row.pid);
     const sample = await load(this.row, timing);
     const after = cpuMs(this.row.pid);

@@ -59,7 +59,7 @@ export async function memoryGrowth(calls: number, connections: number): Promise<
     requests,
     minBytes: 100,
   });
-  const timing: Timing = { connections, warmupMs: 0, durationMs: 2_000 };
+  const timing: Timing = { connections, warmupMs: 0, durationMs: 2_000, rewarmMs: 0 };
   let first: number | undefined;
   while (series.calls < calls) {
     await series.run(timing);

@@ -22,17 +22,22 @@ export interface CloudsParts {
 /** Loaded when it is started: nothing of it is needed before. */
 export async function startClouds(parts: CloudsParts): Promise<AwsEndpoint> {
   const { loaded, functions, store, token, clock, ids, log, redactor } = parts;
-  const [{ startAwsEndpoint }, { awsServices }] = await Promise.all([
+  const [{ startAwsEndpoint }, { awsServices }, { CLOUD_CONTENTS, SimulatedState }, { Faults }] = await Promise.all([
     import('../adapters/simulated-cloud/aws-endpoint.ts'),
     import('../adapters/simulated-cloud/aws-services.ts'),
+    import('../adapters/simulated-cloud/simulated-state.ts'),
+    import('../adapters/simulated-cloud/faults.ts'),
   ]);
   const { port, schemas, deny } = loaded.config.clouds.aws;
   const { control } = functions;
   const tenant = store.store(DEVELOPER.tenant);
+  const state = new SimulatedState('aws', tenant.table(CLOUD_CONTENTS));
+  const secretAccessKey = token === '' ? ACCESS_KEY_ID : token;
   return startAwsEndpoint({
-    services: awsServices({ invoker: functions, control, store: tenant, clock, redactor, schemas, deny }),
+    services: awsServices({ invoker: functions, control, store: tenant, state, clock, ids, redactor, schemas, deny }),
     accessKeyId: ACCESS_KEY_ID,
-    secretAccessKey: token === '' ? ACCESS_KEY_ID : token,
+    secretAccessKey,
+    control: { state, faults: new Faults(), token: secretAccessKey },
     principal: DEVELOPER,
     clock,
     ids,

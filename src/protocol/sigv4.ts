@@ -8,6 +8,8 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 const UNSIGNED = 'UNSIGNED-PAYLOAD';
+/** Begins what stands for the digest of a body that is sent in pieces. */
+const STREAMING = 'STREAMING-';
 /** Clocks may differ by this, as on AWS. */
 const MAX_SKEW_MS = 300_000;
 /** A presigned URL is good for a week at most. */
@@ -114,24 +116,34 @@ export interface VerifyOptions {
   /** Milliseconds since 1970. */
   readonly nowMs: number;
   readonly body: Uint8Array;
+  /** Whether the digest of a body may be left out of a signature, as S3 allows. @default false */
+  readonly mayLeaveBodyOpen?: boolean;
 }
 
 /** @returns why the request is refused, or `undefined` when it is signed with the secret and nothing was changed. */
 export function verify(request: SignedRequest, claim: Claim, options: VerifyOptions): Refusal | undefined {
-  const { secretAccessKey, nowMs, body } = options;
+  const { secretAccessKey, nowMs } = options;
   if (!isInTime(claim, nowMs)) return 'expired';
   // What says something to the service must be signed, or somebody on the way could say it.
   const isOpen = Object.keys(request.headers).some(
     (name) => name.startsWith('x-amz-') && !claim.signedHeaders.includes(name),
   );
   if (isOpen) return 'malformed';
+  const digests = digestsOf(request, claim, options);
+  if (digests === undefined) return 'body';
+  return digests.some((digest) => isSignatureOf(request, claim, { digest, secretAccessKey })) ? undefined : 'mismatch';
+}
+
+/** What may stand for the body in the signature; `undefined` when the request names another body's digest. */
+function digestsOf(request: SignedRequest, claim: Claim, options: VerifyOptions): readonly string[] | undefined {
+  const { body, mayLeaveBodyOpen = false } = options;
   const actual = hash(body);
   const said =
     headerOf(request, 'x-amz-content-sha256') ?? new URLSearchParams(request.query).get('X-Amz-Content-Sha256');
-  const mayBeOpen = claim.expiresSeconds !== undefined && body.length === 0;
-  if (said !== null && said !== undefined && said !== actual && !(said === UNSIGNED && mayBeOpen)) return 'body';
-  const digests = said === null || said === undefined ? (mayBeOpen ? [actual, UNSIGNED] : [actual]) : [said];
-  return digests.some((digest) => isSignatureOf(request, claim, { digest, secretAccessKey })) ? undefined : 'mismatch';
+  const mayBeOpen = mayLeaveBodyOpen || (claim.expiresSeconds !== undefined && body.length === 0);
+  if (said === null || said === undefined) return mayBeOpen ? [actual, UNSIGNED] : [actual];
+  if (said === actual || (said === UNSIGNED && mayBeOpen)) return [said];
+  return mayLeaveBodyOpen && said.startsWith(STREAMING) ? [said] : undefined;
 }
 
 function isInTime({ stamp, expiresSeconds }: Claim, nowMs: number): boolean {

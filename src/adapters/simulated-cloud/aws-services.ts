@@ -1,14 +1,16 @@
 /** Every service of the local AWS endpoint, over the functions and the store of this machine. */
 
 import type { FunctionControl } from '../../core/function-control.ts';
-import type { Clock, FunctionInvoker, TenantStore } from '../../core/ports.ts';
+import type { Clock, FunctionInvoker, IdSource, TenantStore } from '../../core/ports.ts';
 import type { Redactor } from '../../core/redact.ts';
 import type { AwsService } from './aws-service.ts';
 import { IamService } from './iam.ts';
 import type { DeniedAction } from './lambda/denials.ts';
 import { LambdaService } from './lambda/service.ts';
+import { S3Service } from './s3/service.ts';
 import { SCHEMAS, SchemaRegistry } from './schema-registry.ts';
 import { SchemasService } from './schemas.ts';
+import type { SimulatedState } from './simulated-state.ts';
 import { StsService } from './sts.ts';
 import { TaggingService } from './tagging.ts';
 
@@ -16,7 +18,10 @@ export interface AwsServicesParts {
   readonly invoker: FunctionInvoker;
   readonly control: FunctionControl;
   readonly store: TenantStore;
+  /** What the simulated services hold. */
+  readonly state: SimulatedState;
   readonly clock: Clock;
+  readonly ids: IdSource;
   readonly redactor: Redactor;
   /** Folder of JSON Schemas, `REGISTRY/NAME.json` each. */
   readonly schemas: string | undefined;
@@ -24,7 +29,7 @@ export interface AwsServicesParts {
 }
 
 export function awsServices(parts: AwsServicesParts): readonly AwsService[] {
-  const { invoker, control, store, clock, redactor, schemas, deny } = parts;
+  const { invoker, control, store, state, clock, ids, redactor, schemas, deny } = parts;
   const registry = new SchemaRegistry({ folder: schemas, table: store.table(SCHEMAS), clock });
   return [
     new LambdaService({ invoker, control, deny, redactor }),
@@ -32,5 +37,6 @@ export function awsServices(parts: AwsServicesParts): readonly AwsService[] {
     new SchemasService(registry),
     new StsService(),
     new IamService(deny),
+    new S3Service({ state, blobs: store.blobs, clock, ids }),
   ];
 }

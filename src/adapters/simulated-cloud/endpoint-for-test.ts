@@ -11,6 +11,8 @@ import { systemClock, systemIds } from '../embedded/system.ts';
 import { startAwsEndpoint } from './aws-endpoint.ts';
 import type { AwsEndpointOptions } from './aws-endpoint.ts';
 import { awsServices } from './aws-services.ts';
+import { Faults } from './faults.ts';
+import { CLOUD_CONTENTS, SimulatedState } from './simulated-state.ts';
 
 const SECRET = 'the development token';
 /** In the environment of the function `hello`, and known to the redactor. */
@@ -47,6 +49,8 @@ export interface ClientSettings {
 
 export interface EndpointForTest {
   readonly url: string;
+  readonly state: SimulatedState;
+  readonly faults: Faults;
   settings(secretAccessKey?: string, accessKeyId?: string): ClientSettings;
   close(): Promise<void>;
 }
@@ -84,10 +88,18 @@ export async function endpointForTest(): Promise<EndpointForTest> {
   const deny = [{ action: 'lambda:InvokeFunction', function: 'hid*' }];
   const tenant = store.store('team-x');
   const schemas = join(folder, 'schemas');
-  const services = awsServices({ invoker, control, store: tenant, clock, redactor, schemas, deny });
-  const endpoint = await startAwsEndpoint({ ...bareOptions, services });
+  const state = new SimulatedState('aws', tenant.table(CLOUD_CONTENTS));
+  const parts = { invoker, control, store: tenant, state, clock, ids: systemIds, redactor };
+  const faults = new Faults();
+  const endpoint = await startAwsEndpoint({
+    ...bareOptions,
+    services: awsServices({ ...parts, schemas, deny }),
+    control: { state, faults, token: SECRET },
+  });
   return {
     url: endpoint.url,
+    state,
+    faults,
     settings: (secretAccessKey = SECRET, accessKeyId = 'zeroplane') => ({
       endpoint: endpoint.url,
       region: 'eu-west-1',

@@ -33,6 +33,15 @@ export interface HeldPage {
   readonly next?: string;
 }
 
+export interface PageOptions {
+  readonly kind?: string;
+  /** Beginning of the ids; only with a kind. */
+  readonly within?: string;
+  readonly cursor?: string;
+  /** @default 1000, the most */
+  readonly limit?: number;
+}
+
 /** Writers of one thing that come in each other's way; more means that something is wrong. */
 const MAX_ATTEMPTS = 50;
 
@@ -109,17 +118,13 @@ export class SimulatedState {
     }
   }
 
-  /** A page of everything, for people and tests. */
-  async page(options: {
-    readonly kind?: string;
-    readonly cursor?: string;
-    readonly limit?: number;
-  }): Promise<HeldPage> {
-    const { kind, cursor, limit = 1_000 } = options;
+  /** A page of everything, or of a kind, or of what begins with something within a kind. */
+  async page(options: PageOptions): Promise<HeldPage> {
+    const { kind, within = '', cursor, limit = 1_000 } = options;
     const page = await this.#table.query({
       partition: this.cloud,
       limit,
-      ...(kind === undefined ? {} : { prefix: `${kind}/` }),
+      ...(kind === undefined ? {} : { prefix: `${kind}/${within}` }),
       ...(cursor === undefined ? {} : { cursor }),
     });
     const contents = page.items.map(heldOf);

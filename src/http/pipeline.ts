@@ -208,7 +208,8 @@ function challengeOf(error: PlatformError): Readonly<Record<string, string>> {
   if (error.code === 'UNAUTHENTICATED')
     return { 'www-authenticate': 'Bearer realm="zeroplane", error="invalid_token"' };
   if (error.code !== 'INSUFFICIENT_SCOPE') return {};
-  return { 'www-authenticate': `Bearer realm="zeroplane", error="insufficient_scope", scope="${SCOPE_USE}"` };
+  const scope = typeof error.details['scope'] === 'string' ? error.details['scope'] : SCOPE_USE;
+  return { 'www-authenticate': `Bearer realm="zeroplane", error="insufficient_scope", scope="${scope}"` };
 }
 
 /** The words of `error` that clients of the older server compare with. */

@@ -128,6 +128,13 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
     '4.60': 'doctor walks the checklist.',
   }),
   ...of('multi-cloud control plane', {
+    '0.4':
+      'A JWT of an issuer, for this audience, opens every endpoint; tenant, roles and scopes come from its claims.',
+    '0.4-hostile': 'A forged, foreign, expired or early token is 401 with the same text and shape, whatever is wrong.',
+    '0.4-keys':
+      'Keys are cached, rotate without a restart, and outlive an issuer that is down; without keys it is 503.',
+    '0.4-roles': 'A missing scope is 403 with a challenge, a missing role a refusal that names it; lists show neither.',
+    '0.4-tenants': 'The tenant is the one of the token alone: another one in a body is 403, a foreign id 404.',
     '0.18':
       'Sessions off: GET and DELETE on /mcp answer 405 with Allow; GET /health answers version and logStreamName.',
     '0.19': 'Errors share no state between calls.',

@@ -242,7 +242,7 @@ const DOCTOR: CommandSpec = {
   summary: 'Check what usually goes wrong, and say what to do',
   description: 'Looks and changes nothing. Exit code 1 when a check failed.',
   options: [
-    { flags: '--offline', description: 'Ask no instance' },
+    { flags: '--offline', description: 'Ask no instance and no issuer of tokens' },
     { flags: '--only <check>', description: 'Only checks whose name begins with this' },
     ...INSTANCE,
   ],

@@ -11,6 +11,7 @@ import type { ConfigProblem } from '../config/problems.ts';
 import { clientFile, homePath, parseClientFile, readIfThere, supportedClients } from './client-files.ts';
 import type { Client } from './client-files.ts';
 import { isOwnEntry, loadWithoutOurselves } from './own-entry.ts';
+import { plural } from './style.ts';
 
 export interface Check {
   /** `config`, `target:docs`. */
@@ -180,6 +181,18 @@ function tryListen(host: string, port: number): Promise<string | undefined> {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     server.listen(port, host, () => server.close(() => resolve(undefined)));
+  });
+}
+
+/** Asked as an instance asks them: without their keys every token of theirs is answered 503. */
+export async function checkIssuers(loaded: LoadedConfig): Promise<Check[]> {
+  if (loaded.config.auth.issuers.length === 0) return [];
+  const { tryIssuers } = await import('../entry/try-issuers.ts');
+  return (await tryIssuers(loaded.config)).map(({ issuer, keys, reason }): Check => {
+    const name = 'issuer';
+    if (keys !== undefined) return { name, status: 'pass', observed: `${issuer} has ${plural(keys, 'key')}` };
+    const action = 'Correct auth.issuers, or its jwksUri; the address must be reachable from here without a proxy.';
+    return { name, status: 'fail', observed: `${issuer}: ${reason ?? 'its keys cannot be read'}`, action };
   });
 }
 

@@ -205,3 +205,25 @@ test.each([
 test('names that every model accepts pass', () => {
   expect(nameChecks([{ name: 'a___b-c_1' }])).toMatchObject([{ status: 'pass' }]);
 });
+
+test('issuers of tokens are asked for their keys, unless nothing may be asked', async () => {
+  let keys: unknown[] = [{ kty: 'RSA' }, { kty: 'EC' }];
+  server = createServer((request, response) => {
+    const issuer = `http://${request.headers.host ?? ''}`;
+    const answers: Record<string, unknown> = {
+      '/.well-known/openid-configuration': { issuer, jwks_uri: `${issuer}/keys` },
+      '/keys': { keys },
+    };
+    response.end(JSON.stringify(answers[request.url ?? '']));
+  });
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await writeFile(join(cwd, 'zeroplane.json'), JSON.stringify({ auth: { issuers: [{ issuer, audience: 'here' }] } }));
+  const pass = { name: 'issuer', status: 'pass', observed: `${issuer} has 2 keys` };
+  expect(await examine('--only', 'issuer')).toEqual({ code: 0, checks: [pass] });
+  keys = [];
+  const { code, checks } = await examine('--only', 'issuer');
+  expect(code).toBe(1);
+  expect(checks).toMatchObject([{ status: 'fail', observed: expect.stringContaining('has no public key') as unknown }]);
+  expect(await examine('--only', 'issuer', '--offline')).toEqual({ code: 0, checks: [] });
+});

@@ -6,6 +6,7 @@ import {
   checkClients,
   checkConfig,
   checkDataFolder,
+  checkIssuers,
   checkNode,
   checkPort,
   checkProxy,
@@ -42,7 +43,9 @@ async function allChecks(invocation: Invocation, context: CliContext): Promise<C
     ...(await checkDataFolder(dataDir)),
     ...checkProxy(context.env),
   ];
-  const instance = invocation.isSet('offline') ? undefined : await readInstanceFile(dataDir);
+  const isOffline = invocation.isSet('offline');
+  if (!isOffline && loaded !== undefined) found.push(...(await checkIssuers(loaded)));
+  const instance = isOffline ? undefined : await readInstanceFile(dataDir);
   const isRunning = instance !== undefined && isAlive(instance.pid);
   if (!isRunning) found.push(...(await checkStore(dataDir)));
   if (!isRunning && loaded !== undefined) found.push(await checkPort(loaded.config.host, loaded.config.port));
@@ -51,7 +54,7 @@ async function allChecks(invocation: Invocation, context: CliContext): Promise<C
       { name: 'instance', status: 'pass', observed: `process ${instance.pid}` },
       ...(await checkInstance(instance, context.version)),
     );
-  else found.push(notRunning(invocation.isSet('offline')));
+  else found.push(notRunning(isOffline));
   return [...found, ...(await checkClients(context.cwd, isRunning ? `${instance.url}/mcp` : undefined))];
 }
 

@@ -29,7 +29,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Starts a server to read its tools, and the function made of it to try it out.
   packaging: ['core', 'functions', 'upstream', 'wrapper'],
   gateway: ['core', 'policy', 'protocol'],
-  provisioning: ['core'],
+  audit: ['core'],
+  provisioning: ['core', 'audit'],
   http: ['core', 'policy', 'protocol', 'registry', 'gateway'],
   // An adapter sees `core` and the port it implements: `upstream/channel.ts` and what a channel is built of.
   'adapters/embedded': ['core'],
@@ -86,6 +87,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'jsonc-parser': ['config', 'cli'],
   libsql: ['adapters/embedded'],
   minisearch: ['gateway'],
+  selfsigned: ['adapters/simulated-cloud'],
   'smol-toml': ['config', 'cli'],
   undici: ['adapters/embedded'],
   yaml: ['config', 'cli'],

@@ -25,7 +25,8 @@ export const resourceGroup: ServiceDefinition = {
   params: resourceGroupParams,
   regions: AZURE_REGIONS,
   idempotency: 'name',
-  nameOf: (params) => resourceGroupParams.parse(params).resourceGroupName,
+  // Azure compares names without case, and an id stands for one group.
+  nameOf: (params) => resourceGroupParams.parse(params).resourceGroupName.toLowerCase(),
   stepsOf: () => ['create-resource-group'],
   estimate: () => ({ monthlyUsd: 0, usage: [], pricesOf: PRICES_OF }),
   load: async () => ({ create: (await import('./provisioner.ts')).createResourceGroupProvisioner }),

@@ -1,0 +1,184 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { fakeClock } from '../../tests/contract/fake-clock.ts';
+import { openMemoryStore } from '../adapters/embedded/store/store.ts';
+import type { Item, StoreRoot, TableSpec } from '../core/ports.ts';
+import { textOf } from '../core/json.ts';
+import { AuditLog } from './audit-log.ts';
+import { AUDIT_CHAINS, AUDIT_RECORDS, canonical, type AuditEntry } from './audit-record.ts';
+import { listAudit, verifyAudit } from './verify.ts';
+
+const KEY = new Uint8Array(32).fill(7);
+const THINGS: TableSpec = { name: 'things', partitionKey: 'id' };
+const DAY_MS = 86_400_000;
+
+const entry = (id: string): AuditEntry => ({
+  action: 'thing-made',
+  resource: { type: 'thing', id },
+  principal: 'ada',
+  requestId: `r-${id}`,
+  details: { size: 1 },
+});
+
+async function withLog(
+  run: (at: {
+    log: AuditLog;
+    store: StoreRoot;
+    clock: ReturnType<typeof fakeClock>;
+    make: (id: string) => Promise<void>;
+  }) => Promise<void>,
+): Promise<void> {
+  const clock = fakeClock();
+  const store = await openMemoryStore({ clock });
+  const log = new AuditLog({ store, clock, writer: 'w1', key: KEY });
+  const make = (id: string): Promise<void> =>
+    log.commit('team-x', [{ put: { id }, table: THINGS, condition: { exists: false } }], [entry(id)]);
+  try {
+    await run({ log, store, clock, make });
+  } finally {
+    await store.close();
+  }
+}
+
+const verify = (store: StoreRoot, tenant = 'team-x') => verifyAudit(store, tenant, KEY);
+
+/** Rewrites one stored record, as somebody with the database file could. */
+async function tamper(store: StoreRoot, position: number, change: (item: Item) => Item | undefined): Promise<void> {
+  const [head] = (await store.store('team-x').table(AUDIT_CHAINS).query({ partition: 'chains' })).items;
+  const table = store.store('team-x').table(AUDIT_RECORDS);
+  const key = { chain: textOf(head?.['chain']), position: String(position).padStart(10, '0') };
+  const item = await table.get(key);
+  if (item === undefined) throw new Error('no such record');
+  const changed = change(item);
+  if (changed === undefined) await table.delete(key);
+  else await table.put(changed);
+}
+
+test('a record is written with its change, in order, and the trail verifies', () =>
+  withLog(async ({ store, make }) => {
+    for (const id of ['a', 'b', 'c']) await make(id);
+    expect(await verify(store)).toMatchObject({ isIntact: true, chains: 1, records: 3, problems: [] });
+    const { records } = await listAudit(store, 'team-x');
+    expect(records.map(({ sequence, entry: { resource } }) => [sequence, resource.id])).toEqual([
+      [3, 'c'],
+      [2, 'b'],
+      [1, 'a'],
+    ]);
+    expect(await verify(store, 'team-y')).toMatchObject({ isIntact: true, records: 0 });
+  }));
+
+test('a change whose condition fails leaves no record, and does not hold up those that came with it', () =>
+  withLog(async ({ store, make }) => {
+    await make('a');
+    const outcomes = await Promise.allSettled(['b', 'a', 'c', 'a', 'd'].map(make));
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
+    expect(outcomes[1]).toMatchObject({ reason: { code: 'CONDITION_FAILED', details: { index: 0 } } });
+    expect(await verify(store)).toMatchObject({ isIntact: true, records: 4 });
+  }));
+
+test('a change that no store could write leaves those that came with it alone', () =>
+  withLog(async ({ store, log, make }) => {
+    await make('a');
+    const bad = log.commit(
+      'team-x',
+      [{ put: { id: 'big', text: 'x'.repeat(500_000) }, table: THINGS }],
+      [entry('big')],
+    );
+    const outcomes = await Promise.allSettled([make('b'), bad, make('c')]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await verify(store)).toMatchObject({ isIntact: true, records: 3 });
+  }));
+
+test('many changes at once share commits and keep one order', () =>
+  withLog(async ({ store, make }) => {
+    await Promise.all(Array.from({ length: 150 }, (_none, at) => make(`t${at}`)));
+    expect(await verify(store)).toMatchObject({ isIntact: true, records: 150 });
+  }));
+
+test('each day and each writer has a chain, and a lost chain is noticed', () =>
+  withLog(async ({ store, clock, make }) => {
+    await make('a');
+    clock.advance(DAY_MS);
+    await make('b');
+    clock.advance(DAY_MS);
+    await make('c');
+    const other = new AuditLog({ store, clock, writer: 'w2', key: KEY });
+    await other.commit('team-x', [], [entry('d')]);
+    expect(await verify(store)).toMatchObject({ isIntact: true, chains: 4, records: 4 });
+    const chains = store.store('team-x').table(AUDIT_CHAINS);
+    const [, second] = (await chains.query({ partition: 'chains' })).items;
+    await chains.delete({ group: 'chains', chain: textOf(second?.['chain']) });
+    expect((await verify(store)).problems).toEqual([expect.objectContaining({ problem: 'missing', sequence: 1 })]);
+  }));
+
+test.each([
+  [
+    'edited',
+    2,
+    (item: Item): Item => ({ ...item, entry: { ...(item['entry'] as object), principal: 'eve' } as never }),
+  ],
+  ['edited', 1, (item: Item): Item => ({ ...item, at: '2020-01-01T00:00:00.000Z' })],
+  ['missing', 2, (): undefined => undefined],
+  ['missing', 3, (): undefined => undefined],
+  ['seal', 3, (item: Item): Item => ({ ...item, seal: 'f'.repeat(64) })],
+] as const)('a record that was %s is named: %i', (problem, position, change) =>
+  withLog(async ({ store, make }) => {
+    for (const id of ['a', 'b', 'c']) await make(id);
+    await tamper(store, position, change);
+    const { isIntact, problems } = await verify(store);
+    expect(isIntact).toBe(false);
+    expect(problems).toEqual([expect.objectContaining({ problem, sequence: position })]);
+  }),
+);
+
+test('any change of any field of any record is noticed at that record', () =>
+  fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 4 }),
+      fc.constantFrom('at', 'previous', 'hash', 'seal', 'entry'),
+      (position, field) =>
+        withLog(async ({ store, make }) => {
+          for (const id of ['a', 'b', 'c', 'd']) await make(id);
+          await tamper(store, position, (item) => ({
+            ...item,
+            [field]: field === 'entry' ? {} : `x${textOf(item[field])}`,
+          }));
+          const { problems } = await verify(store);
+          expect(problems.map(({ sequence }) => sequence)).toEqual([position]);
+        }),
+    ),
+    { numRuns: 20 },
+  ));
+
+test('a store whose records were made with another key does not verify', () =>
+  withLog(async ({ store, make }) => {
+    await make('a');
+    const verdict = await verifyAudit(store, 'team-x', new Uint8Array(32).fill(8));
+    expect(verdict.problems).toEqual([expect.objectContaining({ problem: 'seal', sequence: 1 })]);
+  }));
+
+test('pages of the trail meet without gap or repeat, across chains', () =>
+  withLog(async ({ store, clock, make }) => {
+    for (let at = 0; at < 7; at++) {
+      await make(`t${at}`);
+      if (at % 3 === 2) clock.advance(DAY_MS);
+    }
+    const found: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await listAudit(store, 'team-x', { limit: 2, cursor });
+      found.push(...page.records.map(({ entry: { resource } }) => resource.id));
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined);
+    expect(found).toEqual(['t6', 't5', 't4', 't3', 't2', 't1', 't0']);
+  }));
+
+test('equal values have equal canonical text', () => {
+  expect(canonical({ b: [1, { d: null, c: 'x' }], a: undefined })).toBe('{"b":[1,{"c":"x","d":null}]}');
+});

@@ -1,0 +1,195 @@
+/**
+ * Writes audit records in the same transaction as the change that they tell of, so that neither exists without the
+ * other. Changes of a tenant that come while one is being written wait and go together with the next write: the chain
+ * has one order, and many callers share one commit.
+ */
+
+import { PlatformError } from '../core/errors.ts';
+import type { Clock, StoreRoot, TenantStore, Write } from '../core/ports.ts';
+import {
+  AUDIT_CHAINS,
+  AUDIT_RECORDS,
+  CHAIN_GROUP,
+  hashOf,
+  sealOf,
+  toItem,
+  type AuditEntry,
+  type AuditRecord,
+} from './audit-record.ts';
+
+/** Of one transaction. */
+const MAX_WRITES = 100;
+
+export interface AuditLogParts {
+  readonly store: StoreRoot;
+  readonly clock: Clock;
+  /** Names this process among the writers; another one after each start. */
+  readonly writer: string;
+  /** 32 bytes, the same across restarts. */
+  readonly key: Uint8Array;
+}
+
+interface Change {
+  readonly writes: readonly Write[];
+  readonly entries: readonly AuditEntry[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Head {
+  readonly day: string;
+  readonly sequence: number;
+  readonly hash: string;
+}
+
+interface Chain {
+  head: Head;
+  waiting: Change[];
+  isWriting: boolean;
+}
+
+export class AuditLog {
+  readonly #parts: AuditLogParts;
+  readonly #chains = new Map<string, Chain>();
+
+  constructor(parts: AuditLogParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Commits all writes and one record for each entry, or nothing.
+   *
+   * @param writes - At most 90.
+   * @throws PlatformError as `TenantStore.transact`; `details.index` counts `writes`.
+   */
+  commit(tenant: string, writes: readonly Write[], entries: readonly AuditEntry[]): Promise<void> {
+    const chain = this.#chains.get(tenant) ?? {
+      head: { day: '', sequence: 0, hash: '' },
+      waiting: [],
+      isWriting: false,
+    };
+    this.#chains.set(tenant, chain);
+    return new Promise((resolve, reject) => {
+      chain.waiting.push({ writes, entries, resolve, reject });
+      if (!chain.isWriting) void this.#drain(tenant, chain);
+    });
+  }
+
+  async #drain(tenant: string, chain: Chain): Promise<void> {
+    chain.isWriting = true;
+    const store = this.#parts.store.store(tenant);
+    while (chain.waiting.length > 0) await this.#write(store, chain, takeBatch(chain.waiting));
+    chain.isWriting = false;
+  }
+
+  /** Writes a batch; who is at fault for its failure is told so, and the rest is written without it. Never rejects. */
+  async #write(store: TenantStore, chain: Chain, batch: readonly Change[]): Promise<void> {
+    let changes = batch;
+    while (changes.length > 0) {
+      const error = await this.#tryWrite(store, chain, changes);
+      if (error === undefined) {
+        for (const change of changes) change.resolve();
+        return;
+      }
+      const failed = changeAt(changes, error);
+      if (failed !== undefined) {
+        failed.change.reject(failed.error);
+        changes = changes.filter((change) => change !== failed.change);
+      } else if (changes.length === 1 || isOfStore(error)) {
+        for (const change of changes) change.reject(error);
+        return;
+      } else {
+        for (const change of changes) await this.#write(store, chain, [change]);
+        return;
+      }
+    }
+  }
+
+  async #tryWrite(store: TenantStore, chain: Chain, changes: readonly Change[]): Promise<unknown> {
+    const { records, head } = this.#chained(store.tenant, chain.head, changes);
+    const writes = changes.flatMap((change) => change.writes);
+    try {
+      await store.transact([...writes, ...records, headRow(this.#chainName(head), head, this.#parts.key)]);
+      chain.head = head;
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  #chainName({ day }: Head): string {
+    return `${day}#${this.#parts.writer}`;
+  }
+
+  #chained(tenant: string, from: Head, changes: readonly Change[]): { readonly records: Write[]; readonly head: Head } {
+    const at = new Date(this.#parts.clock.nowMs()).toISOString();
+    const day = at.slice(0, 10);
+    // A clock that goes back stays in its chain: the order is that of writing.
+    let head: Head = day > from.day ? { day, sequence: 0, hash: from.hash } : from;
+    const records = changes
+      .flatMap((change) => change.entries)
+      .map((entry): Write => {
+        const record = this.#record(tenant, head, { at, entry });
+        head = { day: head.day, sequence: record.sequence, hash: record.hash };
+        return { put: toItem(record), table: AUDIT_RECORDS, condition: { exists: false } };
+      });
+    return { records, head };
+  }
+
+  #record(tenant: string, head: Head, { at, entry }: Pick<AuditRecord, 'at' | 'entry'>): AuditRecord {
+    const open = { chain: this.#chainName(head), sequence: head.sequence + 1, at, entry, previous: head.hash };
+    const hash = hashOf(tenant, open);
+    return { ...open, hash, seal: sealOf(this.#parts.key, hash) };
+  }
+}
+
+function headRow(chain: string, { sequence, hash }: Head, key: Uint8Array): Write {
+  return {
+    put: { group: CHAIN_GROUP, chain, sequence, hash, seal: sealOf(key, `${sequence}:${hash}`) },
+    table: AUDIT_CHAINS,
+  };
+}
+
+/** As many waiting changes as one transaction takes, at least one; no item is written twice in one. */
+function takeBatch(waiting: Change[]): Change[] {
+  const items = new Set<string>();
+  let size = 1;
+  let count = 0;
+  for (const { writes, entries } of waiting) {
+    const keys = writes.map(itemOf);
+    size += writes.length + entries.length;
+    if (count > 0 && (size > MAX_WRITES || keys.some((key) => items.has(key)))) break;
+    for (const key of keys) items.add(key);
+    count++;
+  }
+  return waiting.splice(0, count);
+}
+
+function itemOf(write: Write): string {
+  const { name, partitionKey, sortKey } = write.table;
+  const item = 'put' in write ? write.put : write.delete;
+  return JSON.stringify([name, item[partitionKey], sortKey === undefined ? '' : item[sortKey]]);
+}
+
+/** The store cannot write at all, whatever is written. */
+function isOfStore(error: unknown): boolean {
+  return error instanceof PlatformError && error.code.startsWith('STORE_');
+}
+
+/** Whose condition it was that failed, and the error as that change would have had it alone. */
+function changeAt(
+  changes: readonly Change[],
+  error: unknown,
+): { readonly change: Change; readonly error: PlatformError } | undefined {
+  if (!(error instanceof PlatformError) || error.code !== 'CONDITION_FAILED') return undefined;
+  let index = error.details['index'];
+  if (typeof index !== 'number') return undefined;
+  for (const change of changes) {
+    if (index < change.writes.length) {
+      const details = { ...error.details, index };
+      return { change, error: new PlatformError('CONDITION_FAILED', error.message, details, { cause: error }) };
+    }
+    index -= change.writes.length;
+  }
+  return undefined;
+}

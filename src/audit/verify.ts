@@ -1,0 +1,159 @@
+/** Reads a tenant's audit trail from its first record to its last, and says where it was touched. */
+
+import { textOf } from '../core/json.ts';
+import type { Item, StoreRoot, TenantStore } from '../core/ports.ts';
+import {
+  AUDIT_CHAINS,
+  AUDIT_RECORDS,
+  CHAIN_GROUP,
+  fromItem,
+  hashOf,
+  isSealed,
+  type AuditRecord,
+  type ChainHead,
+} from './audit-record.ts';
+
+export interface AuditProblem {
+  readonly chain: string;
+  /** The first record that is wrong or missing. */
+  readonly sequence: number;
+  readonly problem: 'edited' | 'missing' | 'reordered' | 'seal' | 'head';
+  readonly message: string;
+}
+
+export interface AuditVerdict {
+  readonly isIntact: boolean;
+  readonly chains: number;
+  readonly records: number;
+  /** When the newest verified record was written; absent when there is none. */
+  readonly until?: string;
+  /** At most one of each chain: what comes after it proves nothing. */
+  readonly problems: readonly AuditProblem[];
+}
+
+/** @param key - The key that the records were sealed with. */
+export async function verifyAudit(root: StoreRoot, tenant: string, key: Uint8Array): Promise<AuditVerdict> {
+  const store = root.store(tenant);
+  const heads = await allItems(store, 'chains');
+  const problems: AuditProblem[] = [];
+  const tails = new Set<string>();
+  const firsts: AuditRecord[] = [];
+  let records = 0;
+  let until: string | undefined;
+  for (const item of heads) {
+    const head = item as unknown as ChainHead;
+    const chain = (await allItems(store, head.chain)).map(fromItem);
+    const problem = problemOf(tenant, chain, head, key);
+    if (problem !== undefined) problems.push({ chain: head.chain, ...problem });
+    records += chain.length;
+    tails.add(head.hash);
+    const [first] = chain;
+    if (first !== undefined) firsts.push(first);
+    const last = chain.at(-1)?.at;
+    if (last !== undefined && (until === undefined || last > until)) until = last;
+  }
+  const touched = new Set(problems.map(({ chain }) => chain));
+  problems.push(...lostChains(firsts, tails).filter(({ chain }) => !touched.has(chain)));
+  const seen = until === undefined ? {} : { until };
+  return { isIntact: problems.length === 0, chains: heads.length, records, ...seen, problems };
+}
+
+/** A chain that goes on from another names that other's end. */
+function lostChains(firsts: readonly AuditRecord[], tails: ReadonlySet<string>): AuditProblem[] {
+  return firsts
+    .filter(({ previous }) => previous !== '' && !tails.has(previous))
+    .map(({ chain }) => ({
+      chain,
+      sequence: 1,
+      problem: 'missing',
+      message: 'It goes on from a chain of the day before that is not there.',
+    }));
+}
+
+type Found = Omit<AuditProblem, 'chain'>;
+
+function problemOf(tenant: string, chain: readonly AuditRecord[], head: ChainHead, key: Uint8Array): Found | undefined {
+  let previous: string | undefined;
+  for (const [index, record] of chain.entries()) {
+    const found = recordProblem(tenant, record, { expected: index + 1, previous, key });
+    if (found !== undefined) return found;
+    previous = record.hash;
+  }
+  const next = chain.length + 1;
+  if (!isSealed(key, `${head.sequence}:${head.hash}`, head.seal))
+    return { sequence: next, problem: 'head', message: "The seal of the chain's end is not ours." };
+  if (head.sequence > chain.length)
+    return {
+      sequence: next,
+      problem: 'missing',
+      message: `The chain had ${head.sequence} records and has ${chain.length}.`,
+    };
+  if (head.sequence < chain.length || head.hash !== previous)
+    return {
+      sequence: head.sequence,
+      problem: 'head',
+      message: "The chain's end is not the record that was sealed as such.",
+    };
+  return undefined;
+}
+
+function recordProblem(
+  tenant: string,
+  record: AuditRecord,
+  {
+    expected,
+    previous,
+    key,
+  }: { readonly expected: number; readonly previous: string | undefined; readonly key: Uint8Array },
+): Found | undefined {
+  const { sequence } = record;
+  if (sequence !== expected)
+    return { sequence: expected, problem: 'missing', message: `Record ${expected} is missing; ${sequence} follows.` };
+  if (hashOf(tenant, record) !== record.hash)
+    return { sequence, problem: 'edited', message: `Record ${sequence} was changed after it was written.` };
+  if (!isSealed(key, record.hash, record.seal))
+    return { sequence, problem: 'seal', message: `Record ${sequence} was not written by this installation.` };
+  if (previous !== undefined && record.previous !== previous)
+    return { sequence, problem: 'reordered', message: `Record ${sequence} does not follow the one before it.` };
+  return undefined;
+}
+
+/** `chains` for the heads, otherwise a chain's records, to the last page. */
+async function allItems(store: TenantStore, what: string): Promise<readonly Item[]> {
+  const table = store.table(what === 'chains' ? AUDIT_CHAINS : AUDIT_RECORDS);
+  const partition = what === 'chains' ? CHAIN_GROUP : what;
+  const items: Item[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await table.query({ partition, ...(cursor === undefined ? {} : { cursor }) });
+    items.push(...page.items);
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  return items;
+}
+
+/** The newest records first, for people. */
+export async function listAudit(
+  root: StoreRoot,
+  tenant: string,
+  { limit = 100, cursor }: { readonly limit?: number; readonly cursor?: string | undefined } = {},
+): Promise<{ readonly records: readonly AuditRecord[]; readonly next: string | null }> {
+  const store = root.store(tenant);
+  const chains = (await allItems(store, 'chains')).map((item) => textOf(item['chain'])).toReversed();
+  const [from, after] = cursor?.split('\n') ?? [];
+  const records: AuditRecord[] = [];
+  for (const chain of from === undefined ? chains : chains.slice(Math.max(0, chains.indexOf(from)))) {
+    const page = await store.table(AUDIT_RECORDS).query({
+      partition: chain,
+      descending: true,
+      limit: limit - records.length,
+      ...(chain === from && after !== undefined && after !== '' ? { cursor: after } : {}),
+    });
+    records.push(...page.items.map(fromItem));
+    if (page.cursor !== undefined) return { records, next: `${chain}\n${page.cursor}` };
+    if (records.length >= limit) break;
+  }
+  const last = records.at(-1)?.chain;
+  const following = last === undefined ? undefined : chains[chains.indexOf(last) + 1];
+  return { records, next: records.length >= limit && following !== undefined ? `${following}\n` : null };
+}

@@ -31,7 +31,7 @@ const claimsSchema = z.strictObject({
   scopes: claimPath.default('scope').describe('Claim with the scopes: words in a text, or a list of texts.'),
 });
 
-export const issuerSchema = z.strictObject({
+const issuerSchema = z.strictObject({
   name: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, { error: 'must be up to 40 lower-case letters, digits and "-"' })

@@ -16,7 +16,7 @@ export type SignableRequest = Pick<HttpRequest, 'method' | 'path' | 'query' | 'h
 export interface Authenticator {
   /**
    * @param request - The whole request, for credentials that cover more of it than the headers.
-   * @throws PlatformError `UNAUTHENTICATED`.
+   * @throws PlatformError `UNAUTHENTICATED`, `ISSUER_UNAVAILABLE`.
    */
   authenticate(headers: HeaderMap, request: SignableRequest): Promise<Principal> | Principal;
 }

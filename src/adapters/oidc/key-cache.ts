@@ -11,11 +11,11 @@ import type { CompactJWSHeaderParameters, JSONWebKeySet, LocalJWKSet } from 'jos
 import { PlatformError } from '../../core/errors.ts';
 import type { Clock, Logger } from '../../core/ports.ts';
 
-export const RENEW_AFTER_MS = 60_000;
+const RENEW_AFTER_MS = 60_000;
 const WAIT_AFTER_MS = 600_000;
 /** Longer than any outage that should be lived through, shorter than a stolen key should be good for. */
 const KEEP_MS = 86_400_000;
-export const ASK_EVERY_MS = 5_000;
+const ASK_EVERY_MS = 5_000;
 
 export type PublicKey = Awaited<ReturnType<LocalJWKSet>>;
 

@@ -79,6 +79,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@azure/core-auth': ['adapters/azure'],
   '@azure/core-rest-pipeline': ['adapters/azure'],
   '@azure/identity': ['adapters/azure'],
+  '@aws/durable-execution-sdk-js': ['workflows'],
   'add-mcp': ['cli'],
   ajv: ['registry'],
   commander: ['cli'],

@@ -81,3 +81,11 @@ async function translated<Result>({ operation }: { operation: string }, ask: () 
 export function pollerOf(of: { isDone(): boolean; toString(): string }): Poller {
   return { isDone: of.isDone(), serialize: () => Promise.resolve(of.toString()) };
 }
+
+/**
+ * Pollers of `arm-storage`. They are promises too, and whoever awaits one by mistake waits for the whole operation; so
+ * what is handed on is not.
+ */
+export function plainPoller(of: { readonly isDone: boolean; serialize(): Promise<string> }): Poller {
+  return { isDone: of.isDone, serialize: () => of.serialize() };
+}

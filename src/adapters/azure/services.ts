@@ -2,5 +2,6 @@
 
 import type { ServiceDefinition } from '../../provisioning/service.ts';
 import { resourceGroup } from './services/resource-group/definition.ts';
+import { storage } from './services/storage/definition.ts';
 
-export const azureServices: readonly ServiceDefinition[] = [resourceGroup];
+export const azureServices: readonly ServiceDefinition[] = [resourceGroup, storage];

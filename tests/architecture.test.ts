@@ -35,7 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // An adapter sees `core` and the port it implements: `upstream/channel.ts` and what a channel is built of.
   'adapters/embedded': ['core'],
   'adapters/remote-mcp': ['core', 'upstream'],
-  'adapters/aws': ['core'],
+  'adapters/aws': ['core', 'provisioning'],
   // Checks tokens for `http/authenticate`, where its port is.
   'adapters/oidc': ['core', 'http'],
   'adapters/gcp': ['core', 'provisioning'],
@@ -71,9 +71,14 @@ const PURE_MODULES: Readonly<Record<string, string>> = {
 
 /** Each package of `dependencies` is imported by these folders and nowhere else. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  '@aws-sdk/client-dynamodb': ['adapters/aws'],
+  '@aws-sdk/client-ec2': ['adapters/aws'],
+  '@aws-sdk/client-iam': ['adapters/aws'],
   '@aws-sdk/client-lambda': ['adapters/aws'],
   '@aws-sdk/client-resource-groups-tagging-api': ['adapters/aws'],
+  '@aws-sdk/client-s3': ['adapters/aws'],
   '@aws-sdk/client-schemas': ['adapters/aws'],
+  '@aws-sdk/client-sqs': ['adapters/aws'],
   '@aws-sdk/credential-provider-node': ['adapters/aws', 'wrapper'],
   '@azure/arm-network': ['adapters/azure'],
   '@azure/arm-resources': ['adapters/azure'],
@@ -94,7 +99,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'smol-toml': ['config', 'cli'],
   undici: ['adapters/embedded'],
   yaml: ['config', 'cli'],
-  zod: ['config', 'provisioning', 'adapters/gcp', 'adapters/azure'],
+  zod: ['config', 'provisioning', 'adapters/aws', 'adapters/gcp', 'adapters/azure'],
 };
 
 /** Files that read `process.env`, and why. Everywhere else the environment arrives as a value. */

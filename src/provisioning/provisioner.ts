@@ -156,6 +156,11 @@ export interface ProvisionContext {
   readonly userTags: Readonly<Record<string, string>>;
   readonly place: CloudPlace;
   readonly steps: Steps;
+  /**
+   * Whether this undoes what the same request has made: `destroy` then leaves alone what another request made, so that an
+   * adopted resource outlives its adopter. @default false
+   */
+  readonly isRollback?: boolean | undefined;
   readonly log: Logger;
   /** Aborted when the job's deadline has passed or its lease is lost. */
   readonly signal: AbortSignal;

@@ -117,13 +117,14 @@ class Endpoint {
       checkSender(message);
       const signed = signedRequest(message);
       if (isControlPath(signed.path)) return await this.#control(signed, message);
-      const claim = this.#claimOf(signed);
+      const claim = readClaim(signed);
+      protocol = this.#services.get(claim?.service ?? '')?.protocol;
+      this.#checkKey(claim);
       const body = await readBody(message, this.#held);
       this.#verify(signed, claim, body);
       const service = this.#services.get(claim.service);
       if (service === undefined)
         throw new AwsError('UnknownOperationException', `The service "${claim.service}" is not simulated here.`, 404);
-      protocol = service.protocol;
       const context = this.#context(requestId);
       response.on('close', () => {
         if (!response.writableFinished) context.abort(new Error('the client closed the connection'));
@@ -180,11 +181,10 @@ class Endpoint {
   }
 
   /** @throws AwsError for a request that nothing of its body can make valid. */
-  #claimOf(signed: SignedRequest): Claim {
-    const claim = readClaim(signed);
+  #checkKey(claim: Claim | undefined): asserts claim is Claim {
     if (claim === undefined)
       throw new AwsError('MissingAuthenticationTokenException', `Missing Authentication Token: ${KEYS}`, 403);
-    if (claim.accessKeyId === this.#options.accessKeyId) return claim;
+    if (claim.accessKeyId === this.#options.accessKeyId) return;
     const what = `The security token included in the request is invalid: ${KEYS}`;
     throw new AwsError('UnrecognizedClientException', what, 403);
   }

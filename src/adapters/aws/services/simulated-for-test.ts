@@ -1,0 +1,80 @@
+/** A simulated AWS in memory, whose time is moved by hand, for the tests of provisioners. */
+
+import { fakeClock } from '../../../../tests/contract/fake-clock.ts';
+import type { FakeClock } from '../../../../tests/contract/fake-clock.ts';
+import type { CloudUnderTest } from '../../../../tests/contract/cloud-provisioner.ts';
+import { silentLog } from '../../../../tests/fixtures/assembled.ts';
+import { isObject } from '../../../core/json.ts';
+import { Redactor } from '../../../core/redact.ts';
+import { createFunctionRuntime } from '../../../functions/function-runtime.ts';
+import type { CloudPlace } from '../../../provisioning/provisioner.ts';
+import { createEgress } from '../../embedded/egress.ts';
+import { openMemoryStore } from '../../embedded/store/store.ts';
+import { systemClock, systemIds } from '../../embedded/system.ts';
+import { startAwsEndpoint } from '../../simulated-cloud/aws-endpoint.ts';
+import { awsServices } from '../../simulated-cloud/aws-services.ts';
+import { Faults } from '../../simulated-cloud/faults.ts';
+import { CLOUD_CONTENTS, SimulatedState } from '../../simulated-cloud/simulated-state.ts';
+
+const SECRET = 'the development token';
+
+export interface SimulatedAws extends CloudUnderTest {
+  readonly faults: Faults;
+  readonly state: SimulatedState;
+  readonly clock: FakeClock;
+  close(): Promise<void>;
+}
+
+export async function simulatedAws(): Promise<SimulatedAws> {
+  const clock = fakeClock();
+  const store = await openMemoryStore({ clock: systemClock });
+  const tenant = store.store('team-x');
+  const state = new SimulatedState('aws', tenant.table(CLOUD_CONTENTS));
+  const redactor = new Redactor();
+  const common = { clock: systemClock, ids: systemIds, log: silentLog };
+  const invoker = createFunctionRuntime({ functions: [], baseDir: '/', ...common });
+  const { control } = invoker;
+  const parts = { invoker, control, store: tenant, state, clock, ids: systemIds, redactor };
+  const faults = new Faults();
+  const endpoint = await startAwsEndpoint({
+    ...common,
+    services: awsServices({ ...parts, schemas: undefined, deny: [] }),
+    accessKeyId: 'zeroplane',
+    secretAccessKey: SECRET,
+    principal: { id: 'you@dev', tenant: 'team-x', roles: [], scopes: [] },
+    redactor,
+    control: { state, faults, token: SECRET },
+  });
+  const egress = createEgress({ clock: systemClock });
+  const place: CloudPlace = {
+    endpoint: endpoint.url,
+    label: 'simulated',
+    egress,
+    secrets: { get: () => Promise.resolve(undefined) },
+    env: { AWS_ACCESS_KEY_ID: 'zeroplane', AWS_SECRET_ACCESS_KEY: SECRET },
+  };
+  return {
+    place,
+    faults,
+    state,
+    clock,
+    advance: clock.advance,
+    owned: async (owner) => [
+      ...(await state.page({})).contents
+        .filter(({ value }) => isObject(value['tags']) && value['tags']['tenant'] === owner && !isOver(value))
+        .map(({ kind, id }) => `${kind}/${id}`),
+      ...(await control.list()).filter(({ tags }) => tags['tenant'] === owner).map(({ name }) => `function/${name}`),
+    ],
+    close: async () => {
+      await endpoint.close();
+      egress.close();
+      await invoker.close();
+      await store.close();
+    },
+  };
+}
+
+/** Instances stay in the lists of EC2 for a while after their end. */
+function isOver(value: Readonly<Record<string, unknown>>): boolean {
+  return value['isTerminated'] === true;
+}

@@ -1,0 +1,109 @@
+/**
+ * What the interpreter needs of the place where it runs. It knows no functions, stores or clocks: a host calls
+ * functions, starts children, tells the time and keeps the history.
+ */
+
+import type { Clock, JsonValue } from '../../core/ports.ts';
+
+export type JsonObject = { readonly [key: string]: JsonValue };
+
+export interface ExecutionInfo {
+  /** Unique for ever: an ARN. Idempotency keys begin with it. */
+  readonly id: string;
+  readonly name: string;
+  /** ISO 8601. */
+  readonly startTime: string;
+  readonly input?: JsonValue;
+  readonly roleArn?: string;
+  readonly redriveCount?: number;
+}
+
+/**
+ * `function`: the resource is a function, its answer is the result. `lambda-invoke`: the optimised integration,
+ * whose payload is taken out of `Parameters`. `wait-for-token`: the same, and the result comes by the task token.
+ */
+export type TaskKind = 'function' | 'lambda-invoke' | 'wait-for-token';
+
+/** One attempt of a Task. */
+export interface TaskCall {
+  /** As the definition says it. */
+  readonly resource: string;
+  /** Name or ARN, with an optional qualifier. */
+  readonly functionName: string;
+  readonly kind: TaskKind;
+  readonly input: JsonValue;
+  /** `execution/path#visit`; the same for every attempt, resume and redrive of this visit. */
+  readonly key: string;
+  /** From 1. */
+  readonly attempt: number;
+  /** Enforced here; handed on so that the callee can be told. */
+  readonly timeoutMs?: number;
+  readonly heartbeatMs?: number;
+  /** Present for `wait-for-token`. The same while this attempt waits, another for the next attempt. */
+  readonly taskToken?: string;
+  /** Aborted when the time is up, a sibling failed, or the host stops. The attempt is over then, whatever the callee does. */
+  readonly signal: AbortSignal;
+  /** Begins the heartbeat interval anew. */
+  heartbeat(): void;
+}
+
+/** Starts another execution and waits for it: `states:startExecution.sync:2`. */
+export interface ChildCall {
+  readonly stateMachine: string;
+  /** Absent unless the definition names the execution. */
+  readonly name?: string;
+  readonly input: JsonValue;
+  /** As in {@link TaskCall}. A start with a key that was used is the same child. */
+  readonly key: string;
+  readonly attempt: number;
+  /**
+   * When the child ends, however it ends and at once when it has ended already, the host completes this callback
+   * successfully with the JSON text of a {@link ChildEnd}.
+   */
+  readonly callbackId: string;
+  readonly signal: AbortSignal;
+}
+
+/** How a child ended: `DescribeExecution` of Step Functions. */
+export interface ChildEnd {
+  readonly executionArn: string;
+  readonly stateMachineArn: string;
+  readonly name: string;
+  readonly status: 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED';
+  /** Milliseconds since 1970. */
+  readonly startDate: number;
+  readonly stopDate: number;
+  /** JSON text. */
+  readonly input: string;
+  /** JSON text; present when it succeeded. */
+  readonly output?: string;
+  readonly error?: string;
+  readonly cause?: string;
+}
+
+/**
+ * An event of the execution's history, in Step Functions' names. A replay drafts every event again under the same
+ * key; the host keeps the first and drops repeats. `ExecutionStarted`, `ExecutionSucceeded` and their like are the
+ * host's own.
+ */
+export interface HistoryDraft {
+  /** Unique in the execution and the same in every replay: `path#visit/attempt/type`. */
+  readonly key: string;
+  readonly type: string;
+  /** Name of the member that the details stand under in `GetExecutionHistory`, such as `stateEnteredEventDetails`. */
+  readonly member?: string;
+  readonly details?: JsonObject;
+}
+
+export interface AslHost {
+  readonly execution: ExecutionInfo;
+  readonly stateMachine: { readonly id: string; readonly name: string };
+  readonly clock: Pick<Clock, 'nowMs' | 'after'>;
+  /** Aborted when the execution is stopped or the host goes down; running attempts end unrecorded. */
+  readonly signal?: AbortSignal;
+  /** One attempt of a Task; for `wait-for-token` the answer only says that the callee was told. @throws TaskError */
+  runTask(call: TaskCall): Promise<JsonValue>;
+  /** Returns once the child is started. @throws TaskError */
+  startChild(call: ChildCall): Promise<{ readonly executionArn: string }>;
+  event(draft: HistoryDraft): void;
+}

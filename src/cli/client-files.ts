@@ -10,7 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { agents } from 'add-mcp';
 import type { AgentConfig } from 'add-mcp';
 import type { ParseError } from 'jsonc-parser';
-import { nearestOf } from '../config/problems.ts';
+import { nearestOf } from '../core/nearest.ts';
 import { PlatformError } from '../core/errors.ts';
 import { TOKEN_INPUT, TOKEN_VARIABLE } from './token-names.ts';
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { assignTargetIds, isTargetId } from './ids.ts';
-import { editDistance, nearestOf } from './problems.ts';
+import { editDistance, nearestOf } from '../core/nearest.ts';
 
 const idsOf = (...keys: string[]): (string | undefined)[] => {
   const { ids } = assignTargetIds(keys);

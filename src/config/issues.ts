@@ -5,7 +5,7 @@ import type { ConfigNode, ConfigText, NodePath } from './document.ts';
 import { formatPath, nodeAt, offsetAt } from './document.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { keysAt } from './json-schema.ts';
-import { nearestOf } from './problems.ts';
+import { nearestOf } from '../core/nearest.ts';
 
 type Issue = z.core.$ZodIssue;
 

@@ -7,7 +7,7 @@ import type { Checked } from './issues.ts';
 import { reportIssues } from './issues.ts';
 import { toJsonSchema } from './json-schema.ts';
 import { isLoopback } from './loopback.ts';
-import { nearestOf } from './problems.ts';
+import { nearestOf } from '../core/nearest.ts';
 import { baseSchema, configSchema } from './schema.ts';
 import type { FunctionServerConfig, RemoteServerConfig, StdioServerConfig } from './schema-targets.ts';
 import { functionServerSchema, remoteServerSchema, stdioServerSchema } from './schema-targets.ts';

@@ -85,6 +85,12 @@ export const ERRORS = {
   CLOUD_REFUSED: spec(502, -32603),
   CLOUD_DENIED: spec(403, -32603),
   RESOURCE_NOT_OWNED: spec(409, -32603),
+  // jobs
+  PROVISION_INVALID: spec(400, -32602),
+  JOB_NOT_FOUND: spec(404, -32602),
+  JOB_STATE: spec(409, -32602),
+  RESOURCE_BUSY: spec(409, -32603, true),
+  RESOURCE_NOT_FOUND: spec(404, -32602),
   // workflows
   WORKFLOW_EXISTS: spec(409, -32602),
   WORKFLOW_CHANGED: spec(409, -32603),

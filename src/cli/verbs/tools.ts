@@ -7,7 +7,7 @@ import { result } from '../command.ts';
 import { connectToInstance } from '../instance.ts';
 import type { Style } from '../style.ts';
 import { oneLine, plural, printable, table } from '../style.ts';
-import { nearestOf } from '../../config/problems.ts';
+import { nearestOf } from '../../core/nearest.ts';
 
 /** The gateway's own tool that stands in for a list that is too long. */
 const SEARCH_TOOL = 'search_tools';

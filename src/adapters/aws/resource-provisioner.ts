@@ -31,6 +31,8 @@ export interface Found {
   readonly settings: Outputs;
   /** Whether it can be used; a resource that is still being made or removed cannot. @default true */
   readonly isReady?: boolean;
+  /** It is being removed; its tags need not be there any more. @default false */
+  readonly isEnding?: boolean;
 }
 
 /** What a service adds. Its methods that are no steps themselves are called within one, and may be called again. */
@@ -98,6 +100,7 @@ class ResourceProvisioner implements CloudProvisioner {
   async #claim(kind: ResourceKind, attempt: StepAttempt): Promise<boolean> {
     const context = this.#context;
     const before = await kind.find();
+    if (before?.isEnding === true) throw notYet(kind.noun, `create-${kind.noun}`, 'one of this name is being removed');
     if (before !== undefined) return this.#judge(before);
     const isTaken = await this.#tryCreate(kind, attempt);
     if (!isTaken && kind.isCreateExclusive) return false;
@@ -125,23 +128,24 @@ class ResourceProvisioner implements CloudProvisioner {
   async destroy(id: string): Promise<DeprovisionResponse> {
     const context = this.#context;
     const kind = this.#make({ id, params: context.request.params });
-    const isOurs = await context.steps.run(`find-${kind.noun}`, () => this.#mayRemove(kind));
-    if (isOurs) {
-      await kind.remove();
+    const state = await context.steps.run(`find-${kind.noun}`, () => this.#stateOf(kind));
+    if (state === 'ours') await kind.remove();
+    if (state !== 'nothing') {
       const ask = async (): Promise<true | undefined> => ((await kind.find()) === undefined ? true : undefined);
       await context.steps.until(`await-no-${kind.noun}`, ask, GONE);
     }
     return { status: 'deprovisioned', id };
   }
 
-  /** @throws PlatformError `RESOURCE_NOT_OWNED`. */
-  async #mayRemove(kind: ResourceKind): Promise<boolean> {
+  /** What there is to do for a removal. @throws PlatformError `RESOURCE_NOT_OWNED`. */
+  async #stateOf(kind: ResourceKind): Promise<'nothing' | 'ending' | 'ours'> {
     const context = this.#context;
     const found = await kind.find();
-    if (found === undefined) return false;
-    if (context.isRollback === true) return isMadeByRequest(found.tags, context);
+    if (found === undefined) return 'nothing';
+    if (found.isEnding === true) return 'ending';
+    if (context.isRollback === true) return isMadeByRequest(found.tags, context) ? 'ours' : 'nothing';
     checkTenant(found.tags, context);
-    return true;
+    return 'ours';
   }
 
   async plan(input: ProvisionRequest): Promise<PlannedChange> {
@@ -219,8 +223,7 @@ class ResourceProvisioner implements CloudProvisioner {
 }
 
 /** What was just made does not show yet, or is gone already; worth another look. */
-function notYet(noun: string, step: string): PlatformError {
-  const message = `the ${noun} does not show yet`;
+function notYet(noun: string, step: string, message = `the ${noun} does not show yet`): PlatformError {
   return cloudError({ cloud: 'aws', fault: 'unavailable', operation: step, cloudCode: 'NotVisibleYet', message });
 }
 

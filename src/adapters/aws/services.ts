@@ -1,6 +1,7 @@
 /** The services of AWS: one line each. */
 
 import type { ServiceDefinition } from '../../provisioning/service.ts';
+import { dynamodb } from './services/dynamodb/definition.ts';
 import { s3 } from './services/s3/definition.ts';
 
-export const awsServices: readonly ServiceDefinition[] = [s3];
+export const awsServices: readonly ServiceDefinition[] = [s3, dynamodb];

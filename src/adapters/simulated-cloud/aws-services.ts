@@ -4,6 +4,7 @@ import type { FunctionControl } from '../../core/function-control.ts';
 import type { Clock, FunctionInvoker, IdSource, TenantStore } from '../../core/ports.ts';
 import type { Redactor } from '../../core/redact.ts';
 import type { AwsService } from './aws-service.ts';
+import { DynamoDbService } from './dynamodb/service.ts';
 import { IamService } from './iam.ts';
 import type { DeniedAction } from './lambda/denials.ts';
 import { LambdaService } from './lambda/service.ts';
@@ -38,5 +39,6 @@ export function awsServices(parts: AwsServicesParts): readonly AwsService[] {
     new StsService(),
     new IamService(deny),
     new S3Service({ state, blobs: store.blobs, clock, ids }),
+    new DynamoDbService({ state, clock, ids }),
   ];
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
 import { cloudProvisionerContract } from '../../../../tests/contract/cloud-provisioner.ts';
+import { dynamodb } from './dynamodb/definition.ts';
 import { s3 } from './s3/definition.ts';
 import { simulatedAws } from './simulated-for-test.ts';
 import type { SimulatedAws } from './simulated-for-test.ts';
@@ -19,6 +20,24 @@ cloudProvisionerContract(
     creates: 'CreateBucket',
     params: (bucketName) => ({ bucketName, versioning: true }),
     changed: (bucketName) => ({ bucketName, encryption: 'aws:kms' }),
+  },
+  () => aws,
+);
+
+cloudProvisionerContract(
+  {
+    definition: dynamodb,
+    region: 'eu-west-1',
+    creates: 'CreateTable',
+    params: (tableName) => ({ tableName, partitionKey: { name: 'id' }, sortKey: { name: 'at', type: 'N' } }),
+    changed: (tableName) => ({
+      tableName,
+      partitionKey: { name: 'id' },
+      sortKey: { name: 'at', type: 'N' },
+      encryption: 'aws:kms',
+      pointInTimeRecovery: false,
+    }),
+    fixed: (tableName) => ({ tableName, partitionKey: { name: 'other' }, sortKey: { name: 'at', type: 'N' } }),
   },
   () => aws,
 );

@@ -44,6 +44,8 @@ export interface Found {
   readonly settings: Outputs;
   /** Whether it can be used; a resource that is still being made or removed cannot. @default true */
   readonly isReady?: boolean;
+  /** In the cloud's words, why it will never be ready as it is. */
+  readonly problem?: string | undefined;
 }
 
 /** An operation that the cloud goes on with: what is recorded of it, and how long to leave it alone. */
@@ -135,7 +137,9 @@ class ResourceProvisioner implements CloudProvisioner {
 
   async #claim(kind: ResourceKind, tags: Tags, attempt: StepAttempt): Promise<Claim> {
     const before = await kind.find();
-    if (before !== undefined) return { isAdopted: this.#judge(before), begun: null };
+    const isAdopted = before !== undefined && this.#judge(before);
+    // What this request has made in vain is made again.
+    if (before !== undefined && (isAdopted || before.problem === undefined)) return { isAdopted, begun: null };
     const created = await this.#tryCreate(kind, tags, attempt);
     if (created !== 'taken' && kind.isCreateExclusive) return { isAdopted: false, begun: created };
     const after = await kind.find();
@@ -256,11 +260,18 @@ class ResourceProvisioner implements CloudProvisioner {
   #awaitReady(kind: ResourceKind): Promise<Outputs> {
     const ask = async (): Promise<Outputs | undefined> => {
       const found = await kind.find();
-      if (found === undefined || found.isReady === false) return undefined;
+      if (found === undefined) return undefined;
       this.#check(found.tags);
-      return found.outputs;
+      if (found.problem !== undefined) throw this.#hopeless(kind.noun, found.problem);
+      return found.isReady === false ? undefined : found.outputs;
     };
     return this.#context.steps.until(`await-${kind.noun}`, ask, READY);
+  }
+
+  #hopeless(noun: string, problem: string): PlatformError {
+    const { cloud } = this.#context.request;
+    const operation = `await-${noun}`;
+    return cloudError({ cloud, fault: 'refused', operation, cloudCode: 'ProvisioningFailed', message: problem });
   }
 
   /** What was just made does not show yet, or is gone already; worth another look. */

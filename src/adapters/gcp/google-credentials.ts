@@ -34,7 +34,7 @@ export async function googleToken(place: CloudPlace): Promise<string> {
     )();
   } catch (thrown) {
     sources.delete(place);
-    throw thrown instanceof PlatformError ? thrown : denied(wordsOf(thrown), thrown);
+    throw thrown instanceof PlatformError ? thrown : tokenError(thrown);
   }
 }
 
@@ -98,12 +98,27 @@ async function readCredentials(env: CloudPlace['env']): Promise<string | undefin
   return readFile(join(folder, 'application_default_credentials.json'), 'utf8').catch(() => undefined);
 }
 
-function denied(message: string, cause?: unknown): PlatformError {
+function denied(message: string): PlatformError {
   const [operation, cloudCode] = ['oauth2.token', 'UNAUTHENTICATED'];
-  return cloudError({ cloud: 'gcp', fault: 'denied', operation, cloudCode, message, cause });
+  return cloudError({ cloud: 'gcp', fault: 'denied', operation, cloudCode, message });
 }
 
-/** The library's errors carry the whole request, assertion included; only their words go on. */
-function wordsOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message.slice(0, 300) : 'no token';
+/**
+ * Of the library's errors only the words go on: they carry the whole request, assertion included. One without a status
+ * did not reach Google.
+ */
+function tokenError(thrown: unknown): PlatformError {
+  const { status, message = 'no token' } = (thrown ?? {}) as { readonly status?: unknown; readonly message?: string };
+  const words = message.slice(0, 300);
+  if (typeof status === 'number' && status < 500 && status !== 429) return denied(words);
+  if (typeof status !== 'number' && !isOfConnection(thrown)) return denied(words);
+  const fault = status === 429 ? 'throttled' : 'unavailable';
+  const cloudCode = typeof status === 'number' ? `HTTP ${status}` : 'NO_ANSWER';
+  return cloudError({ cloud: 'gcp', fault, operation: 'oauth2.token', cloudCode, message: words });
+}
+
+function isOfConnection(thrown: unknown): boolean {
+  for (let error = thrown; error instanceof Error; error = error.cause)
+    if (error instanceof PlatformError && error.code.startsWith('TARGET_')) return true;
+  return false;
 }

@@ -4,51 +4,51 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { OwnershipTags } from '../../provisioning/provisioner.ts';
-
-export type Labels = Readonly<Record<string, string>>;
+import type { ProvisionContext } from '../../provisioning/provisioner.ts';
+import type { TagForm, Tags } from '../../provisioning/resource-provisioner.ts';
 
 const MAX_LENGTH = 63;
+const MAKER = 'request-id';
+const END = 'expires-at';
 
 /** 32 hex digits of the exact tenant's SHA-256. */
 export function tenantHash(tenant: string): string {
   return createHash('sha256').update(tenant).digest('hex').slice(0, 32);
 }
 
-/** Mandatory labels win over those of the user. */
-export function googleLabels(ownership: OwnershipTags, userTags: Readonly<Record<string, string>>): Labels {
-  const { tenant, env, service, owner, requestId, expiresAt } = ownership;
-  const own = Object.entries(userTags).map(([key, value]) => [keyOf(key), valueOf(value)] as const);
+function newTags(context: ProvisionContext): Tags {
+  const { tenant, env, service, owner, requestId, expiresAt } = context.ownership;
   return {
-    ...Object.fromEntries(own),
+    ...usersTags(context),
     tenant: valueOf(tenant),
     'tenant-hash': tenantHash(tenant),
     env: valueOf(env),
     service: valueOf(service),
     owner: valueOf(owner),
-    'request-id': valueOf(requestId),
-    'managed-by': ownership['managed-by'],
-    ...(expiresAt === undefined ? {} : { 'expires-at': String(Math.floor(Date.parse(expiresAt) / 1000)) }),
+    [MAKER]: valueOf(requestId),
+    'managed-by': context.ownership['managed-by'],
+    ...(expiresAt === undefined ? {} : { [END]: String(Math.floor(Date.parse(expiresAt) / 1000)) }),
   };
 }
 
-/**
- * What an adopted resource is given: everything but `request-id`, which goes on naming the job that made it, for a
- * resource is undone by its maker alone.
- */
-export function adoptedLabels(labels: Labels, found: Labels): Labels {
-  const maker = found['request-id'];
-  const rest = Object.fromEntries(Object.entries(labels).filter(([key]) => key !== 'request-id'));
-  return { ...found, ...rest, ...(maker === undefined ? {} : { 'request-id': maker }) };
+function tagsOver(existing: Tags, context: ProvisionContext, { isUpdate }: { readonly isUpdate: boolean }): Tags {
+  const mandatory = newTags({ ...context, userTags: {} });
+  const missing = Object.entries(mandatory).filter(([key]) => key !== MAKER && existing[key] === undefined);
+  const end = isUpdate && mandatory[END] !== undefined ? { [END]: mandatory[END] } : {};
+  const users = Object.entries(usersTags(context)).filter(([key]) => mandatory[key] === undefined && key !== MAKER);
+  return { ...existing, ...Object.fromEntries(users), ...Object.fromEntries(missing), ...end };
 }
 
-export function isTenants(labels: Labels, tenant: string): boolean {
-  return labels['tenant-hash'] === tenantHash(tenant);
-}
+export const googleLabels: TagForm = {
+  newTags,
+  tagsOver,
+  isTenants: (tags, { ownership }) => tags['tenant-hash'] === tenantHash(ownership.tenant),
+  isMadeByRequest: (tags, context) =>
+    googleLabels.isTenants(tags, context) && tags[MAKER] === valueOf(context.requestId),
+};
 
-/** Whether this job made it, in an attempt whose answer was lost. */
-export function isMadeBy(labels: Labels, requestId: string): boolean {
-  return labels['request-id'] === valueOf(requestId);
+function usersTags({ userTags }: ProvisionContext): Tags {
+  return Object.fromEntries(Object.entries(userTags).map(([key, value]) => [keyOf(key), valueOf(value)]));
 }
 
 /** Keys begin with a letter. */

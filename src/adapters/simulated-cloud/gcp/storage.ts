@@ -127,6 +127,7 @@ class Buckets {
       kind: 'storage#object',
       id: `${bucket}/${name}/1`,
       name,
+      generation: '1',
       bucket,
       contentType: request.headers['content-type'] ?? 'application/octet-stream',
       size: String(request.body.length),

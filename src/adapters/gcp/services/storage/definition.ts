@@ -28,6 +28,10 @@ export const storageParams = z.strictObject({
     .regex(/^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+$/)
     .exactOptional()
     .describe('Key of Cloud KMS that objects are encrypted with. Left out: a key that Google keeps.'),
+  forceDestroy: z
+    .boolean()
+    .default(false)
+    .describe('Lets a destroy delete every object first. Otherwise a bucket that holds anything is left alone.'),
 });
 
 export type StorageParams = z.infer<typeof storageParams>;
@@ -41,7 +45,7 @@ export const storage: ServiceDefinition = {
   regions: LOCATIONS,
   idempotency: 'name',
   nameOf: (params) => storageParams.parse(params).bucketName,
-  stepsOf: () => ['create-bucket'],
+  stepsOf: () => ['create-bucket', 'await-bucket'],
   estimate(params, region = DEFAULT_REGION) {
     const { storageClass } = storageParams.parse(params);
     const isMulti = MULTI_REGIONS.some((each) => each === region);

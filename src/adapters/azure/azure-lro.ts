@@ -1,13 +1,14 @@
 /**
- * One long operation of Azure as two recorded steps: it is begun once and its poller's state kept, then it is asked for
- * until it has ended, also by another process than the one that began it. The SDKs have two kinds of pollers; both are
- * {@link Poller} here.
+ * Long operations of Azure in recorded steps: each is begun once and its poller's state kept, then asked for until it has
+ * ended, also by another process than the one that began it. The SDKs have two kinds of pollers; both are {@link Poller}
+ * here.
  */
 
 import type { JsonValue } from '../../core/ports.ts';
 import type { ProvisionContext } from '../../provisioning/provisioner.ts';
-import type { AzureTransport } from './azure-transport.ts';
+import type { Begun } from '../../provisioning/resource-provisioner.ts';
 import { azureError } from './azure-errors.ts';
+import type { AzureTransport } from './azure-transport.ts';
 
 export interface Poller {
   readonly isDone: boolean;
@@ -15,21 +16,12 @@ export interface Poller {
   serialize(): Promise<string>;
 }
 
-/** What an operation's beginning says: a poller, or none where there was nothing to do. */
-export interface Begun<Value extends JsonValue> {
-  readonly poller?: Poller | undefined;
-  /** Recorded with the poller's state. */
-  readonly value: Value;
-}
-
-export interface LongOperation<Value extends JsonValue> {
-  /** Of the first step; the second one is called `NAME-done`. */
-  readonly name: string;
+export interface LongOperation {
   /** In Azure's words, for errors: `VirtualNetworks.createOrUpdate`. */
   readonly operation: string;
-  begin(signal: AbortSignal): Promise<Begun<Value>>;
-  /** Asks once how it is. */
-  resume(state: string, signal: AbortSignal): Promise<Poller>;
+  begin(): Promise<Poller | undefined>;
+  /** Asks once how it is. @param state - What {@link Poller.serialize} gave. */
+  resume(state: string): Promise<Poller>;
 }
 
 /** Where Azure does not say how long to wait. */
@@ -37,39 +29,55 @@ const DEFAULT_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 60_000;
 /** Azure gives up on most of its operations within an hour. */
 const TIMEOUT_MS = 3_600_000;
-
 /** States name the endpoint, which has another port after a restart. */
 const ENDPOINT = '{endpoint}';
 
-export async function azureLro<Value extends JsonValue>(
-  { steps, place }: Pick<ProvisionContext, 'steps' | 'place'>,
+type Parts = Pick<ProvisionContext, 'steps' | 'place'>;
+
+/** @returns `undefined` when it is over already. @throws PlatformError `CLOUD_*`. */
+export async function beginLong(
+  { place }: Pick<Parts, 'place'>,
   transport: AzureTransport,
-  operation: LongOperation<Value>,
-): Promise<Value> {
-  const detach = (state: string): string =>
-    place.endpoint === undefined ? state : state.replaceAll(place.endpoint, ENDPOINT);
-  const attach = (state: string): string =>
-    place.endpoint === undefined ? state : state.replaceAll(ENDPOINT, place.endpoint);
-  const begun = await steps.run(operation.name, async ({ signal }) => {
-    const { poller, value } = await translated(operation, () => operation.begin(signal));
-    const state = poller === undefined || poller.isDone ? null : detach(await poller.serialize());
-    const pauseMs = Math.min(transport.retryAfterMs ?? DEFAULT_PAUSE_MS, MAX_PAUSE_MS);
-    return { state, pauseMs, value };
-  });
-  const { state, pauseMs, value } = begun;
-  if (state === null) return value;
-  await steps.until(
-    `${operation.name}-done`,
-    async ({ signal }) => {
-      const poller = await translated(operation, () => operation.resume(attach(state), signal));
-      return poller.isDone || undefined;
-    },
-    { everyMs: pauseMs, timeoutMs: TIMEOUT_MS },
-  );
-  return value;
+  { operation, begin }: Pick<LongOperation, 'operation' | 'begin'>,
+): Promise<Begun | undefined> {
+  const poller = await translated(operation, begin);
+  if (poller === undefined || poller.isDone) return undefined;
+  const state = await poller.serialize();
+  const handle = place.endpoint === undefined ? state : state.replaceAll(place.endpoint, ENDPOINT);
+  return { handle, everyMs: Math.min(transport.retryAfterMs ?? DEFAULT_PAUSE_MS, MAX_PAUSE_MS) };
 }
 
-async function translated<Result>({ operation }: { operation: string }, ask: () => Promise<Result>): Promise<Result> {
+/** @param handle - Of {@link beginLong}. @returns `undefined` while it goes on. @throws PlatformError `CLOUD_*`. */
+export async function askLong(
+  { place }: Pick<Parts, 'place'>,
+  handle: JsonValue,
+  { operation, resume }: Pick<LongOperation, 'operation' | 'resume'>,
+): Promise<true | undefined> {
+  const state = typeof handle === 'string' ? handle : '';
+  const whole = place.endpoint === undefined ? state : state.replaceAll(ENDPOINT, place.endpoint);
+  const { isDone } = await translated(operation, () => resume(whole));
+  return isDone || undefined;
+}
+
+/** Two steps: `NAME`, and `NAME-done`. @throws PlatformError `CLOUD_*`. */
+export async function azureLro(
+  parts: Parts,
+  transport: AzureTransport,
+  long: LongOperation & { readonly name: string },
+): Promise<void> {
+  const { steps } = parts;
+  const begun = await steps.run(long.name, async () => {
+    const { handle, everyMs } = (await beginLong(parts, transport, long)) ?? { handle: null, everyMs: 0 };
+    return { handle, everyMs };
+  });
+  await steps.until(
+    `${long.name}-done`,
+    async () => (begun.handle === null ? true : askLong(parts, begun.handle, long)),
+    { everyMs: begun.everyMs, timeoutMs: TIMEOUT_MS },
+  );
+}
+
+async function translated<Result>(operation: string, ask: () => Promise<Result>): Promise<Result> {
   try {
     return await ask();
   } catch (thrown) {

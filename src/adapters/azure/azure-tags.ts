@@ -1,52 +1,49 @@
-/** Ownership as Azure's tags say it: the exact values. */
+/** Ownership as Azure's tags say it: the exact values. Azure compares names of tags without case. */
 
-import type { OwnershipTags } from '../../provisioning/provisioner.ts';
+import type { ProvisionContext } from '../../provisioning/provisioner.ts';
+import type { TagForm, Tags } from '../../provisioning/resource-provisioner.ts';
 
-export type Tags = Readonly<Record<string, string>>;
+const MAKER = 'requestId';
+const END = 'expiresAt';
+const MAX_VALUE = 256;
 
-/** Mandatory tags win over those of the user; Azure compares names without case. */
-export function azureTags(ownership: OwnershipTags, userTags: Tags): Tags {
-  const { tenant, env, service, requestId, owner, expiresAt } = ownership;
-  const mandatory = {
-    tenant,
-    env,
-    service,
-    requestId,
-    owner,
-    'managed-by': ownership['managed-by'],
-    ...(expiresAt === undefined ? {} : { expiresAt }),
-  };
-  return { ...without(userTags, [...Object.keys(mandatory), 'expiresAt']), ...mandatory };
+function newTags(context: ProvisionContext): Tags {
+  const mandatory = mandatoryTags(context);
+  return { ...without(context.userTags, [...Object.keys(mandatory), END]), ...mandatory };
 }
 
-/**
- * What an adopted resource is given: everything but `requestId`, which goes on naming the job that made it, for a
- * resource is undone by its maker alone.
- */
-export function adoptedTags(tags: Tags, found: Tags): Tags {
-  return {
-    ...without(
-      found,
-      Object.keys(tags).filter((key) => key !== 'requestId'),
-    ),
-    ...without(tags, ['requestId']),
-  };
+function tagsOver(existing: Tags, context: ProvisionContext, { isUpdate }: { readonly isUpdate: boolean }): Tags {
+  const mandatory = mandatoryTags(context);
+  const users = without(context.userTags, [...Object.keys(mandatory), END]);
+  const missing = without(mandatory, [...Object.keys(existing), MAKER]);
+  const kept = without(existing, Object.keys(users));
+  const end = mandatory[END];
+  const merged = { ...kept, ...users, ...missing };
+  return isUpdate && end !== undefined ? { ...without(merged, [END]), [END]: end } : merged;
 }
 
-export function isTenants(tags: Tags | undefined, tenant: string): boolean {
-  return tagOf(tags, 'tenant') === tenant;
+export const azureTags: TagForm = {
+  newTags,
+  tagsOver,
+  isTenants: (tags, { ownership }) => tagOf(tags, 'tenant') === ownership.tenant,
+  isMadeByRequest: (tags, context) => azureTags.isTenants(tags, context) && tagOf(tags, MAKER) === context.requestId,
+};
+
+function mandatoryTags({ ownership }: ProvisionContext): Tags {
+  const { expiresAt, owner, ...rest } = ownership;
+  return { ...rest, owner: owner.slice(0, MAX_VALUE), ...(expiresAt === undefined ? {} : { [END]: expiresAt }) };
 }
 
-/** Whether this job made it, in an attempt whose answer was lost. */
-export function isMadeBy(tags: Tags | undefined, requestId: string): boolean {
-  return tagOf(tags, 'requestId') === requestId;
+function tagOf(tags: Tags, name: string): string | undefined {
+  return Object.entries(tags).find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
 }
 
-function tagOf(tags: Tags | undefined, name: string): string | undefined {
-  return Object.entries(tags ?? {}).find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];
-}
-
+/** Signs that Azure takes in no name of a tag become `_`. */
 function without(tags: Tags, names: readonly string[]): Tags {
   const taken = new Set(names.map((name) => name.toLowerCase()));
-  return Object.fromEntries(Object.entries(tags).filter(([key]) => !taken.has(key.toLowerCase())));
+  return Object.fromEntries(
+    Object.entries(tags)
+      .map(([key, value]) => [key.replaceAll(/[<>%&\\?/]/g, '_').slice(0, 128), value.slice(0, MAX_VALUE)] as const)
+      .filter(([key]) => !taken.has(key.toLowerCase())),
+  );
 }

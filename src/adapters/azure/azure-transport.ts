@@ -15,6 +15,8 @@ const TIMEOUT_MS = 60_000;
 
 export interface TransportOptions {
   readonly place: CloudPlace;
+  /** Ends every request: a job whose time is up sends nothing more, whatever the SDK has begun. */
+  readonly signal?: AbortSignal;
   /** Whether a request may go to this origin. */
   readonly mayAsk: (url: URL) => boolean;
 }
@@ -24,7 +26,7 @@ export interface AzureTransport extends HttpClient {
   readonly retryAfterMs: number | undefined;
 }
 
-export function createAzureTransport({ place, mayAsk }: TransportOptions): AzureTransport {
+export function createAzureTransport({ place, mayAsk, signal }: TransportOptions): AzureTransport {
   let retryAfterMs: number | undefined;
   return {
     get retryAfterMs() {
@@ -32,7 +34,7 @@ export function createAzureTransport({ place, mayAsk }: TransportOptions): Azure
     },
     async sendRequest(request) {
       if (!mayAsk(new URL(request.url))) throw refusedAddress(request);
-      const { status, headers, text } = await ask(place, request);
+      const { status, headers, text } = await ask(place, request, signal);
       const seconds = Number(headers['retry-after']);
       retryAfterMs = Number.isFinite(seconds) && headers['retry-after'] !== undefined ? seconds * 1000 : undefined;
       return { request, status, headers: createHttpHeaders({ ...headers }), bodyAsText: text };
@@ -45,14 +47,14 @@ type Answer = Pick<PipelineResponse, 'status'> & {
   readonly text: string;
 };
 
-async function ask(place: CloudPlace, request: PipelineRequest): Promise<Answer> {
+async function ask(place: CloudPlace, request: PipelineRequest, signal: AbortSignal | undefined): Promise<Answer> {
   try {
     const { status, headers, body } = await place.egress.request({
       url: request.url,
       method: request.method,
       headers: request.headers.toJSON(),
       body: textOf(request.body),
-      signal: request.abortSignal instanceof AbortSignal ? request.abortSignal : undefined,
+      signal: request.abortSignal instanceof AbortSignal ? request.abortSignal : signal,
       ca: place.ca,
       origin: 'operator',
       timeoutMs: TIMEOUT_MS,
@@ -61,8 +63,7 @@ async function ask(place: CloudPlace, request: PipelineRequest): Promise<Answer>
   } catch (thrown) {
     if (thrown instanceof PlatformError && thrown.code === 'EGRESS_REFUSED') throw thrown;
     const message = thrown instanceof Error ? thrown.message : 'no answer';
-    const operation = `${request.method} ${new URL(request.url).pathname}`;
-    const cloudCode = 'NoAnswer';
+    const [operation, cloudCode] = [request.method, 'NoAnswer'];
     throw cloudError({ cloud: 'azure', fault: 'unavailable', operation, cloudCode, message, cause: thrown });
   }
 }

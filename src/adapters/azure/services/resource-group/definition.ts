@@ -17,6 +17,8 @@ export const resourceGroupParams = z.strictObject({
     .describe(`Where what Azure notes of the group is kept. Left out: ${DEFAULT_REGION}.`),
 });
 
+export type ResourceGroupParams = z.infer<typeof resourceGroupParams>;
+
 export const resourceGroup: ServiceDefinition = {
   cloud: 'azure',
   service: 'resource-group',
@@ -27,7 +29,7 @@ export const resourceGroup: ServiceDefinition = {
   idempotency: 'name',
   // Azure compares names without case, and an id stands for one group.
   nameOf: (params) => resourceGroupParams.parse(params).resourceGroupName.toLowerCase(),
-  stepsOf: () => ['create-resource-group'],
+  stepsOf: () => ['create-resource-group', 'await-resource-group'],
   estimate: () => ({ monthlyUsd: 0, usage: [], pricesOf: PRICES_OF }),
   load: async () => ({ create: (await import('./provisioner.ts')).createResourceGroupProvisioner }),
 };

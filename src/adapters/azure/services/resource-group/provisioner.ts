@@ -2,167 +2,120 @@
 
 import { ResourceManagementClient } from '@azure/arm-resources';
 import type { ResourceGroup } from '@azure/arm-resources';
-import type { JsonValue } from '../../../../core/ports.ts';
+import { cloudError } from '../../../../provisioning/cloud-errors.ts';
 import { parseResourceId } from '../../../../provisioning/provisioner.ts';
-import type {
-  CloudProvisioner,
-  DeprovisionResponse,
-  PlannedChange,
-  ProvisionContext,
-  ProvisionRequest,
-  ProvisionResponse,
-  ResourceState,
-} from '../../../../provisioning/provisioner.ts';
-import { clientParts } from '../../azure-clients.ts';
-import type { ClientParts } from '../../azure-clients.ts';
+import type { CloudProvisioner, ProvisionContext } from '../../../../provisioning/provisioner.ts';
+import { resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
+import type { Found, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
+import { ask, askFor } from '../../azure-calls.ts';
+import { azureConnection } from '../../azure-clients.ts';
+import type { Connection } from '../../azure-clients.ts';
+import { asWritten } from '../../azure-ids.ts';
 import { azureLro, pollerOf } from '../../azure-lro.ts';
-import { asked, checkOwner, lookUp, refused, takeOver } from '../../azure-ownership.ts';
-import { DEFAULT_REGION } from '../../azure-regions.ts';
-import { adoptedTags, azureTags, isTenants } from '../../azure-tags.ts';
-import type { Tags } from '../../azure-tags.ts';
-import { resourceGroupParams } from './definition.ts';
+import { DEFAULT_REGION, isSameRegion } from '../../azure-regions.ts';
+import { azureTags } from '../../azure-tags.ts';
+import { resourceGroup } from './definition.ts';
+import type { ResourceGroupParams } from './definition.ts';
 
-const GONE = { everyMs: 5_000, timeoutMs: 600_000 };
+export function createResourceGroupProvisioner(context: ProvisionContext): CloudProvisioner {
+  return resourceProvisioner(context, {
+    tagForm: azureTags,
+    make: ({ id, params }) => new ResourceGroupKind(context, id, params),
+    stepsOf: (params) => resourceGroup.stepsOf(params),
+  });
+}
+
 /** How many of the things in a group an error names. */
 const NAMED = 5;
 
-export function createResourceGroupProvisioner(context: ProvisionContext): CloudProvisioner {
-  return new ResourceGroupProvisioner(context);
-}
-
-interface Connection extends ClientParts {
-  readonly client: ResourceManagementClient;
-}
-
-class ResourceGroupProvisioner implements CloudProvisioner {
+class ResourceGroupKind implements ResourceKind {
+  readonly noun = 'resource-group';
+  readonly fixed = [];
+  readonly taken = [];
+  readonly isCreateExclusive = false;
   readonly #context: ProvisionContext;
-  readonly #tags: Tags;
-  #connecting: Promise<Connection> | undefined;
+  readonly #connect: () => Promise<Connection<ResourceManagementClient>>;
+  readonly #name: string;
+  readonly #region: string;
 
-  constructor(context: ProvisionContext) {
+  constructor(context: ProvisionContext, id: string, params: Partial<ResourceGroupParams>) {
+    const { name = id, region = DEFAULT_REGION } = parseResourceId(id) ?? {};
     this.#context = context;
-    this.#tags = azureTags(context.ownership, context.userTags);
+    this.#connect = azureConnection(context, ResourceManagementClient);
+    this.#name = asWritten(name, params.resourceGroupName);
+    this.#region = region;
   }
 
-  async provision(input: ProvisionRequest): Promise<ProvisionResponse> {
-    const { resourceGroupName: name, region = DEFAULT_REGION } = resourceGroupParams.parse(input.params);
-    const context = this.#context;
-    const location = input.region ?? region;
-    const isAdopted = await context.steps.run('create-resource-group', async ({ signal }) => {
-      const there = await this.#get(name, signal);
-      if (there !== undefined) return takeOver(name, there, { context, region: location });
-      await this.#put(name, { location, tags: this.#tags }, signal);
-      return false;
-    });
-    return { status: 'provisioned', id: context.id, outputs: await this.#outputsOf(name), isAdopted };
+  async find(): Promise<Found | undefined> {
+    const group = await this.#get();
+    // One elsewhere is not the one that the id names.
+    if (group === undefined || !isSameRegion(group.location, this.#region)) return undefined;
+    const { name = this.#name, id: armId = '', location, tags = {} } = group;
+    const isReady = group.properties?.provisioningState !== 'Deleting';
+    return { tags, outputs: { resourceGroupName: name, armId, region: location }, settings: {}, isReady };
   }
 
-  async destroy(id: string): Promise<DeprovisionResponse> {
-    const name = nameIn(id);
+  async create(tags: Tags): Promise<undefined> {
+    const there = await this.#get();
+    if (there !== undefined) throw elsewhere(this.#name, there.location);
+    await this.#put(tags);
+  }
+
+  tag(tags: Tags): Promise<void> {
+    return this.#put(tags);
+  }
+
+  /** A group has nothing but its tags that could change. */
+  async change(): Promise<void> {}
+
+  async remove(): Promise<void> {
     const { client, transport } = await this.#connect();
     await azureLro(this.#context, transport, {
       name: 'delete-resource-group',
       operation: 'ResourceGroups.delete',
-      begin: async (abortSignal) => {
-        const there = await this.#get(name, abortSignal);
-        if (there === undefined) return { value: null };
-        checkOwner(name, there, this.#context.request.tenant);
-        if (there.properties?.provisioningState !== 'Deleting') await this.#checkEmpty(name, abortSignal);
-        return { poller: pollerOf(await client.resourceGroups.beginDelete(name, { abortSignal })), value: null };
+      begin: async () => {
+        const there = await this.#get();
+        if (there === undefined) return undefined;
+        if (there.properties?.provisioningState !== 'Deleting') await this.#checkEmpty();
+        return pollerOf(await client.resourceGroups.beginDelete(this.#name));
       },
-      resume: async (resumeFrom, abortSignal) =>
-        pollerOf(await client.resourceGroups.beginDelete(name, { resumeFrom, abortSignal })),
-    });
-    const { steps } = this.#context;
-    const isGone = async (signal: AbortSignal): Promise<boolean> => (await this.#get(name, signal)) === undefined;
-    await steps.until('resource-group-gone', async ({ signal }) => (await isGone(signal)) || undefined, GONE);
-    return { status: 'deprovisioned', id };
-  }
-
-  async plan(input: ProvisionRequest): Promise<PlannedChange> {
-    const { resourceGroupName: name, region = DEFAULT_REGION } = resourceGroupParams.parse(input.params);
-    const context = this.#context;
-    const there = await this.#get(name, context.signal);
-    if (there === undefined) return { id: context.id, change: 'create', steps: ['create-resource-group'] };
-    takeOver(name, there, { context, region: input.region ?? region });
-    return { id: context.id, change: 'adopt', steps: [] };
-  }
-
-  async read(id: string): Promise<ResourceState | undefined> {
-    const name = nameIn(id);
-    const there = await this.#get(name, this.#context.signal);
-    if (there === undefined) return undefined;
-    const tags = there.tags ?? {};
-    const isOwned = isTenants(tags, this.#context.request.tenant);
-    return { id, outputs: await this.#outputsOf(name), isOwned, tags };
-  }
-
-  /** A group has nothing but its tags that could change. */
-  async update(id: string, input: ProvisionRequest): Promise<ProvisionResponse> {
-    const { resourceGroupName: name } = resourceGroupParams.parse(input.params);
-    await this.#tag('update-resource-group', name);
-    return { status: 'provisioned', id, outputs: await this.#outputsOf(name), isAdopted: false };
-  }
-
-  async adopt(input: ProvisionRequest): Promise<ProvisionResponse | undefined> {
-    const { resourceGroupName: name } = resourceGroupParams.parse(input.params);
-    if ((await this.#get(name, this.#context.signal)) === undefined) return undefined;
-    await this.#tag('tag-resource-group', name);
-    return { status: 'provisioned', id: this.#context.id, outputs: await this.#outputsOf(name), isAdopted: true };
-  }
-
-  async #tag(step: string, name: string): Promise<void> {
-    await this.#context.steps.run(step, async ({ signal }) => {
-      const there = await this.#get(name, signal);
-      if (there === undefined)
-        throw refused('ResourceGroups.get', 'ResourceGroupNotFound', `There is no group "${name}"`);
-      checkOwner(name, there, this.#context.request.tenant);
-      await this.#put(name, { location: there.location, tags: adoptedTags(this.#tags, there.tags ?? {}) }, signal);
-      return null;
+      resume: async (resumeFrom) => pollerOf(await client.resourceGroups.beginDelete(this.#name, { resumeFrom })),
     });
   }
 
-  async #checkEmpty(name: string, abortSignal: AbortSignal): Promise<void> {
+  async #checkEmpty(): Promise<void> {
     const { client } = await this.#connect();
-    const within = await asked('Resources.listByResourceGroup', async () => {
+    const within = await ask('Resources.listByResourceGroup', async () => {
       const names: string[] = [];
-      for await (const resource of client.resources.listByResourceGroup(name, { abortSignal })) {
+      for await (const resource of client.resources.listByResourceGroup(this.#name)) {
         if (names.push(resource.name ?? '?') >= NAMED) break;
       }
       return names;
     });
     if (within.length === 0) return;
-    const message = `The group "${name}" holds ${within.join(', ')}, which would be removed with it`;
-    throw refused('ResourceGroups.delete', 'ResourceGroupNotEmpty', message);
+    throw cloudError({
+      cloud: 'azure',
+      fault: 'refused',
+      operation: 'ResourceGroups.delete',
+      cloudCode: 'ResourceGroupNotEmpty',
+      message: `The group "${this.#name}" holds ${within.join(', ')}, which would be removed with it`,
+    });
   }
 
-  async #get(name: string, abortSignal: AbortSignal): Promise<ResourceGroup | undefined> {
+  async #get(): Promise<ResourceGroup | undefined> {
     const { client } = await this.#connect();
-    return lookUp('ResourceGroups.get', () => client.resourceGroups.get(name, { abortSignal }));
+    return askFor('ResourceGroups.get', () => client.resourceGroups.get(this.#name));
   }
 
-  async #put(name: string, group: { location: string; tags: Tags }, abortSignal: AbortSignal): Promise<void> {
+  async #put(tags: Tags): Promise<void> {
     const { client } = await this.#connect();
-    const body = { location: group.location, tags: { ...group.tags } };
-    await asked('ResourceGroups.createOrUpdate', () =>
-      client.resourceGroups.createOrUpdate(name, body, { abortSignal }),
-    );
-  }
-
-  async #outputsOf(name: string): Promise<Readonly<Record<string, JsonValue>>> {
-    const { subscription } = await this.#connect();
-    return { resourceGroupName: name, armId: `/subscriptions/${subscription}/resourceGroups/${name}` };
-  }
-
-  #connect(): Promise<Connection> {
-    this.#connecting ??= clientParts(this.#context).then((parts) => ({
-      ...parts,
-      client: new ResourceManagementClient(parts.credential, parts.subscription, parts.options),
-    }));
-    return this.#connecting;
+    const body = { location: this.#region, tags: { ...tags } };
+    await ask('ResourceGroups.createOrUpdate', () => client.resourceGroups.createOrUpdate(this.#name, body));
   }
 }
 
-function nameIn(id: string): string {
-  return parseResourceId(id)?.name ?? id;
+function elsewhere(name: string, place: string): Error {
+  const message = `The group "${name}" exists in ${place}`;
+  const [operation, cloudCode] = ['ResourceGroups.createOrUpdate', 'InvalidResourceGroupLocation'];
+  return cloudError({ cloud: 'azure', fault: 'refused', operation, cloudCode, message });
 }

@@ -46,7 +46,7 @@ export const storage: ServiceDefinition = {
     const { resourceGroup, accountName } = storageParams.parse(params);
     return groupedName(resourceGroup, accountName);
   },
-  stepsOf: () => ['create-account', 'create-account-done', 'account-ready'],
+  stepsOf: () => ['create-account', 'finish-account', 'await-account'],
   estimate(params) {
     const { sku, accessTier } = storageParams.parse(params);
     const price = (accessTier === 'Hot' ? BLOB_GB_MONTH : COOL_GB_MONTH)[sku] ?? 0;

@@ -61,10 +61,10 @@ export const vnet: ServiceDefinition = {
   stepsOf: () => [
     'create-security-group',
     'create-security-group-done',
-    'security-group-ready',
+    'await-security-group',
     'create-network',
-    'create-network-done',
-    'network-ready',
+    'finish-network',
+    'await-network',
   ],
   estimate: () => ({
     monthlyUsd: 0,

@@ -1,280 +1,222 @@
-/** Makes and removes virtual networks, each with a security group of its own: the group first, the network first away. */
+/** Makes and removes virtual networks, each with a security group of its own: made before the network, removed after it. */
 
 import { NetworkManagementClient } from '@azure/arm-network';
 import type { NetworkSecurityGroup, VirtualNetwork } from '@azure/arm-network';
 import type { JsonValue } from '../../../../core/ports.ts';
-import type {
-  CloudProvisioner,
-  DeprovisionResponse,
-  PlannedChange,
-  ProvisionContext,
-  ProvisionRequest,
-  ProvisionResponse,
-  ResourceState,
-} from '../../../../provisioning/provisioner.ts';
-import { clientParts } from '../../azure-clients.ts';
-import type { ClientParts } from '../../azure-clients.ts';
-import { readGroupedName } from '../../azure-ids.ts';
-import type { GroupedName } from '../../azure-ids.ts';
-import { azureLro, pollerOf } from '../../azure-lro.ts';
-import type { Begun } from '../../azure-lro.ts';
-import { asked, checkOwner, lookUp, refused, takeOver } from '../../azure-ownership.ts';
-import type { Tagged } from '../../azure-ownership.ts';
-import { GONE, READY, isFailed, isReady } from '../../azure-ready.ts';
-import { DEFAULT_REGION } from '../../azure-regions.ts';
-import { adoptedTags, azureTags, isTenants } from '../../azure-tags.ts';
-import type { Tags } from '../../azure-tags.ts';
-import { vnet, vnetParams } from './definition.ts';
-import { differencesOf, networkBody, securityGroupBody } from './settings.ts';
+import { cloudError, notOwned } from '../../../../provisioning/cloud-errors.ts';
+import type { CloudProvisioner, ProvisionContext } from '../../../../provisioning/provisioner.ts';
+import { resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
+import type { Begun, Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
+import { ask, askFor, readiness } from '../../azure-calls.ts';
+import { azureConnection } from '../../azure-clients.ts';
+import type { Connection } from '../../azure-clients.ts';
+import { asWritten, readGroupedName } from '../../azure-ids.ts';
+import { askLong, azureLro, beginLong, pollerOf } from '../../azure-lro.ts';
+import { isSameRegion } from '../../azure-regions.ts';
+import { azureTags } from '../../azure-tags.ts';
+import { vnet } from './definition.ts';
 import type { VnetParams } from './definition.ts';
+import { networkBody, securityGroupBody, settingsOf } from './settings.ts';
 
 export function createVnetProvisioner(context: ProvisionContext): CloudProvisioner {
-  return new VnetProvisioner(context);
+  return resourceProvisioner(context, {
+    tagForm: azureTags,
+    make: ({ id, params }) => new NetworkKind(context, id, params),
+    stepsOf: (params) => vnet.stepsOf(params),
+  });
 }
 
-interface Connection extends ClientParts {
-  readonly client: NetworkManagementClient;
-}
+const PUT_NETWORK = 'VirtualNetworks.createOrUpdate';
+const PUT_GROUP = 'NetworkSecurityGroups.createOrUpdate';
+const READY = { everyMs: 2_000, timeoutMs: 900_000 };
 
-interface Provisioned extends Tagged {
-  readonly provisioningState?: string | undefined;
-}
-
-type Poller = Awaited<ReturnType<NetworkManagementClient['virtualNetworks']['beginDelete']>>;
-type AnyPoller = Pick<Poller, 'isDone' | 'toString'>;
-interface Asking {
-  readonly abortSignal: AbortSignal;
-  readonly resumeFrom?: string;
-}
-
-/** One of the two things that make up a network here. */
-interface Part {
-  /** In step names: `network`. */
-  readonly word: string;
-  readonly at: GroupedName;
-  /** In Azure's words: `VirtualNetworks`. */
-  readonly operations: string;
-  get(signal: AbortSignal): Promise<Provisioned | undefined>;
-  put(tags: Tags, asking: Asking): Promise<AnyPoller>;
-  delete(asking: Asking): Promise<AnyPoller>;
-}
-
-class VnetProvisioner implements CloudProvisioner {
+class NetworkKind implements ResourceKind {
+  readonly noun = 'network';
+  readonly fixed = [];
+  readonly taken = [];
+  readonly isCreateExclusive = true;
   readonly #context: ProvisionContext;
-  readonly #tags: Tags;
-  #connecting: Promise<Connection> | undefined;
+  readonly #connect: () => Promise<Connection<NetworkManagementClient>>;
+  readonly #group: string;
+  readonly #name: string;
+  readonly #region: string;
+  readonly #params: Partial<VnetParams>;
 
-  constructor(context: ProvisionContext) {
+  constructor(context: ProvisionContext, id: string, params: Partial<VnetParams>) {
+    const { group, name, region } = readGroupedName(id);
     this.#context = context;
-    this.#tags = azureTags(context.ownership, context.userTags);
+    this.#connect = azureConnection(context, NetworkManagementClient);
+    this.#group = asWritten(group, params.resourceGroup);
+    this.#name = asWritten(name, params.networkName);
+    this.#region = region;
+    this.#params = params;
   }
 
-  async provision(input: ProvisionRequest): Promise<ProvisionResponse> {
-    const params = vnetParams.parse(input.params);
-    const { securityGroup, network } = await this.#parts(placeOf(params), params, regionOf(input, params));
-    await this.#make(securityGroup, regionOf(input, params));
-    const isAdopted = await this.#make(network, regionOf(input, params));
-    return { status: 'provisioned', id: this.#context.id, outputs: await this.#outputsOf(placeOf(params)), isAdopted };
+  async find(): Promise<Found | undefined> {
+    const network = await this.#network();
+    // One elsewhere is not the one that the id names.
+    if (network === undefined || !isSameRegion(network.location, this.#region)) return undefined;
+    const settings = settingsOf(this.#params, network, await this.#securityGroup());
+    const outputs = await this.#outputs();
+    return { tags: network.tags ?? {}, outputs, settings, ...readiness(network.provisioningState) };
   }
 
-  async destroy(id: string): Promise<DeprovisionResponse> {
-    const { securityGroup, network } = await this.#parts(readGroupedName(id));
-    await this.#remove(network);
-    await this.#remove(securityGroup);
-    return { status: 'deprovisioned', id };
+  /** A security group whose network is gone, or was never made. */
+  async remains(): Promise<Found | undefined> {
+    const { tags = {} } = (await this.#securityGroup()) ?? {};
+    return this.#isOurs(tags) ? { tags, outputs: {}, settings: {} } : undefined;
   }
 
-  async plan(input: ProvisionRequest): Promise<PlannedChange> {
-    const params = vnetParams.parse(input.params);
-    const { id, signal } = this.#context;
-    const there = await this.#network(placeOf(params), signal);
-    if (there === undefined) return { id, change: 'create', steps: vnet.stepsOf(input.params) };
-    takeOver(params.networkName, there, { context: this.#context, region: regionOf(input, params) });
-    const differences = differencesOf(params, there, await this.#securityGroup(placeOf(params), signal));
-    if (Object.keys(differences).length === 0) return { id, change: 'adopt', steps: [] };
-    return { id, change: 'update', steps: ['update-security-group', 'update-network'], differences };
-  }
-
-  async read(id: string): Promise<ResourceState | undefined> {
-    const at = readGroupedName(id);
-    const there = await this.#network(at, this.#context.signal);
-    if (there === undefined) return undefined;
-    const tags = there.tags ?? {};
-    return { id, outputs: await this.#outputsOf(at), isOwned: isTenants(tags, this.#context.request.tenant), tags };
-  }
-
-  async update(id: string, input: ProvisionRequest): Promise<ProvisionResponse> {
-    const params = vnetParams.parse(input.params);
-    const { securityGroup, network } = await this.#parts(placeOf(params), params, regionOf(input, params));
-    await this.#change('update-security-group', securityGroup);
-    await this.#change('update-network', network);
-    return { status: 'provisioned', id, outputs: await this.#outputsOf(placeOf(params)), isAdopted: false };
-  }
-
-  /** Tags alone change: the body is what there is. */
-  async adopt(input: ProvisionRequest): Promise<ProvisionResponse | undefined> {
-    const params = vnetParams.parse(input.params);
-    const at = placeOf(params);
-    if ((await this.#network(at, this.#context.signal)) === undefined) return undefined;
-    const { client } = await this.#connect();
-    await this.#context.steps.run('tag-network', async ({ signal }) => {
-      const there = await this.#network(at, signal);
-      if (there === undefined) throw absent(at.name);
-      checkOwner(at.name, there, this.#context.request.tenant);
-      const tags = { ...adoptedTags(this.#tags, there.tags ?? {}) };
-      await asked('VirtualNetworks.updateTags', () =>
-        client.virtualNetworks.updateTags(at.group, at.name, { tags }, { abortSignal: signal }),
-      );
-      return null;
-    });
-    return { status: 'provisioned', id: this.#context.id, outputs: await this.#outputsOf(at), isAdopted: true };
-  }
-
-  /** @returns whether it was there before this job. */
-  async #make(part: Part, region: string): Promise<boolean> {
+  async prepare(tags: Tags): Promise<void> {
     const { transport } = await this.#connect();
-    const begin = async (abortSignal: AbortSignal): Promise<Begun<boolean>> => {
-      const there = await part.get(abortSignal);
-      const isAdopted = there !== undefined && takeOver(part.at.name, there, { context: this.#context, region });
-      if (there !== undefined && !isFailed(there.provisioningState)) return { value: isAdopted };
-      return { poller: pollerOf(await part.put(this.#tags, { abortSignal })), value: isAdopted };
-    };
-    const isAdopted = await azureLro<boolean>(this.#context, transport, {
-      name: `create-${part.word}`,
-      operation: `${part.operations}.createOrUpdate`,
-      begin,
-      resume: async (resumeFrom, abortSignal) => pollerOf(await part.put(this.#tags, { resumeFrom, abortSignal })),
-    });
-    await this.#untilReady(part);
-    return isAdopted;
-  }
-
-  async #change(step: string, part: Part): Promise<void> {
-    const { transport } = await this.#connect();
-    let tags = this.#tags;
-    await azureLro<null>(this.#context, transport, {
-      name: step,
-      operation: `${part.operations}.createOrUpdate`,
-      begin: async (abortSignal) => {
-        const there = await part.get(abortSignal);
-        if (there === undefined) throw absent(part.at.name);
-        checkOwner(part.at.name, there, this.#context.request.tenant);
-        tags = adoptedTags(this.#tags, there.tags ?? {});
-        return { poller: pollerOf(await part.put(tags, { abortSignal })), value: null };
+    await azureLro(this.#context, transport, {
+      name: 'create-security-group',
+      operation: PUT_GROUP,
+      begin: async () => {
+        const [network, there] = [await this.#network(), await this.#securityGroup()];
+        for (const each of [network, there]) if (each !== undefined) this.#check(each.tags ?? {});
+        if (there !== undefined && readiness(there.provisioningState).problem === undefined) return undefined;
+        return pollerOf(await this.#putSecurityGroup(tags));
       },
-      resume: async (resumeFrom, abortSignal) => pollerOf(await part.put(tags, { resumeFrom, abortSignal })),
+      resume: async (state) => pollerOf(await this.#putSecurityGroup(tags, state)),
     });
-    await this.#untilReady(part);
-  }
-
-  async #remove(part: Part): Promise<void> {
-    const { transport } = await this.#connect();
-    await azureLro<null>(this.#context, transport, {
-      name: `delete-${part.word}`,
-      operation: `${part.operations}.delete`,
-      begin: async (abortSignal) => {
-        const there = await part.get(abortSignal);
-        if (there === undefined) return { value: null };
-        checkOwner(part.at.name, there, this.#context.request.tenant);
-        return { poller: pollerOf(await part.delete({ abortSignal })), value: null };
-      },
-      resume: async (resumeFrom, abortSignal) => pollerOf(await part.delete({ resumeFrom, abortSignal })),
-    });
-    const isGone = async (signal: AbortSignal): Promise<boolean> => (await part.get(signal)) === undefined;
     const { steps } = this.#context;
-    await steps.until(`${part.word}-gone`, async ({ signal }) => (await isGone(signal)) || undefined, GONE);
+    await steps.until('await-security-group', async () => this.#isUsable(await this.#securityGroup()), READY);
   }
 
-  async #untilReady(part: Part): Promise<void> {
-    await this.#context.steps.until(
-      `${part.word}-ready`,
-      async ({ signal }) => isReady(part.at.name, (await part.get(signal))?.provisioningState),
-      READY,
+  async create(tags: Tags): Promise<Begun | undefined> {
+    const { transport } = await this.#connect();
+    return beginLong(this.#context, transport, {
+      operation: PUT_NETWORK,
+      begin: async () => pollerOf(await this.#putNetwork(tags)),
+    });
+  }
+
+  progress(handle: JsonValue): Promise<true | undefined> {
+    return askLong(this.#context, handle, {
+      operation: PUT_NETWORK,
+      resume: async (state) => pollerOf(await this.#putNetwork({}, state)),
+    });
+  }
+
+  async tag(tags: Tags): Promise<void> {
+    const { client } = await this.#connect();
+    const [group, body] = [this.#group, { tags: { ...tags } }];
+    await ask('VirtualNetworks.updateTags', () => client.virtualNetworks.updateTags(group, this.#name, body));
+    const { tags: others } = (await this.#securityGroup()) ?? {};
+    if (others === undefined || !azureTags.isTenants(others, this.#context)) return;
+    await ask('NetworkSecurityGroups.updateTags', () =>
+      client.networkSecurityGroups.updateTags(group, this.#securityGroupName, body),
     );
   }
 
-  /** @param params - Absent where nothing is put. */
-  async #parts(
-    at: GroupedName,
-    params?: VnetParams,
-    region = DEFAULT_REGION,
-  ): Promise<{ readonly securityGroup: Part; readonly network: Part }> {
+  async change(different: ReadonlySet<string>): Promise<void> {
+    const { transport } = await this.#connect();
+    if (different.has('inbound'))
+      await azureLro(this.#context, transport, {
+        name: 'change-security-group',
+        operation: PUT_GROUP,
+        begin: async () => pollerOf(await this.#putSecurityGroup((await this.#securityGroup())?.tags ?? {})),
+        resume: async (state) => pollerOf(await this.#putSecurityGroup({}, state)),
+      });
+    if (different.has('addressSpace') || different.has('subnets'))
+      await azureLro(this.#context, transport, {
+        name: 'change-network',
+        operation: PUT_NETWORK,
+        begin: async () => pollerOf(await this.#putNetwork((await this.#network())?.tags ?? {})),
+        resume: async (state) => pollerOf(await this.#putNetwork({}, state)),
+      });
+  }
+
+  async remove(): Promise<void> {
+    const { client, transport } = await this.#connect();
+    const { virtualNetworks: networks, networkSecurityGroups: groups } = client;
+    await azureLro(this.#context, transport, {
+      name: 'delete-network',
+      operation: 'VirtualNetworks.delete',
+      begin: async () =>
+        (await this.#network()) === undefined
+          ? undefined
+          : pollerOf(await networks.beginDelete(this.#group, this.#name)),
+      resume: async (resumeFrom) => pollerOf(await networks.beginDelete(this.#group, this.#name, { resumeFrom })),
+    });
+    const name = this.#securityGroupName;
+    await azureLro(this.#context, transport, {
+      name: 'delete-security-group',
+      operation: 'NetworkSecurityGroups.delete',
+      begin: async () =>
+        (await this.remains()) === undefined ? undefined : pollerOf(await groups.beginDelete(this.#group, name)),
+      resume: async (resumeFrom) => pollerOf(await groups.beginDelete(this.#group, name, { resumeFrom })),
+    });
+  }
+
+  get #securityGroupName(): string {
+    return `${this.#name}-nsg`;
+  }
+
+  /** @throws PlatformError `RESOURCE_NOT_OWNED` for tags of another tenant, or none. */
+  #check(tags: Tags): void {
+    if (azureTags.isTenants(tags, this.#context)) return;
+    throw notOwned(this.#context.id, 'its tags do not name this tenant');
+  }
+
+  /** Whether it may be removed along. */
+  #isOurs(tags: Tags): boolean {
+    const context = this.#context;
+    return context.isRollback === true ? azureTags.isMadeByRequest(tags, context) : azureTags.isTenants(tags, context);
+  }
+
+  #isUsable(securityGroup: NetworkSecurityGroup | undefined): true | undefined {
+    const { isReady, problem } = readiness(securityGroup?.provisioningState);
+    if (problem === undefined) return isReady || undefined;
+    const [operation, cloudCode] = [PUT_GROUP, 'ProvisioningFailed'];
+    throw cloudError({ cloud: 'azure', fault: 'refused', operation, cloudCode, message: problem });
+  }
+
+  async #network(): Promise<VirtualNetwork | undefined> {
+    const { client } = await this.#connect();
+    return askFor('VirtualNetworks.get', () => client.virtualNetworks.get(this.#group, this.#name));
+  }
+
+  async #securityGroup(): Promise<NetworkSecurityGroup | undefined> {
+    const { client } = await this.#connect();
+    const name = this.#securityGroupName;
+    return askFor('NetworkSecurityGroups.get', () => client.networkSecurityGroups.get(this.#group, name));
+  }
+
+  /** @param resumeFrom - Asks how an earlier one is, instead. */
+  async #putNetwork(tags: Tags, resumeFrom?: string) {
     const { client, subscription } = await this.#connect();
-    const { networkSecurityGroups, virtualNetworks } = client;
-    const group = { group: at.group, name: securityGroupName(at.name) };
-    const groupId = armId(subscription, 'networkSecurityGroups', group);
-    const securityGroup: Part = {
-      word: 'security-group',
-      at: group,
-      operations: 'NetworkSecurityGroups',
-      get: (signal) => this.#securityGroup(at, signal),
-      put: (tags, asking) => {
-        const body = { ...securityGroupBody(params), location: region, tags: { ...tags } };
-        return networkSecurityGroups.beginCreateOrUpdate(group.group, group.name, body, asking);
-      },
-      delete: (asking) => networkSecurityGroups.beginDelete(group.group, group.name, asking),
+    const securityGroupId = this.#armId(subscription, 'networkSecurityGroups', this.#securityGroupName);
+    const there = resumeFrom === undefined ? await this.#network() : undefined;
+    const body = {
+      ...networkBody(this.#params, securityGroupId, there),
+      location: this.#region,
+      tags: { ...tags },
     };
-    const network: Part = {
-      word: 'network',
-      at,
-      operations: 'VirtualNetworks',
-      get: (signal) => this.#network(at, signal),
-      put: async (tags, asking) => {
-        const there = asking.resumeFrom === undefined ? await this.#network(at, asking.abortSignal) : undefined;
-        const body = { ...networkBody(params, groupId, there), location: region, tags: { ...tags } };
-        return virtualNetworks.beginCreateOrUpdate(at.group, at.name, body, asking);
-      },
-      delete: (asking) => virtualNetworks.beginDelete(at.group, at.name, asking),
-    };
-    return { securityGroup, network };
+    const options = resumeFrom === undefined ? {} : { resumeFrom };
+    return client.virtualNetworks.beginCreateOrUpdate(this.#group, this.#name, body, options);
   }
 
-  async #network({ group, name }: GroupedName, abortSignal: AbortSignal): Promise<VirtualNetwork | undefined> {
+  async #putSecurityGroup(tags: Tags, resumeFrom?: string) {
     const { client } = await this.#connect();
-    return lookUp('VirtualNetworks.get', () => client.virtualNetworks.get(group, name, { abortSignal }));
+    const body = { ...securityGroupBody(this.#params), location: this.#region, tags: { ...tags } };
+    const options = resumeFrom === undefined ? {} : { resumeFrom };
+    const name = this.#securityGroupName;
+    return client.networkSecurityGroups.beginCreateOrUpdate(this.#group, name, body, options);
   }
 
-  async #securityGroup(at: GroupedName, abortSignal: AbortSignal): Promise<NetworkSecurityGroup | undefined> {
-    const { client } = await this.#connect();
-    const name = securityGroupName(at.name);
-    return lookUp('NetworkSecurityGroups.get', () => client.networkSecurityGroups.get(at.group, name, { abortSignal }));
-  }
-
-  async #outputsOf(at: GroupedName): Promise<Readonly<Record<string, JsonValue>>> {
+  async #outputs(): Promise<Outputs> {
     const { subscription } = await this.#connect();
-    const securityGroup = { group: at.group, name: securityGroupName(at.name) };
     return {
-      networkName: at.name,
-      armId: armId(subscription, 'virtualNetworks', at),
-      securityGroupId: armId(subscription, 'networkSecurityGroups', securityGroup),
+      networkName: this.#name,
+      region: this.#region,
+      armId: this.#armId(subscription, 'virtualNetworks', this.#name),
+      securityGroupId: this.#armId(subscription, 'networkSecurityGroups', this.#securityGroupName),
     };
   }
 
-  #connect(): Promise<Connection> {
-    this.#connecting ??= clientParts(this.#context).then((parts) => ({
-      ...parts,
-      client: new NetworkManagementClient(parts.credential, parts.subscription, parts.options),
-    }));
-    return this.#connecting;
+  #armId(subscription: string, type: string, name: string): string {
+    return `/subscriptions/${subscription}/resourceGroups/${this.#group}/providers/Microsoft.Network/${type}/${name}`;
   }
-}
-
-function securityGroupName(network: string): string {
-  return `${network}-nsg`;
-}
-
-function armId(subscription: string, type: string, { group, name }: GroupedName): string {
-  return `/subscriptions/${subscription}/resourceGroups/${group}/providers/Microsoft.Network/${type}/${name}`;
-}
-
-function placeOf({ resourceGroup, networkName }: VnetParams): GroupedName {
-  return { group: resourceGroup, name: networkName };
-}
-
-function regionOf(input: ProvisionRequest, params: VnetParams): string {
-  return input.region ?? params.region ?? DEFAULT_REGION;
-}
-
-function absent(name: string): Error {
-  return refused('VirtualNetworks.get', 'ResourceNotFound', `There is no "${name}"`);
 }

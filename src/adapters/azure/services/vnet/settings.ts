@@ -1,15 +1,17 @@
-/** A network's parameters as Azure takes them, and what an update would change. */
+/** A network's parameters as Azure takes them, and what Azure has as parameters. */
 
 import type { NetworkSecurityGroup, SecurityRule, Subnet, VirtualNetwork } from '@azure/arm-network';
 import type { JsonValue } from '../../../../core/ports.ts';
-import type { PlannedChange } from '../../../../provisioning/provisioner.ts';
+import type { Outputs } from '../../../../provisioning/resource-provisioner.ts';
 import type { VnetParams } from './definition.ts';
+
+type Params = Partial<VnetParams>;
 
 /** Azure's own rules come after these: what the network's parts send each other passes, the rest does not. */
 const FIRST_PRIORITY = 100;
 
-export function securityGroupBody(params: VnetParams | undefined): NetworkSecurityGroup {
-  const securityRules = (params?.inbound ?? []).map(({ name, port, protocol, from }, index): SecurityRule => ({
+export function securityGroupBody({ inbound = [] }: Params): NetworkSecurityGroup {
+  const securityRules = inbound.map(({ name, port, protocol, from }, index): SecurityRule => ({
     name,
     protocol,
     access: 'Allow',
@@ -24,12 +26,9 @@ export function securityGroupBody(params: VnetParams | undefined): NetworkSecuri
 }
 
 /** A network is put as a whole, so subnets that somebody else has added since are put too. */
-export function networkBody(
-  params: VnetParams | undefined,
-  securityGroupId: string,
-  there: VirtualNetwork | undefined,
-): VirtualNetwork {
-  const wanted = (params?.subnets ?? []).map(({ name, prefix }): Subnet => ({
+export function networkBody(params: Params, securityGroupId: string, there?: VirtualNetwork): VirtualNetwork {
+  const { subnets = [], addressSpace = [] } = params;
+  const wanted = subnets.map(({ name, prefix }): Subnet => ({
     name,
     addressPrefix: prefix,
     networkSecurityGroup: { id: securityGroupId },
@@ -37,30 +36,29 @@ export function networkBody(
     defaultOutboundAccess: false,
   }));
   const names = new Set(wanted.map(({ name }) => name));
-  const others = (there?.subnets ?? []).filter(({ name }) => !names.has(name));
-  return { addressSpace: { addressPrefixes: [...(params?.addressSpace ?? [])] }, subnets: [...wanted, ...others] };
+  const others = (there?.subnets ?? []).filter(({ name = '' }) => !names.has(name));
+  return { addressSpace: { addressPrefixes: [...addressSpace] }, subnets: [...wanted, ...others] };
 }
 
-export function differencesOf(
-  params: VnetParams,
+/** Subnets that are not among the parameters are somebody else's affair. */
+export function settingsOf(
+  params: Params,
   network: VirtualNetwork,
   securityGroup: NetworkSecurityGroup | undefined,
-): NonNullable<PlannedChange['differences']> {
-  const pairs: readonly (readonly [string, JsonValue, JsonValue])[] = [
-    ['addressSpace', [...(network.addressSpace?.addressPrefixes ?? [])], [...params.addressSpace]],
-    ...params.subnets.map(({ name, prefix }) => {
-      const there = network.subnets?.find((each) => each.name === name);
-      return [`subnets.${name}`, there?.addressPrefix ?? null, prefix] as const;
-    }),
-    ['inbound', rulesOf(securityGroup), rulesOf(securityGroupBody(params))],
-  ];
-  const different = pairs.filter(([, from, to]) => JSON.stringify(from) !== JSON.stringify(to));
-  return Object.fromEntries(different.map(([key, from, to]) => [key, { from, to }]));
+): Outputs {
+  const subnets = (params.subnets ?? []).map(({ name }) => {
+    const there = network.subnets?.find((each) => each.name === name);
+    return { name, prefix: there?.addressPrefix ?? null };
+  });
+  const inbound = (securityGroup?.securityRules ?? []).map(ruleOf);
+  return { addressSpace: [...(network.addressSpace?.addressPrefixes ?? [])], subnets, inbound };
 }
 
-function rulesOf(securityGroup: NetworkSecurityGroup | undefined): JsonValue {
-  return (securityGroup?.securityRules ?? []).map(
-    ({ name, protocol, sourceAddressPrefix, destinationPortRange }) =>
-      `${name ?? ''} ${protocol ?? ''} ${destinationPortRange ?? ''} from ${sourceAddressPrefix ?? ''}`,
-  );
+function ruleOf({ name, protocol, sourceAddressPrefix, destinationPortRange }: SecurityRule): JsonValue {
+  return {
+    name: name ?? null,
+    port: Number(destinationPortRange),
+    protocol: protocol ?? null,
+    from: sourceAddressPrefix ?? null,
+  };
 }

@@ -108,8 +108,6 @@ export interface Job {
   readonly leaseOwner?: string;
   /** How often it was run or undone: each has an execution of its own. */
   readonly round: number;
-  /** Sequence of the newest event. */
-  readonly events: number;
 }
 
 /**

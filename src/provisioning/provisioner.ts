@@ -171,7 +171,7 @@ export interface ProvisionContext {
  * half-made can be named and removed. `-` stands for no region; parts are percent-encoded.
  */
 export function resourceId(parts: {
-  readonly cloud: CloudName;
+  readonly cloud: CloudName | 'multi';
   readonly region?: string | undefined;
   readonly service: string;
   readonly name: string;
@@ -181,7 +181,8 @@ export function resourceId(parts: {
 }
 
 export interface ResourceIdParts {
-  readonly cloud: CloudName;
+  /** `multi` for what a service of several clouds made. */
+  readonly cloud: CloudName | 'multi';
   readonly region?: string;
   readonly service: string;
   readonly name: string;
@@ -189,11 +190,11 @@ export interface ResourceIdParts {
 
 /** The parts of a {@link resourceId}; `undefined` when the text is none. */
 export function parseResourceId(id: string): ResourceIdParts | undefined {
-  const match = /^(aws|gcp|azure):([^:]+):([^:]+):([^:]+)$/.exec(id);
+  const match = /^(aws|gcp|azure|multi):([^:]+):([^:]+):([^:]+)$/.exec(id);
   if (match === null) return undefined;
   try {
     const [region = '', service = '', name = ''] = match.slice(2).map(decodeURIComponent);
-    const base = { cloud: match[1] as CloudName, service, name };
+    const base = { cloud: match[1] as ResourceIdParts['cloud'], service, name };
     return region === '-' ? base : { ...base, region };
   } catch {
     return undefined;

@@ -1,0 +1,241 @@
+/**
+ * From a request's body to a job on disk: checked against the catalogue, planned, held for approval where somebody asks
+ * for it, with its resource locked against other jobs. Nothing is stored of a request that is refused.
+ */
+
+import { createHash } from 'node:crypto';
+import { canonical } from '../audit/audit-record.ts';
+import type { RequestContext } from '../core/context.ts';
+import { PlatformError } from '../core/errors.ts';
+import type { Clock, IdSource, StoreRoot, Write } from '../core/ports.ts';
+import type { CatalogService, ServiceCatalogue } from './catalogue.ts';
+import type { Submission } from './control-plane.ts';
+import { JOB_KEYS, RESOURCE_LOCKS, type Job, type JobApproval, type JobStatus } from './job.ts';
+import type { JobStore } from './job-store.ts';
+import { refuseProblems } from './problems.ts';
+import { parseResourceId } from './provisioner.ts';
+import { parseBody, regionOf, type ProvisionBody } from './request.ts';
+import { busy, idOf, type Resource, type ResourceStore } from './resource-store.ts';
+import type { Params } from './service.ts';
+
+const KEY_SECONDS = 86_400;
+/** How long a queued job may wait before the reaper sends its message again. */
+export const QUEUED_MS = 30_000;
+const DEFAULT_APPROVAL_SECONDS = 86_400;
+
+/** Whose requests wait for somebody's consent. */
+export interface ApprovalRule {
+  readonly cloud?: string | undefined;
+  readonly service?: string | undefined;
+  readonly env?: string | undefined;
+  readonly action?: string | undefined;
+  readonly expiresInSeconds?: number | undefined;
+}
+
+export interface AcceptParts {
+  readonly store: StoreRoot;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly jobs: JobStore;
+  readonly resources: ResourceStore;
+  readonly catalogue: ServiceCatalogue;
+  readonly approvals: () => readonly ApprovalRule[];
+}
+
+/** A request that was understood. */
+interface Meant {
+  readonly body: ProvisionBody;
+  readonly service: CatalogService;
+  readonly params: Params;
+  readonly region: string | undefined;
+  readonly resourceId: string;
+  readonly env: string;
+}
+
+export class Acceptance {
+  readonly #parts: AcceptParts;
+
+  constructor(parts: AcceptParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads the body's shape; what it means is for {@link accept}. @throws PlatformError `PROVISION_INVALID`. */
+  read(submission: Submission): ProvisionBody {
+    const { body, action } = submission;
+    return parseBody(body, action);
+  }
+
+  /**
+   * @returns the job, and whether an earlier request with the same key led to it.
+   * @throws PlatformError as `ControlPlane.submit`.
+   */
+  async accept(
+    body: ProvisionBody,
+    key: string | undefined,
+    context: RequestContext,
+  ): Promise<{ readonly job: Job; readonly isRepeat: boolean }> {
+    const id = key === undefined ? undefined : keyId(context, key);
+    const digest = createHash('sha256').update(canonical(body)).digest('hex');
+    const before = id === undefined ? undefined : await this.#repeated(context.tenant, id, digest);
+    if (before !== undefined) return { job: before, isRepeat: true };
+    const requestId = this.#parts.ids.uuid();
+    const meant = await this.#understood(body, requestId, context);
+    const job = this.#jobOf(meant, requestId, context);
+    try {
+      await this.#store(job, id === undefined ? undefined : { id, digest });
+    } catch (error) {
+      const winner = await this.#lost(error, job, id, digest);
+      if (winner === undefined) throw error;
+      return { job: winner, isRepeat: true };
+    }
+    return { job, isRepeat: false };
+  }
+
+  async #repeated(tenant: string, id: string, digest: string): Promise<Job | undefined> {
+    const row = await this.#parts.store.store(tenant).table(JOB_KEYS).get({ id });
+    if (row === undefined) return undefined;
+    if (row['digest'] !== digest)
+      throw new PlatformError(
+        'IDEMPOTENCY_MISMATCH',
+        'This Idempotency-Key was used with another body. Use a new key for a new request.',
+      );
+    return this.#parts.jobs.find(tenant, row['requestId'] as string);
+  }
+
+  /** Somebody else took the key or the resource in the same moment. */
+  async #lost(error: unknown, job: Job, id: string | undefined, digest: string): Promise<Job | undefined> {
+    if (!(error instanceof PlatformError) || error.code !== 'CONDITION_FAILED') return undefined;
+    const before = id === undefined ? undefined : await this.#repeated(job.tenant, id, digest);
+    if (before !== undefined) return before;
+    const lock = await this.#parts.store.store(job.tenant).table(RESOURCE_LOCKS).get({ id: job.resourceId });
+    if (lock !== undefined) throw busy(job.resourceId, lock['requestId'] as string);
+    return undefined;
+  }
+
+  async #understood(body: ProvisionBody, requestId: string, { tenant }: RequestContext): Promise<Meant> {
+    const service = await this.#parts.catalogue.find(tenant, body.cloud, body.service);
+    const { actions } = service;
+    if (!actions.includes(body.action))
+      refuseProblems([{ pointer: '/action', message: `is not offered by ${service.service}`, allowed: actions }]);
+    const meant =
+      body.id === undefined
+        ? await this.#described(body, service, { requestId, tenant })
+        : await this.#identified(body, service, { id: body.id, tenant });
+    if (body.action === 'update' || body.action === 'destroy') await this.#mustExist(meant.resourceId, tenant);
+    return meant;
+  }
+
+  /** By its parameters, which give its name. */
+  async #described(
+    body: ProvisionBody,
+    service: CatalogService,
+    { requestId, tenant }: { readonly requestId: string; readonly tenant: string },
+  ): Promise<Meant> {
+    const region = regionOf(body as Pick<ProvisionBody, 'region' | 'params'>) ?? service.regions?.[0];
+    const params = await this.#parts.catalogue.checked(service, body.params as Params, region);
+    const name = service.nameOf(params, requestId);
+    const resourceId = idOf({ cloud: body.cloud, service: body.service, region, name });
+    const known = body.action === 'provision' ? undefined : await this.#parts.resources.find(tenant, resourceId);
+    return { body, service, params, region, resourceId, env: known?.env ?? body.env };
+  }
+
+  /** By its id; a destroy then needs no parameters. */
+  async #identified(
+    body: ProvisionBody,
+    service: CatalogService,
+    { id, tenant }: { readonly id: string; readonly tenant: string },
+  ): Promise<Meant> {
+    const { region, params: stored, env } = await this.#named(body, id, tenant);
+    const params =
+      body.action === 'destroy' ? stored : await this.#parts.catalogue.checked(service, body.params as Params, region);
+    return { body, service, params, region, resourceId: id, env };
+  }
+
+  /** The resource that an id means; its cloud and service must be those of the body. */
+  async #named(body: ProvisionBody, id: string, tenant: string): Promise<Resource> {
+    const parts = parseResourceId(id);
+    if (parts === undefined || parts.cloud !== body.cloud || parts.service !== body.service)
+      refuseProblems([{ pointer: '/id', message: `is no resource of ${body.cloud} ${body.service}` }]);
+    return this.#parts.resources.get(tenant, id);
+  }
+
+  async #mustExist(id: string, tenant: string): Promise<void> {
+    const found = await this.#parts.resources.get(tenant, id);
+    if (found.status === 'ready' || found.status === 'failed') return;
+    throw busy(id, found.requestId);
+  }
+
+  #jobOf({ body, service, params, region, resourceId, env }: Meant, requestId: string, context: RequestContext): Job {
+    const now = this.#parts.clock.nowMs();
+    const timestamp = new Date(now).toISOString();
+    const approval = this.#approvalOf(body, env, now);
+    const { principal } = context;
+    const { ttlSeconds, webhook } = body;
+    const workflow = body.action === 'provision' ? service.workflow : undefined;
+    return {
+      requestId,
+      tenant: context.tenant,
+      env,
+      status: approval === undefined ? 'queued' : 'awaiting_approval',
+      action: body.action,
+      cloud: body.cloud,
+      service: body.service,
+      params,
+      resourceId,
+      principal: { id: principal.id, roles: principal.roles, scopes: principal.scopes },
+      tags: body.tags,
+      createdAt: timestamp,
+      timestamp,
+      plan: { steps: service.stepsOf(params), estimate: service.estimate(params, region) },
+      fence: 0,
+      round: 1,
+      ...(region === undefined ? {} : { region }),
+      ...(ttlSeconds === undefined ? {} : { expiresAt: new Date(now + ttlSeconds * 1000).toISOString() }),
+      ...(approval === undefined ? {} : { approval }),
+      ...(webhook === undefined ? {} : { webhook }),
+      ...(workflow === undefined ? {} : { workflow: { name: workflow.name, version: String(workflow.version) } }),
+    };
+  }
+
+  #approvalOf(body: ProvisionBody, env: string, nowMs: number): JobApproval | undefined {
+    if (body.action === 'plan') return undefined;
+    const rule = this.#parts.approvals().find((each) => matches(each, body, env));
+    const isAsked = body.approval?.required === true;
+    if (rule === undefined && !isAsked) return undefined;
+    const seconds = body.approval?.expiresInSeconds ?? rule?.expiresInSeconds ?? DEFAULT_APPROVAL_SECONDS;
+    return { expiresAt: new Date(nowMs + seconds * 1000).toISOString(), because: isAsked ? 'request' : 'rule' };
+  }
+
+  async #store(job: Job, key: { readonly id: string; readonly digest: string } | undefined): Promise<void> {
+    const { requestId, resourceId, action, status, approval } = job;
+    const nowMs = this.#parts.clock.nowMs();
+    const lock: Write = { put: { id: resourceId, requestId }, table: RESOURCE_LOCKS, condition: { exists: false } };
+    const expiresAt = Math.ceil(nowMs / 1000) + KEY_SECONDS;
+    const writes: Write[] = [
+      ...(action === 'plan' ? [] : [lock]),
+      ...(key === undefined
+        ? []
+        : [{ put: { ...key, requestId, expiresAt }, table: JOB_KEYS, condition: { exists: false } }]),
+    ];
+    const passed: JobStatus[] = ['accepted', 'planned', status];
+    const dueAtMs = approval === undefined ? nowMs + QUEUED_MS : Date.parse(approval.expiresAt);
+    await this.#parts.jobs.create(job, { dueAtMs, writes, passed });
+  }
+}
+
+/** A key means something only together with who brought it. */
+function keyId({ principal }: RequestContext, key: string): string {
+  if (!/^[\x21-\x7e]{1,255}$/.test(key))
+    throw new PlatformError('INVALID_ARGUMENTS', 'An Idempotency-Key has 1 to 255 visible ASCII characters.');
+  return createHash('sha256')
+    .update(JSON.stringify([principal.id, 'provision', key]))
+    .digest('hex');
+}
+
+function matches(rule: ApprovalRule, body: ProvisionBody, env: string): boolean {
+  const { cloud, service, action } = body;
+  const given = { cloud, service, action, env };
+  return (['cloud', 'service', 'action', 'env'] as const).every(
+    (key) => rule[key] === undefined || rule[key] === given[key],
+  );
+}

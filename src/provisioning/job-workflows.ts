@@ -1,0 +1,293 @@
+/**
+ * The workflows that jobs run as, in code: one resource made, changed, removed or planned, and a job undone. Each is
+ * durable, so it goes on after a crash where it was; the state of the job itself is the worker's business.
+ */
+
+import type { DurableContext } from '@aws/durable-execution-sdk-js';
+import { PlatformError } from '../core/errors.ts';
+import type { JsonValue } from '../core/ports.ts';
+import type { RunInfo } from '../workflows/engine/workflow-engine.ts';
+import { WorkflowFailure } from '../workflows/failure.ts';
+import { notOwned } from './cloud-errors.ts';
+import type { Job, JobError } from './job.ts';
+import { DurableSteps } from './durable-steps.ts';
+import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from './provisioner.ts';
+import { idOf, ownershipOf, type Resource } from './resource-store.ts';
+import type { RunParts } from './run-parts.ts';
+import type { Params, ServiceDefinition } from './service.ts';
+import { failureOf, recorded } from './step-failure.ts';
+
+/** One resource of a job. */
+export interface ResourceInput {
+  readonly requestId: string;
+  readonly cloud: string;
+  readonly service: string;
+  readonly region?: string;
+  readonly params: Params;
+  /** For what exists; otherwise made of the parameters. */
+  readonly id?: string;
+}
+
+type Body = (context: DurableContext, input: JsonValue, run: RunInfo) => Promise<JsonValue>;
+
+/** Names under which the engine knows them. */
+export const JOB_WORKFLOWS = {
+  provision: 'zeroplane-provision',
+  update: 'zeroplane-update',
+  destroy: 'zeroplane-destroy',
+  plan: 'zeroplane-plan',
+  undo: 'zeroplane-undo',
+} as const;
+
+/** Changes when recorded executions of an older one could not be continued. */
+export const JOB_WORKFLOWS_VERSION = '1';
+
+export function jobWorkflows(parts: RunParts): Readonly<Record<keyof typeof JOB_WORKFLOWS, Body>> {
+  const of =
+    (body: (at: Running) => Promise<JsonValue>): Body =>
+    async (context, input, run) => {
+      try {
+        return await body(await begin(parts, context, input as unknown as ResourceInput, run));
+      } catch (thrown) {
+        if (run.signal.aborted) throw thrown;
+        throw failureOf(thrown);
+      }
+    };
+  return {
+    provision: of(provision),
+    update: of(update),
+    destroy: of(destroy),
+    plan: of(plan),
+    undo: of(undo),
+  };
+}
+
+/** One run of a workflow. */
+interface Running {
+  readonly parts: RunParts;
+  readonly context: DurableContext;
+  readonly input: ResourceInput;
+  readonly run: RunInfo;
+  readonly job: Job;
+}
+
+async function begin(parts: RunParts, context: DurableContext, input: ResourceInput, run: RunInfo): Promise<Running> {
+  // What it reads of the job never changes, so it need not be recorded.
+  const job = await parts.jobs.get(run.tenant, input.requestId);
+  return { parts, context, input, run, job };
+}
+
+async function provision(at: Running): Promise<JsonValue> {
+  const { parts, context, input, job } = at;
+  const definition = await definitionOf(at, input);
+  const name = input.id === undefined ? definition.nameOf(input.params, job.requestId) : nameIn(input.id);
+  const intent = { ...input, name };
+  const id = idOf(intent);
+  const isForeign = await context.step(
+    'note-intent',
+    async () => (await parts.resources.intend(job, intent)).isForeign,
+  );
+  const provisioner = await made(at, definition, { id, params: input.params, region: input.region });
+  const response = await provisioner.provision(requestOf(job, input));
+  if (!isForeign)
+    await context.step('note-result', async () => {
+      await parts.resources.record(job.tenant, id, response);
+      return null;
+    });
+  return { ...response };
+}
+
+async function update(at: Running): Promise<JsonValue> {
+  const { parts, context, input, job } = at;
+  const definition = await definitionOf(at, input);
+  const id = required(input);
+  const before = await context.step('note-change', async () => {
+    const known = await parts.resources.get(job.tenant, id);
+    await parts.resources.mark(job.tenant, id, 'updating');
+    return known.params;
+  });
+  const provisioner = await made(at, definition, { id, params: input.params, region: input.region });
+  const response = await provisioner.update(id, requestOf(job, input));
+  await context.step('note-result', async () => {
+    const known = await parts.resources.get(job.tenant, id);
+    await parts.resources.put({ ...known, status: 'ready', params: input.params, outputs: response.outputs });
+    return null;
+  });
+  return { ...response, before };
+}
+
+async function destroy(at: Running): Promise<JsonValue> {
+  const { parts, context, input, job } = at;
+  const id = required(input);
+  const found = await context.step('list-parts', async () => {
+    const whole = await parts.resources.get(job.tenant, id);
+    const ofJob = await parts.resources.ofJob(job.tenant, whole.requestId);
+    return ofJob.filter((each) => each.partOf === id).map((each) => each.id);
+  });
+  for (const part of found.toReversed()) await removed(at, part);
+  await removed(at, id);
+  return { status: 'deprovisioned', id };
+}
+
+/** Removes one resource of the tenant and its note. */
+async function removed(at: Running, id: string): Promise<boolean> {
+  const { parts, context, job } = at;
+  const note = await context.step('note-destroy', async () => {
+    const known = await parts.resources.find(job.tenant, id);
+    if (known !== undefined) await parts.resources.mark(job.tenant, id, 'destroying');
+    return known === undefined ? null : noteOf(known);
+  });
+  if (note === null) return false;
+  const service = await parts.catalogue.find(job.tenant, note.cloud, note.service);
+  // A composite is its parts.
+  if (service.definition !== undefined) {
+    const provisioner = await made(at, service.definition, { id, params: note.params, region: note.region });
+    await provisioner.destroy(id);
+  }
+  await context.step('note-removed', async () => {
+    await parts.resources.remove(job.tenant, id);
+    return null;
+  });
+  return true;
+}
+
+async function plan(at: Running): Promise<JsonValue> {
+  const { input, job } = at;
+  const service = await at.parts.catalogue.find(job.tenant, input.cloud, input.service);
+  const { steps, estimate } = job.plan;
+  const base = { status: 'planned', steps, estimate: estimate as unknown as JsonValue };
+  if (service.definition === undefined)
+    return { ...base, resources: [{ id: job.resourceId, change: 'create', steps }] };
+  const provisioner = await made(at, service.definition, {
+    id: job.resourceId,
+    params: input.params,
+    region: input.region,
+  });
+  const change = await provisioner.plan(requestOf(job, input));
+  return { ...base, steps: change.steps, resources: [change as unknown as JsonValue] };
+}
+
+/** What an undo came to. */
+export interface Undone {
+  /** Ids of what was there and is gone. */
+  readonly undone: readonly string[];
+}
+
+/** In the reverse order of making. What fails is named, and the rest is undone all the same. */
+async function undo(at: Running): Promise<JsonValue> {
+  const { parts, context, job } = at;
+  await parts.effects.settled(job.requestId);
+  const notes = await context.step('list-made', async () =>
+    (await parts.resources.ofJob(job.tenant, job.requestId)).map(noteOf),
+  );
+  const undone: string[] = [];
+  const failures: { id: string; error: JobError }[] = [];
+  for (const note of notes.toReversed()) {
+    try {
+      if (await undoOne(at, note)) undone.push(note.id);
+    } catch (thrown) {
+      if (at.run.signal.aborted) throw thrown;
+      const { code, message, details } = recorded(thrown);
+      failures.push({ id: note.id, error: { code, message, details } });
+    }
+  }
+  if (failures.length > 0) throw undoFailed(failures);
+  return { undone };
+}
+
+/** @returns whether there was anything of ours to remove. */
+async function undoOne(at: Running, note: Note): Promise<boolean> {
+  const { parts, context, job } = at;
+  const service = await parts.catalogue.find(job.tenant, note.cloud, note.service);
+  let wasThere = false;
+  if (service.definition !== undefined && !note.isAdopted) {
+    const provisioner = await made(at, service.definition, note);
+    wasThere = await context.step('look', async () => (await provisioner.read(note.id))?.isOwned === true);
+    // Also where reading finds nothing: a part may be there without the whole.
+    if (wasThere || (await isOurs(at, provisioner, note.id))) await provisioner.destroy(note.id);
+  }
+  await context.step('note-removed', async () => {
+    await parts.resources.remove(job.tenant, note.id);
+    return null;
+  });
+  return wasThere;
+}
+
+/** What is there and is not ours is left alone. */
+async function isOurs({ context }: Running, provisioner: CloudProvisioner, id: string): Promise<boolean> {
+  return context.step('look-again', async () => (await provisioner.read(id))?.isOwned !== false);
+}
+
+function undoFailed(failures: readonly { readonly id: string; readonly error: JobError }[]): WorkflowFailure {
+  const left = failures.map(({ id }) => id).join(', ');
+  const message = `The undo could not remove ${left}. ${failures[0]?.error.message ?? ''} Retry the job once that is mended.`;
+  const error: JobError = {
+    code: 'ROLLBACK_FAILED',
+    message,
+    details: { left: failures as unknown as JsonValue },
+  };
+  return new WorkflowFailure('ROLLBACK_FAILED', JSON.stringify(error));
+}
+
+type Note = Pick<Resource, 'id' | 'cloud' | 'service' | 'params' | 'isAdopted'> & {
+  readonly region?: string | undefined;
+};
+
+function noteOf({ id, cloud, service, params, isAdopted, region }: Resource): Note {
+  return { id, cloud, service, params, isAdopted, ...(region === undefined ? {} : { region }) };
+}
+
+function required({ id }: ResourceInput): string {
+  if (id === undefined) throw new PlatformError('INTERNAL', 'A change of a resource needs its id.');
+  return id;
+}
+
+const nameIn = (id: string): string => decodeURIComponent(id.split(':')[3] ?? '');
+
+async function definitionOf({ parts, job }: Running, { cloud, service }: ResourceInput): Promise<ServiceDefinition> {
+  const { definition } = await parts.catalogue.find(job.tenant, cloud, service);
+  if (definition === undefined) throw notOwned(`${cloud} ${service}`, 'a composite cannot be a part of another');
+  return definition;
+}
+
+function requestOf({ tenant, env }: Job, { cloud, service, region, params }: ResourceInput): ProvisionRequest {
+  const base = { cloud: cloud as ProvisionRequest['cloud'], service, params, tenant, env };
+  return region === undefined ? base : { ...base, region };
+}
+
+/** A provisioner for one resource of this job. */
+async function made(
+  { parts, context, run, job }: Running,
+  definition: ServiceDefinition,
+  target: { readonly id: string; readonly params: Params; readonly region?: string | undefined },
+): Promise<CloudProvisioner> {
+  const { cloud, service } = definition;
+  const steps = new DurableSteps({
+    context,
+    run: parts,
+    job,
+    resourceId: target.id,
+    root: `${run.execution.name}/${target.id}`,
+    signal: run.signal,
+    log: run.log,
+  });
+  const { region, params, id } = target;
+  const input: ProvisionContext = {
+    request: requestOf(job, {
+      requestId: job.requestId,
+      cloud,
+      service,
+      params,
+      ...(region === undefined ? {} : { region }),
+    }),
+    id,
+    requestId: job.requestId,
+    ownership: ownershipOf(job, service),
+    userTags: job.tags,
+    place: parts.placeOf(cloud, job.tenant),
+    steps,
+    log: run.log,
+    signal: run.signal,
+  };
+  return (await definition.load()).create(input);
+}

@@ -1,0 +1,81 @@
+/** What is wrong with a request, all at once, each with the place in the body that a client can point to. */
+
+import type { z } from 'zod';
+import { PlatformError } from '../core/errors.ts';
+import { nearestOf } from '../core/nearest.ts';
+
+export interface RequestProblem {
+  /** JSON pointer into the body; empty for the whole. */
+  readonly pointer: string;
+  readonly message: string;
+  /** Values that would do, where they can be listed. */
+  readonly allowed?: readonly string[];
+  /** The allowed value or key that was probably meant. */
+  readonly nearest?: string;
+}
+
+const MAX_PROBLEMS = 50;
+
+/** @throws PlatformError `PROVISION_INVALID` with all of them, when there are any. */
+export function refuseProblems(problems: readonly RequestProblem[]): void {
+  const [first] = problems;
+  if (first === undefined) return;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  const where = first.pointer === '' ? 'The request' : first.pointer;
+  const hint = first.nearest === undefined ? '' : ` Did you mean "${first.nearest}"?`;
+  throw new PlatformError('PROVISION_INVALID', `${where} ${first.message}.${hint}${more} Nothing was stored.`, {
+    problems: problems.slice(0, MAX_PROBLEMS),
+  });
+}
+
+export const pointerOf = (path: readonly PropertyKey[]): string =>
+  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+
+/** A value that is not one of those that are allowed. */
+export function notAmong(pointer: string, given: unknown, allowed: readonly string[]): RequestProblem {
+  const nearest = typeof given === 'string' ? nearestOf(given, allowed) : undefined;
+  const message = `must be one of ${allowed.slice(0, 40).join(', ')}`;
+  return { pointer, message, allowed, ...(nearest === undefined ? {} : { nearest }) };
+}
+
+/**
+ * @param root - Where the checked value stands in the body.
+ * @param keysOf - Known keys of the object at a path, for keys that nobody knows.
+ */
+export function problemsOf(
+  error: z.ZodError,
+  root: readonly string[],
+  keysOf: (path: readonly PropertyKey[]) => readonly string[],
+  input: unknown,
+): RequestProblem[] {
+  return error.issues.flatMap((issue): RequestProblem[] => {
+    const path = [...root, ...issue.path];
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) => unknownKey(pointerOf([...path, key]), key, keysOf(issue.path)));
+    if (issue.code === 'invalid_value') {
+      return [notAmong(pointerOf(path), valueAt(input, issue.path), issue.values.map(String))];
+    }
+    const isAbsent = valueAt(input, issue.path) === undefined;
+    return [{ pointer: pointerOf(path), message: isAbsent ? 'is required' : wordsOf(issue.message) }];
+  });
+}
+
+function unknownKey(pointer: string, key: string, known: readonly string[]): RequestProblem {
+  const nearest = nearestOf(key, known);
+  return { pointer, message: 'is not known here', allowed: known, ...(nearest === undefined ? {} : { nearest }) };
+}
+
+/** Zod's own sentences begin with a capital and some with "Invalid input:". */
+function wordsOf(message: string): string {
+  const words = message.replace(/^Invalid input: /, '').replace(/[.\s]+$/, '');
+  return words === '' ? 'is not valid' : `is not valid: ${words.charAt(0).toLowerCase()}${words.slice(1)}`;
+}
+
+export function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  let at = value;
+  for (const part of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, part)) return undefined;
+    at = (at as Record<PropertyKey, unknown>)[part];
+  }
+  return at;
+}

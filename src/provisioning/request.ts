@@ -1,0 +1,129 @@
+/** The body of `POST /v1/provision`: its shape, its limits, and what is said when something is wrong with it. */
+
+import { z } from 'zod';
+import { isObject } from '../core/json.ts';
+import type { JsonValue } from '../core/ports.ts';
+import type { JobAction } from './job.ts';
+import { notAmong, problemsOf, refuseProblems, type RequestProblem } from './problems.ts';
+
+/** Tenants and environments: compared byte for byte, and part of keys. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const nameWords = { error: 'must be 1 to 63 letters, digits, ".", "_" or "-", beginning with a letter or digit' };
+
+/** Tags that say whose a resource is; they are written last and nobody sets them. */
+export const RESERVED_TAGS: readonly string[] = [
+  'tenant',
+  'env',
+  'service',
+  'requestId',
+  'owner',
+  'expiresAt',
+  'managed-by',
+];
+
+const DAY_SECONDS = 86_400;
+const MAX_TAGS = 30;
+
+export const ACTIONS: readonly JobAction[] = ['provision', 'destroy', 'update', 'plan'];
+
+const tagsSchema = z
+  .record(
+    z.string().regex(/^[A-Za-z][A-Za-z0-9_.:/-]{0,62}$/, { error: 'is no key that every cloud takes' }),
+    z.string().max(256),
+  )
+  .refine((tags) => Object.keys(tags).length <= MAX_TAGS, { error: `at most ${MAX_TAGS} tags` })
+  .refine((tags) => !Object.keys(tags).some((key) => RESERVED_TAGS.includes(key)), {
+    error: `these keys are set by Zeroplane: ${RESERVED_TAGS.join(', ')}`,
+  });
+
+export const provisionSchema = z.strictObject({
+  cloud: z.string().min(1).max(64).describe('`aws`, `gcp`, `azure`, or `multi` for services of several clouds.'),
+  action: z.enum(['provision', 'destroy', 'update', 'plan']).describe('What to do. `plan` changes nothing.'),
+  service: z.string().min(1).max(64).describe('A service of `/v1/catalog`.'),
+  params: z
+    .record(z.string(), z.json())
+    .default({})
+    .describe("The service's parameters, as its schema in the catalogue has them."),
+  tenant: z.string().regex(NAME, nameWords).describe("The caller's own tenant."),
+  env: z.string().regex(NAME, nameWords).describe('The environment that the resource belongs to.'),
+  region: z.string().min(1).max(64).optional().describe('Default: `params.region`, else that of the service.'),
+  id: z.string().min(1).max(1024).optional().describe('For `destroy` and `update`: a resource of `/v2/resources`.'),
+  ttlSeconds: z
+    .number()
+    .int()
+    .min(60)
+    .max(3650 * DAY_SECONDS)
+    .optional()
+    .describe('Time to live: after it the resource is destroyed by itself.'),
+  approval: z
+    .strictObject({
+      required: z.boolean().default(true).describe('Somebody must approve the plan before anything is made.'),
+      expiresInSeconds: z
+        .number()
+        .int()
+        .min(1)
+        .max(30 * DAY_SECONDS)
+        .default(DAY_SECONDS)
+        .describe('After it the job has expired.'),
+    })
+    .optional(),
+  tags: tagsSchema.default({}).describe('Further tags for the resource, beside those that say whose it is.'),
+  webhook: z
+    .strictObject({
+      url: z
+        .url({ protocol: /^https?$/ })
+        .max(2048)
+        .describe('Told of the end of the job by a signed POST.'),
+      secretRef: z.string().min(1).max(256).describe('Name of the secret that the signature is made with.'),
+    })
+    .optional(),
+  workflow: z
+    .strictObject({
+      name: z.string().min(1).max(80),
+      version: z.string().min(1).max(32),
+    })
+    .optional()
+    .describe('For a service that is a workflow: the version to run. Default: the newest.'),
+});
+
+export type ProvisionBody = z.output<typeof provisionSchema>;
+
+/** Known keys of the body and its parts, for keys that nobody knows. */
+function keysAt(path: readonly PropertyKey[]): readonly string[] {
+  if (path.length === 0) return Object.keys(provisionSchema.shape);
+  if (path[0] === 'approval') return ['required', 'expiresInSeconds'];
+  if (path[0] === 'webhook') return ['url', 'secretRef'];
+  return path[0] === 'workflow' ? ['name', 'version'] : [];
+}
+
+/**
+ * @param action - What the route or tool means; a body that says something else is wrong.
+ * @throws PlatformError `PROVISION_INVALID` with all problems of the shape.
+ */
+export function parseBody(body: unknown, action?: JobAction): ProvisionBody {
+  if (!isObject(body)) {
+    refuseProblems([
+      { pointer: '', message: 'must be a JSON object with cloud, action, service, params, tenant, env' },
+    ]);
+  }
+  const given = withAction(body as Record<string, unknown>, action);
+  const parsed = provisionSchema.safeParse(given);
+  const problems: RequestProblem[] = parsed.success ? [] : problemsOf(parsed.error, [], keysAt, given);
+  if (action !== undefined && given['action'] !== action) problems.push(notAmong('/action', given['action'], [action]));
+  refuseProblems(problems);
+  return parsed.data as ProvisionBody;
+}
+
+function withAction(body: Record<string, unknown>, action: JobAction | undefined): Record<string, unknown> {
+  // A destroy by id needs nothing else to know what is meant.
+  return { ...(action === undefined ? {} : { action }), ...body };
+}
+
+/** One region, from the field or the parameters. @throws PlatformError `PROVISION_INVALID` when they differ. */
+export function regionOf(body: Pick<ProvisionBody, 'region' | 'params'>): string | undefined {
+  const inParams: JsonValue | undefined = body.params['region'] as JsonValue | undefined;
+  if (typeof inParams !== 'string') return body.region;
+  if (body.region === undefined || body.region === inParams) return inParams;
+  refuseProblems([{ pointer: '/region', message: `is "${body.region}" and params.region is "${inParams}": name one` }]);
+  return undefined;
+}

@@ -1,0 +1,207 @@
+/**
+ * The resources of each tenant: written before anything is made, so that what a crash leaves behind has a name, and
+ * removed once reading the cloud finds nothing any more.
+ */
+
+import { PlatformError } from '../core/errors.ts';
+import type { Clock, Item, JsonValue, StoreRoot, TableSpec } from '../core/ports.ts';
+import type { ResourceStatus, ResourceView } from './control-plane.ts';
+import type { Job } from './job.ts';
+import { resourceId, type CloudName, type OwnershipTags, type ProvisionResponse } from './provisioner.ts';
+
+export const RESOURCES: TableSpec = {
+  name: 'Resources',
+  partitionKey: 'id',
+  indexes: [
+    { name: 'byEnv', partitionKey: 'env', sortKey: 'id' },
+    { name: 'byTenant', partitionKey: 'tenantGroup', sortKey: 'id' },
+    { name: 'byJob', partitionKey: 'requestId', sortKey: 'order' },
+    { name: 'due', partitionKey: 'dueGroup', sortKey: 'dueAt', acrossTenants: true },
+  ],
+};
+
+export const DUE_RESOURCES = 'resources';
+
+export interface Resource extends ResourceView {
+  readonly params: Readonly<Record<string, JsonValue>>;
+  readonly userTags: Readonly<Record<string, string>>;
+  /** Later ones may need earlier ones, so they are undone first. */
+  readonly order: string;
+}
+
+/** What a job is about to make. */
+export interface Intent {
+  readonly cloud: string;
+  readonly service: string;
+  readonly region?: string | undefined;
+  readonly name: string;
+  readonly params: Readonly<Record<string, JsonValue>>;
+}
+
+export interface Intended {
+  readonly resource: Resource;
+  /** It is there already and another job's; it will be adopted, or refused. */
+  readonly isForeign: boolean;
+}
+
+export const idOf = ({ cloud, region, service, name }: Omit<Intent, 'params'>): string =>
+  resourceId({ cloud: cloud as CloudName, region, service, name });
+
+/** The tags that every resource carries, with their exact values. */
+export function ownershipOf(job: Job, service: string): OwnershipTags {
+  const { tenant, env, requestId, principal, expiresAt } = job;
+  const base = { tenant, env, service, requestId, owner: principal.id, 'managed-by': 'zeroplane' } as const;
+  return expiresAt === undefined ? base : { ...base, expiresAt };
+}
+
+export class ResourceStore {
+  readonly #store: StoreRoot;
+  readonly #clock: Clock;
+  #counter = 0;
+
+  constructor(store: StoreRoot, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  #table(tenant: string) {
+    return this.#store.store(tenant).table(RESOURCES);
+  }
+
+  async find(tenant: string, id: string): Promise<Resource | undefined> {
+    const item = await this.#table(tenant).get({ id });
+    return item === undefined ? undefined : fromItem(item);
+  }
+
+  /** @throws PlatformError `RESOURCE_NOT_FOUND`. */
+  async get(tenant: string, id: string): Promise<Resource> {
+    const found = await this.find(tenant, id);
+    if (found !== undefined) return found;
+    const shown = id.slice(0, 200);
+    throw new PlatformError('RESOURCE_NOT_FOUND', `There is no resource "${shown}". /v2/resources lists yours.`, {
+      resource: shown,
+    });
+  }
+
+  /**
+   * Notes that a job is about to make a resource. Repeated after a crash it finds its own note.
+   *
+   * @throws PlatformError `RESOURCE_BUSY` while another job is at it.
+   */
+  async intend(job: Job, intent: Intent): Promise<Intended> {
+    const id = idOf(intent);
+    const now = new Date(this.#clock.nowMs()).toISOString();
+    const resource = this.#drafted(job, intent, { id, now });
+    try {
+      await this.#table(job.tenant).put(toItem(resource), { exists: false });
+      return { resource, isForeign: false };
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.code !== 'CONDITION_FAILED') throw error;
+    }
+    const known = await this.find(job.tenant, id);
+    if (known === undefined) return this.intend(job, intent);
+    if (known.requestId === job.requestId) return { resource: known, isForeign: false };
+    if (known.status === 'ready' || known.status === 'failed') return { resource: known, isForeign: true };
+    throw busy(id, known.requestId);
+  }
+
+  #drafted(job: Job, intent: Intent, { id, now }: { readonly id: string; readonly now: string }): Resource {
+    const { cloud, service, region, name, params } = intent;
+    const { tenant, env, requestId, principal, expiresAt, resourceId: whole } = job;
+    const tags = Object.fromEntries(
+      Object.entries(ownershipOf(job, service)).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    );
+    return {
+      id,
+      cloud,
+      service,
+      name,
+      tenant,
+      env,
+      status: 'creating',
+      isAdopted: false,
+      requestId,
+      owner: principal.id,
+      outputs: {},
+      params,
+      tags,
+      userTags: job.tags,
+      createdAt: now,
+      updatedAt: now,
+      order: `${now}#${String(this.#counter++).padStart(8, '0')}`,
+      ...(region === undefined ? {} : { region }),
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+      ...(whole === id ? {} : { partOf: whole }),
+    };
+  }
+
+  /** Notes what became of the intent. */
+  async record(tenant: string, id: string, response: ProvisionResponse): Promise<void> {
+    const known = await this.get(tenant, id);
+    await this.put({ ...known, status: 'ready', outputs: response.outputs, isAdopted: response.isAdopted });
+  }
+
+  async put(resource: Resource): Promise<void> {
+    const updatedAt = new Date(this.#clock.nowMs()).toISOString();
+    await this.#table(resource.tenant).put(toItem({ ...resource, updatedAt }));
+  }
+
+  async mark(tenant: string, id: string, status: ResourceStatus): Promise<void> {
+    const known = await this.find(tenant, id);
+    if (known !== undefined && known.status !== status) await this.put({ ...known, status });
+  }
+
+  /** It is gone, which the cloud has confirmed. */
+  async remove(tenant: string, id: string): Promise<void> {
+    await this.#table(tenant).delete({ id });
+  }
+
+  /** Everything that a job made or was about to make, the first first. */
+  async ofJob(tenant: string, requestId: string): Promise<readonly Resource[]> {
+    const page = await this.#table(tenant).query({ index: 'byJob', partition: requestId });
+    return page.items.map(fromItem);
+  }
+
+  async list(
+    tenant: string,
+    {
+      env,
+      limit,
+      cursor,
+    }: { readonly env?: string | undefined; readonly limit: number; readonly cursor?: string | undefined },
+  ): Promise<{ readonly resources: readonly Resource[]; readonly cursor?: string }> {
+    const where =
+      env === undefined ? { index: 'byTenant', partition: 'resources' } : { index: 'byEnv', partition: env };
+    const page = await this.#table(tenant).query({ ...where, limit, ...(cursor === undefined ? {} : { cursor }) });
+    const resources = page.items.map(fromItem);
+    return page.cursor === undefined ? { resources } : { resources, cursor: page.cursor };
+  }
+}
+
+function toItem(resource: Resource): Item {
+  const { expiresAt, status } = resource;
+  const isDue = expiresAt !== undefined && (status === 'ready' || status === 'failed');
+  return {
+    ...(resource as unknown as Item),
+    tenantGroup: 'resources',
+    ...(isDue ? { dueGroup: DUE_RESOURCES, dueAt: expiresAt } : {}),
+  };
+}
+
+export function fromItem(item: Item): Resource {
+  const { tenantGroup: _group, dueGroup: _due, dueAt: _at, ...resource } = item;
+  return resource as unknown as Resource;
+}
+
+export function resourceView(resource: Resource): ResourceView {
+  const { params: _params, userTags, order: _order, tags, ...view } = resource;
+  return { ...view, tags: { ...userTags, ...tags } };
+}
+
+export function busy(id: string, requestId: string): PlatformError {
+  return new PlatformError(
+    'RESOURCE_BUSY',
+    `Job ${requestId} is working on "${id}". Wait for its end, or cancel it: /v2/status/${requestId}.`,
+    { resource: id, requestId, retryAfterSeconds: 2 },
+  );
+}

@@ -1,0 +1,57 @@
+/** Errors on their way through the journal of a workflow: what is recorded, and what comes out of it again. */
+
+import { ERRORS, PlatformError, type ErrorCode } from '../core/errors.ts';
+import type { JsonValue } from '../core/ports.ts';
+import { WorkflowFailure } from '../workflows/failure.ts';
+import type { JobError } from './job.ts';
+
+export interface RecordedError {
+  readonly code: string;
+  readonly message: string;
+  readonly details: Readonly<Record<string, JsonValue>>;
+}
+
+/** Never a stack: the record is read by the tenant. */
+export function recorded(thrown: unknown): RecordedError {
+  if (!(thrown instanceof PlatformError))
+    return {
+      code: 'INTERNAL',
+      message: 'An internal error occurred. The log entry of this job says more.',
+      details: {},
+    };
+  const details = JSON.parse(JSON.stringify(thrown.details)) as Record<string, JsonValue>;
+  return { code: thrown.code, message: thrown.message, details };
+}
+
+export function revived({ code, message, details }: RecordedError): PlatformError {
+  return new PlatformError((code in ERRORS ? code : 'INTERNAL') as ErrorCode, message, details);
+}
+
+/** How a job's workflow ends badly; the cause is a {@link JobError} as JSON. */
+export function failureOf(thrown: unknown, step?: string): WorkflowFailure {
+  if (thrown instanceof WorkflowFailure) return thrown;
+  const { code, message, details } = recorded(thrown);
+  const named = typeof details['step'] === 'string' ? details['step'] : step;
+  const error: JobError = { code, message, details, ...(named === undefined ? {} : { step: named }) };
+  return new WorkflowFailure(code, JSON.stringify(error));
+}
+
+/** What a failed execution says, as a job's error. */
+export function jobErrorOf(error: string | undefined, cause: string | undefined): JobError {
+  const parsed = parse(cause);
+  if (parsed !== undefined) return parsed;
+  return {
+    code: error === undefined || error === '' ? 'WORKFLOW_FAILED' : error,
+    message: cause ?? 'The workflow failed.',
+  };
+}
+
+function parse(cause: string | undefined): JobError | undefined {
+  if (cause?.startsWith('{') !== true) return undefined;
+  try {
+    const value = JSON.parse(cause) as Partial<JobError>;
+    return typeof value.code === 'string' && typeof value.message === 'string' ? (value as JobError) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -3,6 +3,8 @@ import { cloudProvisionerContract } from '../../../tests/contract/cloud-provisio
 import { simulatedGcp } from '../simulated-cloud/cloud-for-test.ts';
 import type { SimulatedCloud } from '../simulated-cloud/cloud-for-test.ts';
 import type { GcpEndpoint } from '../simulated-cloud/gcp/gcp-endpoint.ts';
+import { cloudRun } from './services/cloud-run/definition.ts';
+import { pubsub } from './services/pubsub/definition.ts';
 import { storage } from './services/storage/definition.ts';
 
 let gcp: SimulatedCloud<GcpEndpoint>;
@@ -20,6 +22,30 @@ cloudProvisionerContract(
     creates: 'buckets.insert',
     params: (bucketName) => ({ bucketName, versioning: true }),
     changed: (bucketName) => ({ bucketName, versioning: false, storageClass: 'NEARLINE' }),
+  },
+  () => gcp,
+);
+
+cloudProvisionerContract(
+  {
+    definition: pubsub,
+    creates: 'topics.create',
+    params: (topicName) => ({ topicName, subscriptionName: `${topicName}-reader` }),
+    changed: (topicName) => ({ topicName, subscriptionName: `${topicName}-reader`, ackDeadlineSeconds: 60 }),
+    fixed: (topicName) => ({ topicName, subscriptionName: `${topicName}-reader`, ordering: true }),
+  },
+  () => gcp,
+);
+
+const image = 'us-docker.pkg.dev/cloudrun/container/hello';
+
+cloudProvisionerContract(
+  {
+    definition: cloudRun,
+    region: 'europe-west1',
+    creates: 'services.create',
+    params: (serviceName) => ({ serviceName, image, publicAccess: true }),
+    changed: (serviceName) => ({ serviceName, image, memoryMb: 1024, maxInstances: 3 }),
   },
   () => gcp,
 );

@@ -116,6 +116,11 @@ export function textAt(object: JsonObject, key: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+export function numberAt(object: JsonObject, key: string): number | undefined {
+  const value = object[key];
+  return typeof value === 'number' ? value : undefined;
+}
+
 /** An empty object where there is none. */
 export function objectAt(object: JsonObject, key: string): JsonObject {
   const value = object[key];

@@ -10,7 +10,14 @@ import type { RestEndpoint, RestEndpointOptions } from '../rest-endpoint.ts';
 import { RestError } from '../rest-routes.ts';
 import type { RestReply, RestRequest, Route } from '../rest-routes.ts';
 import { googleApi } from './google-api.ts';
+import { pubsubRoutes } from './pubsub.ts';
+import { runRoutes } from './run.ts';
 import { storageRoutes } from './storage.ts';
+
+export interface GcpEndpointOptions extends RestEndpointOptions {
+  /** How long operations take that are long in Google. @default 500 */
+  readonly operationMs?: number;
+}
 
 export interface GcpEndpoint extends RestEndpoint {
   /** What provisioners find in their environment: a project and a token. */
@@ -23,9 +30,11 @@ export const SIMULATED_PROJECT = 'zeroplane-dev';
 const EMAIL = `zeroplane@${SIMULATED_PROJECT}.iam.gserviceaccount.com`;
 const TOKEN_PATH = '/token';
 const TOKEN_SECONDS = 3_599;
+const OPERATION_MS = 500;
 
-export async function startGcpEndpoint(options: RestEndpointOptions): Promise<GcpEndpoint> {
-  const { control, clock } = options;
+export async function startGcpEndpoint(options: GcpEndpointOptions): Promise<GcpEndpoint> {
+  const { control, clock, operationMs = OPERATION_MS } = options;
+  const { state } = control;
   const account = new ServiceAccount();
   const routes: readonly Route[] = [
     {
@@ -35,7 +44,9 @@ export async function startGcpEndpoint(options: RestEndpointOptions): Promise<Gc
       pattern: /^\/token$/,
       handle: (request) => account.answer(request, control.token),
     },
-    ...storageRoutes(control.state, clock),
+    ...storageRoutes(state, clock),
+    ...pubsubRoutes(state),
+    ...runRoutes({ state, clock, operationMs }),
   ];
   const endpoint = await startRestEndpoint(googleApi(routes, new Set([TOKEN_PATH])), options);
   return {

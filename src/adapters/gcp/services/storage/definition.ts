@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import type { ServiceDefinition } from '../../../../provisioning/service.ts';
+import { projectParam } from '../../google-params.ts';
 import { MULTI_REGION_GB_MONTH, PRICES_OF, STORAGE_GB_MONTH } from '../../google-prices.ts';
 import { DEFAULT_REGION, GOOGLE_REGIONS, MULTI_REGIONS } from '../../google-regions.ts';
 
@@ -13,11 +14,7 @@ export const storageParams = z.strictObject({
     .regex(/^(?!goog)[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$/)
     .describe('Name of the bucket, unique in all of Google Cloud: 3 to 63 lower-case letters, digits, "-" and "_".'),
   region: z.enum(LOCATIONS).exactOptional().describe(`Where the objects lie. Left out: ${DEFAULT_REGION}.`),
-  project: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/)
-    .exactOptional()
-    .describe('Id of the project that pays. Left out: the one that the platform is set up with.'),
+  project: projectParam,
   storageClass: z
     .enum(['STANDARD', 'NEARLINE', 'COLDLINE', 'ARCHIVE'])
     .default('STANDARD')

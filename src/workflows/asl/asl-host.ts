@@ -4,8 +4,7 @@
  */
 
 import type { Clock, JsonValue } from '../../core/ports.ts';
-
-export type JsonObject = { readonly [key: string]: JsonValue };
+import type { HistoryDraft } from '../engine/workflow-engine.ts';
 
 export interface ExecutionInfo {
   /** Unique for ever: an ARN. Idempotency keys begin with it. */
@@ -58,52 +57,25 @@ export interface ChildCall {
   readonly attempt: number;
   /**
    * When the child ends, however it ends and at once when it has ended already, the host completes this callback
-   * successfully with the JSON text of a {@link ChildEnd}.
+   * successfully with the JSON text of a `ChildEnd`.
    */
   readonly callbackId: string;
   readonly signal: AbortSignal;
-}
-
-/** How a child ended: `DescribeExecution` of Step Functions. */
-export interface ChildEnd {
-  readonly executionArn: string;
-  readonly stateMachineArn: string;
-  readonly name: string;
-  readonly status: 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED';
-  /** Milliseconds since 1970. */
-  readonly startDate: number;
-  readonly stopDate: number;
-  /** JSON text. */
-  readonly input: string;
-  /** JSON text; present when it succeeded. */
-  readonly output?: string;
-  readonly error?: string;
-  readonly cause?: string;
-}
-
-/**
- * An event of the execution's history, in Step Functions' names. A replay drafts every event again under the same
- * key; the host keeps the first and drops repeats. `ExecutionStarted`, `ExecutionSucceeded` and their like are the
- * host's own.
- */
-export interface HistoryDraft {
-  /** Unique in the execution and the same in every replay: `path#visit/attempt/type`. */
-  readonly key: string;
-  readonly type: string;
-  /** Name of the member that the details stand under in `GetExecutionHistory`, such as `stateEnteredEventDetails`. */
-  readonly member?: string;
-  readonly details?: JsonObject;
 }
 
 export interface AslHost {
   readonly execution: ExecutionInfo;
   readonly stateMachine: { readonly id: string; readonly name: string };
   readonly clock: Pick<Clock, 'nowMs' | 'after'>;
-  /** Aborted when the execution is stopped or the host goes down; running attempts end unrecorded. */
+  /**
+   * Aborted when the execution is stopped or the host goes down. Attempts under way are recorded as aborted, which the
+   * next run makes again, and `interpret` never settles.
+   */
   readonly signal?: AbortSignal;
   /** One attempt of a Task; for `wait-for-token` the answer only says that the callee was told. @throws TaskError */
   runTask(call: TaskCall): Promise<JsonValue>;
   /** Returns once the child is started. @throws TaskError */
   startChild(call: ChildCall): Promise<{ readonly executionArn: string }>;
+  /** A replay drafts every event again under its key; the host keeps the first and drops repeats. */
   event(draft: HistoryDraft): void;
 }

@@ -1,0 +1,134 @@
+/** One visit of a state: its input, its names, and what its fields may look at. */
+
+import { randomUUID } from 'node:crypto';
+import type { StepFunc } from '@aws/durable-execution-sdk-js';
+import type { JsonValue } from '../../core/ports.ts';
+import { dataOf, LARGEST } from './data.ts';
+import type { PathSources } from './json-path-apply.ts';
+import type { Lane } from './lane.ts';
+import { Aborted } from './lane.ts';
+import type { State } from './machine.ts';
+import { operationName } from './operation-name.ts';
+import { fromDurable } from './durable-errors.ts';
+import { STATES, StatesError } from './states-error.ts';
+
+/** Nobody but the interpreter repeats a step: its retriers do, each attempt a step of its own. */
+const ONCE = { retryStrategy: () => ({ shouldRetry: false }) };
+
+/** Sources of chance; whatever uses them runs inside a recorded step. */
+export const CHANCE = { uuid: () => randomUUID(), random: () => Math.random() };
+
+export class StateRun {
+  readonly lane: Lane;
+  readonly state: State;
+  /** Raw input. */
+  readonly input: JsonValue;
+  /** `Net[3]/Create` */
+  readonly path: string;
+  /** `Net[3]/Create#1` */
+  readonly prefix: string;
+  /** From 1. */
+  attempt = 1;
+  /** Of a task that waits for its token. */
+  taskToken: string | undefined;
+  /** ISO 8601; recorded only for states that can see it. */
+  enteredTime: string | undefined;
+
+  constructor(lane: Lane, state: State, input: JsonValue, names = lane.enter(state.name)) {
+    this.lane = lane;
+    this.state = state;
+    this.input = input;
+    this.path = names.path;
+    this.prefix = names.prefix;
+  }
+
+  /** The same visit, seen and recorded from one of its lanes. */
+  within(lane: Lane): StateRun {
+    const inner = new StateRun(lane, this.state, this.input, this);
+    inner.attempt = this.attempt;
+    inner.enteredTime = this.enteredTime;
+    return inner;
+  }
+
+  async recordTime(): Promise<string> {
+    const { clock } = this.lane.session.host;
+    return this.record('entered', async () => new Date(clock.nowMs()).toISOString());
+  }
+
+  /** Idempotency key: the same for every attempt, resume and redrive of this visit. */
+  get key(): string {
+    return `${this.lane.session.host.execution.id}/${this.prefix}`;
+  }
+
+  /** Name of an operation of this attempt: the first of all is `path#visit` alone. */
+  operation(purpose?: string): string {
+    const attempt = this.attempt === 1 ? undefined : `attempt-${this.attempt}`;
+    return operationName(this.prefix, [attempt, purpose].filter((part) => part !== undefined).join('/') || undefined);
+  }
+
+  /**
+   * Runs `work` once and records its outcome. An attempt that was recorded as broken off is made again.
+   *
+   * @throws StatesError as it was recorded; Aborted when the lane is over.
+   */
+  async record<Result extends JsonValue>(purpose: string | undefined, work: StepFunc<Result>): Promise<Result> {
+    for (let again = 0; ; again++) {
+      const suffix = again === 0 ? purpose : [purpose, `again-${again}`].filter((part) => part !== undefined).join('/');
+      this.lane.check();
+      const step = this.lane.context.step(this.operation(suffix), work, ONCE);
+      try {
+        // A promise of its own: the SDK's begins to count as awaited only when somebody waits.
+        return await this.lane.track(step.then((result) => result));
+      } catch (error) {
+        const failure = fromDurable(error);
+        if (!(failure instanceof Aborted)) throw failure;
+      }
+    }
+  }
+
+  /** Evaluates at once, or within a recorded step when two evaluations may differ. */
+  async steady(purpose: string, isRandom: boolean, evaluate: () => JsonValue): Promise<JsonValue> {
+    if (!isRandom) return evaluate();
+    return this.record(purpose, async () => {
+      const value = evaluate();
+      dataOf(value, `The value of ${purpose}`);
+      return value;
+    });
+  }
+
+  /** What paths of this state may look at, with `input` for `$`. */
+  sources(input: JsonValue): PathSources {
+    return { input, context: () => this.contextObject(), variable: (name) => this.lane.scope.get(name) };
+  }
+
+  contextObject(): JsonValue {
+    const { execution, stateMachine } = this.lane.session.host;
+    return {
+      Execution: {
+        Id: execution.id,
+        Input: execution.input ?? {},
+        Name: execution.name,
+        ...(execution.roleArn === undefined ? {} : { RoleArn: execution.roleArn }),
+        StartTime: execution.startTime,
+        RedriveCount: execution.redriveCount ?? 0,
+      },
+      State: {
+        EnteredTime: this.enteredTime ?? execution.startTime,
+        Name: this.state.name,
+        RetryCount: this.attempt - 1,
+      },
+      StateMachine: { Id: stateMachine.id, Name: stateMachine.name },
+      ...(this.taskToken === undefined ? {} : { Task: { Token: this.taskToken } }),
+      ...(this.lane.mapItem === undefined ? {} : { Map: this.lane.mapItem }),
+    };
+  }
+
+  /** An error of this state, in the words of the service. */
+  failure(error: string, why: string): StatesError {
+    return new StatesError(error, `An error occurred while executing the state '${this.state.name}'. ${why}`);
+  }
+
+  tooLarge(what: string): StatesError {
+    return this.failure(STATES.dataLimit, `${what} is larger than ${LARGEST} bytes.`);
+  }
+}

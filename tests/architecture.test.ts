@@ -30,7 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   packaging: ['core', 'functions', 'upstream', 'wrapper'],
   gateway: ['core', 'policy', 'protocol'],
   audit: ['core'],
-  provisioning: ['core', 'audit', 'policy', 'workflows'],
+  provisioning: ['core', 'audit', 'policy', 'registry', 'workflows'],
   http: ['core', 'policy', 'protocol', 'registry', 'gateway'],
   // An adapter sees `core` and the port it implements: `upstream/channel.ts` and what a channel is built of.
   'adapters/embedded': ['core'],

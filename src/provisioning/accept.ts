@@ -131,7 +131,7 @@ export class Acceptance {
     service: CatalogService,
     { requestId, tenant }: { readonly requestId: string; readonly tenant: string },
   ): Promise<Meant> {
-    const region = regionOf(body as Pick<ProvisionBody, 'region' | 'params'>) ?? service.regions?.[0];
+    const region = regionOf(body as Pick<ProvisionBody, 'region' | 'params'>) ?? service.defaultRegion;
     const params = await this.#parts.catalogue.checked(service, body.params as Params, region);
     const name = service.nameOf(params, requestId);
     const resourceId = idOf({ cloud: body.cloud, service: body.service, region, name });

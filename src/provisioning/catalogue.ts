@@ -25,6 +25,8 @@ export interface CatalogService {
   readonly title: string;
   readonly actions: readonly JobAction[];
   readonly regions?: readonly string[] | undefined;
+  /** Where a request means that names no region. */
+  readonly defaultRegion?: string | undefined;
   readonly idempotency: 'token' | 'lookup' | 'name';
   readonly paramsSchema: JsonValue;
   readonly workflow?: ServiceWorkflow | undefined;
@@ -49,6 +51,7 @@ export function serviceOf(definition: ServiceDefinition): CatalogService {
     version,
     title,
     regions,
+    defaultRegion: definition.defaultRegion ?? regions?.[0],
     idempotency,
     paramsSchema,
     definition,

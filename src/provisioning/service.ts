@@ -31,6 +31,8 @@ export interface ServiceDefinition {
   readonly params: ZodType<Params>;
   /** Values that `region` may have; absent where the service has no region. */
   readonly regions?: readonly string[];
+  /** Where a request means that names no region. @default the first of {@link regions} */
+  readonly defaultRegion?: string;
   /** What makes an effect safe to repeat: a provider token, a look-up by tag, or the name itself. */
   readonly idempotency: 'token' | 'lookup' | 'name';
   /** Which resource is meant, unique per cloud, region and service; for parameters without a name, made of the request's id. */

@@ -4,6 +4,7 @@
  * with each lease the fence grows, and a writer with an older one changes nothing any more.
  */
 
+import type { Principal } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import type { Clock, JsonValue, Logger, Queue, QueueMessage } from '../core/ports.ts';
 import type { ExecutionDescription, WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
@@ -262,12 +263,21 @@ export class JobWorker {
     if (ended !== undefined) this.#parts.onEnd?.(ended);
   }
 
+  async #started(principal: Principal, start: Start): Promise<ExecutionDescription> {
+    try {
+      return await this.#parts.engine.start(principal, start);
+    } catch (error) {
+      if (error instanceof PlatformError && isHopeless(error)) return neverBegun(error);
+      throw error;
+    }
+  }
+
   /** Starts the execution, or finds it as it is after a crash, and waits for its end. */
   async #executed(job: Job, start: Start): Promise<ExecutionDescription> {
     const { engine } = this.#parts;
     const { id, roles, scopes } = job.principal;
     const principal = { id, tenant: job.tenant, roles, scopes };
-    const execution = await engine.start(principal, start);
+    const execution = await this.#started(principal, start);
     if (execution.status !== 'RUNNING') return execution;
     const key = keyOf(job.tenant, execution.id);
     const ended = new Promise<ExecutionDescription>((resolve) => this.#waiting.set(key, resolve));
@@ -279,6 +289,12 @@ export class JobWorker {
       this.#waiting.delete(key);
     }
   }
+}
+
+/** An end that no engine has seen, for what can never begin. */
+function neverBegun(error: PlatformError): ExecutionDescription {
+  const cause = JSON.stringify({ code: error.code, message: error.message });
+  return { status: 'FAILED', error: error.code, cause } as unknown as ExecutionDescription;
 }
 
 interface Start {
@@ -317,6 +333,6 @@ function resultOf(job: Job, output: JsonValue): Readonly<Record<string, JsonValu
 }
 
 /** Whether an error of the engine means that the job can never run as it is. */
-export function isHopeless(error: unknown): boolean {
-  return error instanceof PlatformError && ['NOT_FOUND', 'WORKFLOW_CHANGED', 'PAYLOAD_TOO_LARGE'].includes(error.code);
+function isHopeless(error: PlatformError): boolean {
+  return ['NOT_FOUND', 'WORKFLOW_CHANGED', 'PAYLOAD_TOO_LARGE'].includes(error.code);
 }

@@ -1,0 +1,140 @@
+/** Services made of other services: machines that ship with the product, and those that a tenant offers. */
+
+import { createHash } from 'node:crypto';
+import type { RequestContext } from '../core/context.ts';
+import { PlatformError } from '../core/errors.ts';
+import { isObject } from '../core/json.ts';
+import type { Item, JsonValue, StoreRoot, TableSpec } from '../core/ports.ts';
+import { argumentProblem, schemaProblem } from '../registry/validate-arguments.ts';
+import type { WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
+import type { CatalogService, OfferedServices, ServiceWorkflow } from './catalogue.ts';
+import type { OfferedService } from './control-plane.ts';
+import { refuseProblems, type RequestProblem } from './problems.ts';
+import type { Params, PriceEstimate } from './service.ts';
+
+/** What a composite says of itself beside its machine. */
+export interface CompositeDescription {
+  readonly cloud: string;
+  readonly service: string;
+  readonly title: string;
+  readonly version: string;
+  /** JSON Schema of the parameters, with `name` among them where it has one. */
+  readonly params: JsonValue;
+  readonly regions?: readonly string[];
+  readonly estimate?: PriceEstimate;
+}
+
+/** Prices of a composite are those of its parts, which only its run knows. */
+const UNKNOWN_PRICE: PriceEstimate = {
+  monthlyUsd: 0,
+  usage: ['as its parts, see the plan of each'],
+  pricesOf: '2026-11-01',
+};
+
+const OFFERS: TableSpec = { name: 'OfferedServices', partitionKey: 'group', sortKey: 'service' };
+const NAME = /^[a-z][a-z0-9-]{0,39}$/;
+
+export function compositeService(
+  description: CompositeDescription,
+  { definition, workflow }: { readonly definition: JsonValue; readonly workflow: ServiceWorkflow },
+): CatalogService {
+  const { cloud, service, title, version, params: schema, regions, estimate = UNKNOWN_PRICE } = description;
+  const steps = isObject(definition) && isObject(definition['States']) ? Object.keys(definition['States']) : [];
+  return {
+    cloud,
+    service,
+    title,
+    version,
+    regions,
+    defaultRegion: regions?.[0],
+    idempotency: 'lookup',
+    actions: ['provision', 'destroy', 'plan'],
+    paramsSchema: schema,
+    workflow,
+    check: (params) => checked(schema, params),
+    nameOf: (params, requestId) =>
+      typeof params['name'] === 'string' && params['name'] !== ''
+        ? params['name']
+        : `${service}-${createHash('sha256').update(requestId).digest('hex').slice(0, 8)}`,
+    stepsOf: () => steps,
+    estimate: () => estimate,
+  };
+}
+
+type Checked = Awaited<ReturnType<CatalogService['check']>>;
+
+async function checked(schema: JsonValue, params: Params): Promise<Checked> {
+  const problem = await problemIn(schema, params);
+  return problem === undefined ? { params: { ...defaultsOf(schema), ...params } } : { problems: [problem] };
+}
+
+async function problemIn(schema: JsonValue, params: Params): Promise<RequestProblem | undefined> {
+  const digest = createHash('sha256').update(JSON.stringify(schema)).digest('hex');
+  const message = await argumentProblem(digest, schema as Readonly<Record<string, unknown>>, params);
+  return message === undefined ? undefined : { pointer: '/params', message };
+}
+
+/** Defaults of the first level, where a schema has them. */
+function defaultsOf(schema: JsonValue): Params {
+  const properties = isObject(schema) && isObject(schema['properties']) ? schema['properties'] : {};
+  const entries = Object.entries(properties).flatMap(([key, value]): [string, JsonValue][] =>
+    isObject(value) && value['default'] !== undefined ? [[key, value['default'] as JsonValue]] : [],
+  );
+  return Object.fromEntries(entries);
+}
+
+export class OfferStore implements OfferedServices {
+  readonly #store: StoreRoot;
+  /** Given once it is there: the engine runs what asks for services. */
+  readonly #engine: () => WorkflowEngine;
+  /** Names that no tenant may take. */
+  readonly #taken: ReadonlySet<string>;
+
+  constructor(store: StoreRoot, engine: () => WorkflowEngine, taken: ReadonlySet<string>) {
+    this.#store = store;
+    this.#engine = engine;
+    this.#taken = taken;
+  }
+
+  async list(tenant: string): Promise<readonly CatalogService[]> {
+    const page = await this.#store.store(tenant).table(OFFERS).query({ partition: 'services' });
+    return page.items.map(fromItem);
+  }
+
+  /** @throws PlatformError as `ControlPlane.offer`. */
+  async offer({ tenant }: RequestContext, offered: OfferedService): Promise<CatalogService> {
+    refuseProblems(await this.#problems(offered));
+    const { service, title, definition, version } = offered;
+    const registered = await this.#engine().register(tenant, {
+      name: `service-${service}`,
+      kind: 'asl',
+      definition,
+      description: title,
+      ...(/^[1-9]\d{0,8}$/.test(version) ? { version: Number(version) } : {}),
+    });
+    const workflow = { name: registered.name, version: registered.version, owner: tenant };
+    const item = { group: 'services', ...offered, workflow } as unknown as Item;
+    await this.#store.store(tenant).table(OFFERS).put(item);
+    return fromItem(item);
+  }
+
+  async #problems({ service, cloud, params }: OfferedService): Promise<RequestProblem[]> {
+    const problems: RequestProblem[] = [];
+    if (!NAME.test(service))
+      problems.push({ pointer: '/service', message: 'must be 1 to 40 small letters, digits and "-"' });
+    if (this.#taken.has(`${cloud}:${service}`))
+      problems.push({ pointer: '/service', message: `is the name of a service that ships with Zeroplane` });
+    if (!isObject(params)) problems.push({ pointer: '/params', message: 'must be a JSON Schema of an object' });
+    else {
+      const wrong = await schemaProblem(params);
+      if (wrong !== undefined) problems.push({ pointer: '/params', message: `is no valid JSON Schema: ${wrong}` });
+    }
+    return problems;
+  }
+}
+
+function fromItem(item: Item): CatalogService {
+  const offered = item as unknown as OfferedService & { readonly workflow: ServiceWorkflow };
+  if (typeof offered.service !== 'string') throw new PlatformError('STORE_CORRUPT', 'An offered service has no name.');
+  return compositeService(offered, { definition: offered.definition, workflow: offered.workflow });
+}

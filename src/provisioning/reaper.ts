@@ -1,0 +1,182 @@
+/**
+ * What happens by itself: jobs whose holder is gone are given out again, approvals expire, resources that have outlived
+ * their time are destroyed, and what nobody could work on is ended with its reason. Looks across tenants, through the
+ * one index that does.
+ */
+
+import { createHash, randomUUID } from 'node:crypto';
+import { Context } from '../core/context.ts';
+import { textOf } from '../core/json.ts';
+import type { Clock, Item, Logger, Queue, StoreRoot, TableSpec, TenantStore } from '../core/ports.ts';
+import type { Acceptance } from './accept.ts';
+import { DUE_JOBS, JOBS, fromItem, isEnded, isUnderWay, type Job } from './job.ts';
+import type { JobStore } from './job-store.ts';
+import {
+  DUE_RESOURCES,
+  RESOURCES,
+  fromItem as resourceFrom,
+  type Resource,
+  type ResourceStore,
+} from './resource-store.ts';
+
+export interface ReaperParts {
+  readonly store: StoreRoot;
+  readonly jobs: JobStore;
+  readonly resources: ResourceStore;
+  readonly acceptance: Acceptance;
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly wake: () => void;
+  /** Whether this process is at it: its lease is late only because the process was. */
+  readonly isWorkingOn: (tenant: string, requestId: string) => boolean;
+  readonly onEnd: (job: Job) => void;
+  /** @default 1000 */
+  readonly everyMs?: number | undefined;
+}
+
+const EVERY_MS = 1_000;
+const PAGE = 100;
+/** After a message was sent again, this long is waited for its effect. */
+const AGAIN_MS = 30_000;
+
+export class Reaper {
+  readonly #parts: ReaperParts;
+  readonly #system: TenantStore;
+  #cancel: () => void = () => undefined;
+  #round: Promise<void> = Promise.resolve();
+  #isStopped = false;
+
+  constructor(parts: ReaperParts) {
+    this.#parts = parts;
+    this.#system = parts.store.systemStore();
+  }
+
+  /** Jobs that a process before this one left behind are given out at once: whoever held them is gone. */
+  async start(): Promise<void> {
+    for (const item of await this.#due(JOBS, DUE_JOBS, undefined)) {
+      const job = fromItem(item);
+      if (isUnderWay(job.status)) await this.#giveOut(job);
+    }
+    this.#schedule();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancel();
+    await this.#round;
+  }
+
+  /** One round, for whoever does not want to wait for it. */
+  async run(): Promise<void> {
+    const nowIso = new Date(this.#parts.clock.nowMs()).toISOString();
+    for (const item of await this.#due(JOBS, DUE_JOBS, nowIso)) await this.#reap(fromItem(item));
+    for (const item of await this.#due(RESOURCES, DUE_RESOURCES, nowIso)) await this.#sweep(resourceFrom(item));
+    await this.#buryDead();
+  }
+
+  #schedule(): void {
+    if (this.#isStopped) return;
+    this.#cancel = this.#parts.clock.after(this.#parts.everyMs ?? EVERY_MS, () => {
+      this.#round = this.run()
+        .catch((error: unknown) => {
+          const reason = error instanceof Error ? error.message : String(error);
+          this.#parts.log.log('error', 'reaper-failed', { reason });
+        })
+        .finally(() => this.#schedule());
+    });
+  }
+
+  /** @param until - ISO time; absent for all there are. */
+  async #due(table: TableSpec, group: string, until: string | undefined): Promise<readonly Item[]> {
+    const items: Item[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await this.#system.table(table).query({
+        index: 'due',
+        partition: group,
+        limit: PAGE,
+        ...(until === undefined ? {} : { to: until }),
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      items.push(...page.items.map(withoutTenant));
+      cursor = page.cursor;
+    } while (cursor !== undefined && items.length < 10 * PAGE);
+    return items;
+  }
+
+  async #reap(due: Job): Promise<void> {
+    const { jobs, isWorkingOn, onEnd } = this.#parts;
+    // The index may be behind; what counts is the job.
+    const job = await jobs.find(due.tenant, due.requestId);
+    if (job === undefined || isEnded(job.status)) return;
+    if (job.status === 'awaiting_approval') {
+      const reason = 'nobody approved it in time';
+      const ended = await jobs.advance(job, { to: 'expired', change: { reason }, by: 'system' });
+      if (ended !== undefined) onEnd(ended);
+    } else if (!isWorkingOn(job.tenant, job.requestId)) await this.#giveOut(job);
+  }
+
+  async #giveOut(job: Job): Promise<void> {
+    const { jobs, queue, clock, wake } = this.#parts;
+    const { tenant, requestId } = job;
+    const held = await jobs.touch(job, {}, clock.nowMs() + AGAIN_MS);
+    if (held === undefined) return;
+    await queue.send({ tenant, requestId });
+    wake();
+  }
+
+  /** A resource whose time is up becomes a job like any other. */
+  async #sweep({ tenant, id, cloud, service, env, expiresAt, partOf }: Resource): Promise<void> {
+    // Parts go with the whole.
+    if (partOf !== undefined && (await this.#parts.resources.find(tenant, partOf)) !== undefined) return;
+    const { acceptance, clock, log, queue, wake } = this.#parts;
+    const principal = { id: 'system', tenant, roles: ['admin'], scopes: ['zeroplane:use'] } as const;
+    const context = new Context({ principal, requestId: randomUUID(), clock, timeoutMs: 30_000, log });
+    try {
+      const body = acceptance.read({ body: { cloud, service, tenant, env, id, action: 'destroy', params: {} } });
+      // Once for each end of life, however often it is found due.
+      const { job, isRepeat } = await acceptance.accept(body, `sweep:${digestOf(`${id} ${expiresAt ?? ''}`)}`, context);
+      if (isRepeat) return;
+      log.log('info', 'resource-expired', { resource: id, tenant, jobId: job.requestId });
+      await queue.send({ tenant, requestId: job.requestId });
+      wake();
+    } catch (error) {
+      log.log('warn', 'resource-not-swept', {
+        resource: id,
+        tenant,
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  /** A job whose message has failed too often ends, and says why. */
+  async #buryDead(): Promise<void> {
+    const { queue, jobs, onEnd } = this.#parts;
+    for (const letter of await queue.deadLetters()) {
+      const { tenant, requestId } = letter.body as { readonly tenant: string; readonly requestId: string };
+      const job = await jobs.find(tenant, requestId);
+      if (job === undefined || isEnded(job.status)) continue;
+      const error = {
+        code: 'JOB_UNPROCESSABLE',
+        message: `The job was tried ${letter.receives} times and could not be worked on: ${letter.reason}. Retry it once that is mended.`,
+      };
+      const to = job.status === 'compensating' ? 'rollback_failed' : 'failed';
+      const ended = await jobs.advance(job, { to, change: { error }, by: 'system' });
+      if (ended !== undefined) onEnd(ended);
+    }
+  }
+}
+
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Rows of the system's view have the tenant in their keys; it stands in an attribute too. */
+function withoutTenant(item: Item): Item {
+  const prefix = `${textOf(item['tenant'])}#`;
+  return Object.fromEntries(
+    Object.entries(item).map(([key, value]) => [
+      key,
+      typeof value === 'string' && value.startsWith(prefix) ? value.slice(prefix.length) : value,
+    ]),
+  );
+}

@@ -1,0 +1,182 @@
+/**
+ * Tells whoever asked for it of a job's end, by a signed POST through the one way out. A delivery is on disk before it
+ * is tried, and tried again with growing pauses for a day; it may come more than once, with the same event id.
+ */
+
+import { createHmac } from 'node:crypto';
+import { PlatformError } from '../core/errors.ts';
+import { textOf } from '../core/json.ts';
+import type { Clock, Egress, Item, Logger, SecretSource, StoreRoot, TableSpec } from '../core/ports.ts';
+import { jobView, type Job } from './job.ts';
+
+const DELIVERIES: TableSpec = {
+  name: 'WebhookDeliveries',
+  partitionKey: 'id',
+  indexes: [{ name: 'due', partitionKey: 'dueGroup', sortKey: 'dueAt', acrossTenants: true }],
+};
+const DUE = 'webhooks';
+const TIMEOUT_MS = 10_000;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 3_600_000;
+const GIVE_UP_MS = 86_400_000;
+const KEEP_SECONDS = 7 * 86_400;
+
+interface Delivery {
+  readonly id: string;
+  readonly tenant: string;
+  readonly requestId: string;
+  readonly url: string;
+  readonly secretRef: string;
+  readonly body: string;
+  readonly attempts: number;
+  readonly createdAtMs: number;
+  readonly status: 'pending' | 'delivered' | 'given-up';
+  readonly lastError?: string;
+}
+
+export interface WebhookParts {
+  readonly store: StoreRoot;
+  readonly egress: Egress;
+  readonly secrets: SecretSource;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** @default 1000 */
+  readonly everyMs?: number | undefined;
+}
+
+export class Webhooks {
+  readonly #parts: WebhookParts;
+  readonly #trying = new Map<string, Promise<void>>();
+  #cancel: () => void = () => undefined;
+  #isStopped = false;
+
+  constructor(parts: WebhookParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#schedule();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancel();
+    await Promise.allSettled(this.#trying.values());
+  }
+
+  /** Notes the delivery of a job's end and tries it at once. Never rejects. */
+  async announce(job: Job): Promise<void> {
+    if (job.webhook === undefined) return;
+    const delivery: Delivery = {
+      id: `${job.requestId}-${job.status}-${job.round}`,
+      tenant: job.tenant,
+      requestId: job.requestId,
+      url: job.webhook.url,
+      secretRef: job.webhook.secretRef,
+      body: JSON.stringify({ id: `${job.requestId}-${job.status}-${job.round}`, type: 'job-ended', job: jobView(job) }),
+      attempts: 0,
+      createdAtMs: this.#parts.clock.nowMs(),
+      status: 'pending',
+    };
+    try {
+      await this.#keep(delivery, this.#parts.clock.nowMs() + FIRST_PAUSE_MS);
+      await this.#try(delivery);
+    } catch (error) {
+      this.#parts.log.log('error', 'webhook-not-noted', { jobId: job.requestId, reason: String(error) });
+    }
+  }
+
+  /** Tries whatever is due. */
+  async run(): Promise<void> {
+    const { store, clock } = this.#parts;
+    const to = new Date(clock.nowMs()).toISOString();
+    const page = await store.systemStore().table(DELIVERIES).query({ index: 'due', partition: DUE, to, limit: 100 });
+    for (const item of page.items) {
+      const tenant = textOf(item['tenant']);
+      const known = await store
+        .store(tenant)
+        .table(DELIVERIES)
+        .get({ id: textOf(item['id']).slice(tenant.length + 1) });
+      if (known !== undefined) await this.#try(known as unknown as Delivery);
+    }
+  }
+
+  #schedule(): void {
+    if (this.#isStopped) return;
+    this.#cancel = this.#parts.clock.after(this.#parts.everyMs ?? 1_000, () => {
+      void this.run()
+        .catch((error: unknown) => this.#parts.log.log('error', 'webhooks-failed', { reason: String(error) }))
+        .finally(() => this.#schedule());
+    });
+  }
+
+  /** One attempt; another of the same delivery under way is waited for instead. */
+  #try(delivery: Delivery): Promise<void> {
+    const key = `${delivery.tenant}\n${delivery.id}`;
+    const known = this.#trying.get(key);
+    if (known !== undefined) return known;
+    const attempt = this.#attempt(delivery).finally(() => this.#trying.delete(key));
+    this.#trying.set(key, attempt);
+    return attempt;
+  }
+
+  async #attempt(delivery: Delivery): Promise<void> {
+    const { clock, log } = this.#parts;
+    const attempts = delivery.attempts + 1;
+    try {
+      await this.#post(delivery);
+      await this.#keep({ ...delivery, attempts, status: 'delivered' }, undefined);
+    } catch (error) {
+      const lastError = error instanceof Error ? error.message : String(error);
+      const nowMs = clock.nowMs();
+      const isOver = nowMs - delivery.createdAtMs > GIVE_UP_MS || isForbidden(error);
+      log.log('warn', 'webhook-failed', { jobId: delivery.requestId, attempts, givenUp: isOver, reason: lastError });
+      const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempts - 1)) * (0.5 + Math.random() / 2);
+      await this.#keep(
+        { ...delivery, attempts, lastError, status: isOver ? 'given-up' : 'pending' },
+        isOver ? undefined : nowMs + pauseMs,
+      );
+    }
+  }
+
+  async #post({ url, secretRef, body }: Delivery): Promise<void> {
+    const { egress, secrets, clock } = this.#parts;
+    const secret = await secrets.get(secretRef);
+    if (secret === undefined)
+      throw new PlatformError(
+        'CONFIG_MISSING_SECRET',
+        `No secret has the name "${secretRef}", which the webhook is signed with.`,
+      );
+    const seconds = Math.floor(clock.nowMs() / 1_000);
+    const response = await egress.request({
+      url,
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-zeroplane-signature': signatureOf(secret, seconds, body) },
+      body,
+      origin: 'caller',
+      timeoutMs: TIMEOUT_MS,
+    });
+    // What it says is nobody's business; ending the iteration closes the connection.
+    for await (const _chunk of response.body) break;
+    if (response.status < 200 || response.status > 299)
+      throw new PlatformError('TARGET_UNAVAILABLE', `The receiver answered ${response.status}.`);
+  }
+
+  #keep(delivery: Delivery, dueAtMs: number | undefined): Promise<void> {
+    const due = dueAtMs === undefined ? {} : { dueGroup: DUE, dueAt: new Date(dueAtMs).toISOString() };
+    const expiresAt = Math.ceil(delivery.createdAtMs / 1_000) + KEEP_SECONDS;
+    const item = { ...delivery, ...due, expiresAt } as unknown as Item;
+    return this.#parts.store.store(delivery.tenant).table(DELIVERIES).put(item);
+  }
+}
+
+/** `t=SECONDS,v1=HEX`: HMAC-SHA256 over `t.body`. Receivers compare in constant time and refuse old ones. */
+export function signatureOf(secret: string, seconds: number, body: string): string {
+  const hex = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex');
+  return `t=${seconds},v1=${hex}`;
+}
+
+/** Where nobody may send anything, trying again is no use. */
+function isForbidden(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === 'EGRESS_REFUSED';
+}

@@ -66,6 +66,8 @@ interface JobOptions {
 
 interface Job {
   readonly id: string;
+  /** What the params were made with. */
+  readonly name: string;
   readonly input: ProvisionRequest;
   readonly steps: RecordedSteps;
   readonly provisioner: CloudProvisioner;
@@ -146,7 +148,7 @@ function starter(service: ServiceUnderTest, module: ProvisionerModule, cloud: Cl
       log: silentLog,
       signal: new AbortController().signal,
     };
-    return { id, input: request, steps, provisioner: module.create(context) };
+    return { id, name, input: request, steps, provisioner: module.create(context) };
   };
 }
 
@@ -253,7 +255,7 @@ function changingTests(it: It, service: ServiceUnderTest, cloud: Cloud): void {
   if (changed !== undefined)
     it('an update makes the resource agree with its parameters', async (start) => {
       await provision(start());
-      const name = nameIn(start().id);
+      const name = start().name;
       const other = { requestId: 'update', params: changed(name) };
       const planned = await start(other).provisioner.plan(start(other).input);
       expect(planned).toMatchObject({ change: 'adopt' });
@@ -267,15 +269,13 @@ function changingTests(it: It, service: ServiceUnderTest, cloud: Cloud): void {
     it('an update of what cannot be changed says which parameter it is, and changes nothing', async (start) => {
       await provision(start());
       const before = await cloud().owned(TENANT);
-      const job = start({ params: fixed(nameIn(start().id)) });
+      const job = start({ params: fixed(start().name) });
       const refused = await failure(job.provisioner.update(job.id, job.input), 'INVALID_ARGUMENTS');
       expect(refused.details['parameters']).toHaveLength(1);
       expect(await cloud().owned(TENANT)).toEqual(before);
       await destroy(start());
     });
 }
-
-const nameIn = (id: string): string => decodeURIComponent(id.split(':').at(-1) ?? '');
 
 /** Runs again and again with one record until nobody dies any more. @returns in how many runs. */
 async function survive(

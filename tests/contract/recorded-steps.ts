@@ -57,9 +57,15 @@ export class RecordedSteps implements Steps {
     return this.#once(name, async (begin) => {
       const { everyMs, timeoutMs } = options;
       for (let waitedMs = 0, attempt = 1; ; waitedMs += Math.max(everyMs, 1), attempt++) {
-        const answer = await this.#effect(() => ask(begin(attempt))).catch(busyIfWorthAnother);
-        if (answer !== undefined) return answer;
-        if (waitedMs >= timeoutMs) throw tookTooLong('under test', name, timeoutMs);
+        let failed: unknown;
+        try {
+          const answer = await this.#effect(() => ask(begin(attempt)));
+          if (answer !== undefined) return answer;
+        } catch (error) {
+          if (!isWorthAnother(error)) throw error;
+          failed = error;
+        }
+        if (waitedMs >= timeoutMs) throw failed ?? tookTooLong('under test', name, timeoutMs);
         await this.#options.advance(everyMs);
       }
     });
@@ -90,11 +96,6 @@ export class RecordedSteps implements Steps {
 
 function isWorthAnother(error: unknown): boolean {
   return error instanceof PlatformError && error.retryable;
-}
-
-function busyIfWorthAnother(error: unknown): undefined {
-  if (!isWorthAnother(error)) throw error;
-  return undefined;
 }
 
 function attemptOf(name: string, attempt: number): StepAttempt {

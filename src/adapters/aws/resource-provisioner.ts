@@ -43,6 +43,8 @@ export interface ResourceKind {
   readonly fixed: readonly string[];
   /** AWS's codes for a name that is taken. */
   readonly taken: readonly string[];
+  /** AWS's codes for what cannot be made just now and can in a minute or two. @default none */
+  readonly notNow?: readonly string[];
   /** Whether creating what exists is an error, so that whoever succeeds made it. */
   readonly isCreateExclusive: boolean;
   find(): Promise<Found | undefined>;
@@ -59,6 +61,7 @@ export interface ResourceKind {
 
 /** How long AWS may take to make something ready, or to be rid of it. */
 const READY = { everyMs: 2_000, timeoutMs: 900_000 };
+const NOT_NOW = { everyMs: 5_000, timeoutMs: 180_000 };
 const GONE = { everyMs: 2_000, timeoutMs: 900_000 };
 
 export type MakeKind = (at: { readonly id: string; readonly params: ProvisionRequest['params'] }) => ResourceKind;
@@ -90,10 +93,25 @@ class ResourceProvisioner implements CloudProvisioner {
   async provision(input: ProvisionRequest): Promise<ProvisionResponse> {
     const context = this.#context;
     const kind = this.#make({ id: context.id, params: input.params });
-    const isAdopted = await context.steps.run(`create-${kind.noun}`, (attempt) => this.#claim(kind, attempt));
+    const isAdopted = await this.#claimed(kind);
     if (isAdopted) await this.#retag(kind, { isUpdate: false });
     else await kind.complete?.(newTags(context));
     return { status: 'provisioned', id: context.id, outputs: await this.#awaitReady(kind), isAdopted };
+  }
+
+  #claimed(kind: ResourceKind): Promise<boolean> {
+    const { steps } = this.#context;
+    const { notNow, noun } = kind;
+    if (notNow === undefined) return steps.run(`create-${noun}`, (attempt) => this.#claim(kind, attempt));
+    const claim = async (attempt: StepAttempt): Promise<boolean | undefined> => {
+      try {
+        return await this.#claim(kind, attempt);
+      } catch (error) {
+        if (notNow.includes(cloudCodeOf(error))) return undefined;
+        throw error;
+      }
+    };
+    return steps.until(`create-${noun}`, claim, NOT_NOW);
   }
 
   /** @returns whether it was there before, made by another request of this tenant. */

@@ -3,5 +3,6 @@
 import type { ServiceDefinition } from '../../provisioning/service.ts';
 import { dynamodb } from './services/dynamodb/definition.ts';
 import { s3 } from './services/s3/definition.ts';
+import { sqs } from './services/sqs/definition.ts';
 
-export const awsServices: readonly ServiceDefinition[] = [s3, dynamodb];
+export const awsServices: readonly ServiceDefinition[] = [s3, dynamodb, sqs];

@@ -12,6 +12,7 @@ import { S3Service } from './s3/service.ts';
 import { SCHEMAS, SchemaRegistry } from './schema-registry.ts';
 import { SchemasService } from './schemas.ts';
 import type { SimulatedState } from './simulated-state.ts';
+import { SqsService } from './sqs/service.ts';
 import { StsService } from './sts.ts';
 import { TaggingService } from './tagging.ts';
 
@@ -40,5 +41,6 @@ export function awsServices(parts: AwsServicesParts): readonly AwsService[] {
     new IamService(deny),
     new S3Service({ state, blobs: store.blobs, clock, ids }),
     new DynamoDbService({ state, clock, ids }),
+    new SqsService({ state, clock }),
   ];
 }

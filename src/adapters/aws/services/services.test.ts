@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { cloudProvisionerContract } from '../../../../tests/contract/cloud-provisioner.ts';
 import { dynamodb } from './dynamodb/definition.ts';
 import { s3 } from './s3/definition.ts';
+import { sqs } from './sqs/definition.ts';
 import { simulatedAws } from './simulated-for-test.ts';
 import type { SimulatedAws } from './simulated-for-test.ts';
 
@@ -38,6 +39,17 @@ cloudProvisionerContract(
       pointInTimeRecovery: false,
     }),
     fixed: (tableName) => ({ tableName, partitionKey: { name: 'other' }, sortKey: { name: 'at', type: 'N' } }),
+  },
+  () => aws,
+);
+
+cloudProvisionerContract(
+  {
+    definition: sqs,
+    region: 'eu-west-1',
+    creates: 'CreateQueue',
+    params: (queueName) => ({ queueName, fifo: true, maxReceives: 3 }),
+    changed: (queueName) => ({ queueName, fifo: true, maxReceives: 5, visibilityTimeoutSeconds: 60 }),
   },
   () => aws,
 );

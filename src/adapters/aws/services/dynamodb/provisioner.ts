@@ -12,6 +12,7 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
 import type { CreateTableCommandInput, TableDescription } from '@aws-sdk/client-dynamodb';
+import { textOf } from '../../../../core/json.ts';
 import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
 import { ask, askFor, cloudCodeOf } from '../../cloud-call.ts';
 import { clientSettings } from '../../job-clients.ts';
@@ -132,7 +133,7 @@ class TableKind implements ResourceKind {
   }
 
   async tag(tags: Tags, { outputs }: Found): Promise<void> {
-    const ResourceArn = String(outputs['arn']);
+    const ResourceArn = textOf(outputs['arn']);
     await ask('TagResource', () => this.#client.send(new TagResourceCommand({ ResourceArn, Tags: tagList(tags) })));
   }
 

@@ -1,0 +1,57 @@
+/** What the executor is told about an execution: what to run, and what to store when it ends. */
+
+import type { DurableContext } from '@aws/durable-execution-sdk-js';
+import type { JsonValue, Logger, Write } from '../../core/ports.ts';
+import type { EventDraft } from './history-log.ts';
+import type { StoredOperation } from './operation.ts';
+
+export interface Program {
+  /** Execution deadline, wall time. */
+  readonly deadlineAtMs?: number | undefined;
+  readonly log: Logger;
+  /** @throws WorkflowFailure or anything else to fail the execution. */
+  run(context: DurableContext, input: JsonValue, run: RunControls): Promise<JsonValue>;
+  /** Events that a change of an operation is worth; absent when the program tells its history itself. */
+  eventsOf?(after: StoredOperation, before: StoredOperation | undefined): readonly EventDraft[];
+}
+
+export interface RunControls {
+  readonly signal: AbortSignal;
+  event(draft: EventDraft): void;
+}
+
+export interface Ending {
+  readonly status: 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED';
+  readonly atMs: number;
+  /** JSON text. */
+  readonly output?: string;
+  readonly error?: string;
+  readonly cause?: string;
+  /** See `WorkflowFailure`. */
+  readonly failedPath?: string;
+}
+
+export interface EndRecord {
+  readonly writes: readonly Write[];
+  readonly events: readonly EventDraft[];
+  /** Whether {@link ExecutionHost.afterEnd} has something to do that must not be lost. */
+  readonly isAwaited: boolean;
+}
+
+export interface ExecutionHost {
+  /**
+   * What an execution runs.
+   *
+   * @returns `undefined` when it has ended.
+   * @throws PlatformError `WORKFLOW_CHANGED` and whatever else makes it impossible to continue: it fails with that.
+   */
+  program(tenant: string, id: string): Promise<Program | undefined>;
+  /** What records an end; stored in one commit with the journal's own. */
+  ending(tenant: string, id: string, ending: Ending): Promise<EndRecord>;
+  /** Called after each end, again after a crash until it has worked; tells whoever waits for it. */
+  afterEnd(tenant: string, id: string): Promise<void>;
+  /** Starts what an `invoke` names; a repeat is the same start. Its end completes the operation. */
+  invoke(tenant: string, id: string, operation: StoredOperation): Promise<void>;
+  /** Items that go with the last trace of an execution. */
+  removal(tenant: string, id: string): Promise<readonly Write[]>;
+}

@@ -1,0 +1,126 @@
+/** What goes and what is opened again when an execution that failed continues. */
+
+import { EXECUTION_OPERATION } from './live-executions.ts';
+import type { StoredOperation } from './operation.ts';
+import { hasEnded } from './operation.ts';
+import type { OperationState } from './operation-state.ts';
+
+export interface Rewound {
+  readonly reopened: readonly StoredOperation[];
+  readonly removed: readonly string[];
+}
+
+export interface Failure {
+  /** Operations whose names begin with it ran for the state that failed. */
+  readonly failedPath?: string | undefined;
+  /** Without a path: what failed last with these words is to blame. */
+  readonly cause?: string | undefined;
+}
+
+/**
+ * Failed operations go, and what began after them in the same context: it belonged to the failure. Contexts that they
+ * failed are opened again. Whatever succeeded beside them is kept.
+ */
+export function rewind(state: OperationState, failure: Failure): Rewound {
+  const rewinding = new Rewinding(state);
+  const { failedPath, cause } = failure;
+  if (failedPath !== undefined) rewinding.named(failedPath);
+  else if (cause !== undefined) rewinding.lastFailedWith(cause);
+  return rewinding.result();
+}
+
+class Rewinding {
+  readonly #state: OperationState;
+  readonly #reopened = new Map<string, StoredOperation>();
+  readonly #removed = new Set<string>();
+
+  constructor(state: OperationState) {
+    this.#state = state;
+  }
+
+  named(path: string): void {
+    const named = [...this.#state.all()].filter(({ name }) => name?.startsWith(path) === true);
+    for (const operation of named) {
+      if (this.#isSettled(operation)) continue;
+      if (isFailedContext(operation)) this.#reopen(operation);
+      else this.#remove(operation);
+      this.#reopenAbove(operation);
+    }
+  }
+
+  lastFailedWith(cause: string): void {
+    const failed = [...this.#state.all()].filter((operation) => isFailed(operation) && wordsOf(operation) === cause);
+    // Of those with the same words the innermost: it ended first and began last.
+    const last = failed.toSorted((a, b) => a.n - b.n).at(-1);
+    if (last === undefined) return;
+    if (isFailedContext(last)) this.#reopen(last);
+    else this.#removeFrom(last);
+    this.#reopenAbove(last);
+  }
+
+  result(): Rewound {
+    const execution = this.#state.get(EXECUTION_OPERATION);
+    if (execution !== undefined) this.#reopened.set(execution.id, opened(execution));
+    return { reopened: [...this.#reopened.values()], removed: [...this.#removed] };
+  }
+
+  #isSettled({ id }: StoredOperation): boolean {
+    return this.#removed.has(id) || this.#reopened.has(id);
+  }
+
+  #remove({ id }: StoredOperation): void {
+    for (const operation of this.#state.subtree(id)) {
+      this.#removed.add(operation.id);
+      this.#reopened.delete(operation.id);
+    }
+  }
+
+  /** A failed operation, and what its context did about the failure. */
+  #removeFrom(failed: StoredOperation): void {
+    this.#remove(failed);
+    const { parent, end = failed.start } = failed;
+    for (const operation of this.#state.all()) {
+      const isLater = operation.n > failed.n && operation.start >= end;
+      if (operation.parent === parent && isLater && !this.#removed.has(operation.id)) this.#remove(operation);
+    }
+  }
+
+  #reopen(context: StoredOperation): void {
+    if (this.#isSettled(context)) return;
+    this.#reopened.set(context.id, opened(context));
+    for (const child of this.#state.children(context.id)) {
+      if (!isFailed(child)) continue;
+      if (isFailedContext(child)) this.#reopen(child);
+      else this.#removeFrom(child);
+    }
+  }
+
+  /** What encloses it, and what failed beside it at the same time. */
+  #reopenAbove(operation: StoredOperation): void {
+    for (const ancestor of this.#state.ancestors(operation)) {
+      if (!hasEnded(ancestor) || this.#isSettled(ancestor)) continue;
+      this.#reopened.set(ancestor.id, opened(ancestor));
+      for (const child of this.#state.children(ancestor.id))
+        if (isFailedContext(child) && (child.end ?? 0) > operation.start) this.#reopen(child);
+    }
+  }
+}
+
+function isFailed({ type, status }: StoredOperation): boolean {
+  return type !== 'EXECUTION' && (status === 'FAILED' || status === 'TIMED_OUT');
+}
+
+function isFailedContext(operation: StoredOperation): boolean {
+  return operation.type === 'CONTEXT' && isFailed(operation);
+}
+
+function wordsOf({ error, type }: StoredOperation): string {
+  return error?.ErrorMessage ?? (type === 'CALLBACK' ? 'Callback failed' : '');
+}
+
+function opened(operation: StoredOperation): StoredOperation {
+  const { end: _end, error: _error, ...rest } = operation;
+  if (operation.type === 'EXECUTION') return { ...rest, status: 'STARTED' };
+  const { payload: _payload, ...empty } = rest;
+  return { ...empty, status: 'STARTED' };
+}

@@ -1,0 +1,118 @@
+/**
+ * When suspended executions are due. They lie in the store's index across tenants, in the order of their times, and
+ * cost no memory until then: one timer waits for the first of them.
+ */
+
+import type { Clock, Item, Logger, StoreRoot } from '../../core/ports.ts';
+import type { Timer } from './journal.ts';
+import { TIMERS, timeText, textAt } from './tables.ts';
+
+/** The wall clock may jump, so a long sleep is taken in pieces. */
+const MAX_SLEEP_MS = 30_000;
+const PAGE = 200;
+
+export interface Scheduled {
+  readonly tenant: string;
+  readonly id: string;
+  readonly bucket: Timer['bucket'];
+}
+
+export interface ScheduleParts {
+  readonly store: StoreRoot;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** @returns false when no more can be taken now; {@link Schedule.look} is called again later. */
+  readonly onDue: (scheduled: Scheduled) => boolean;
+}
+
+export class Schedule {
+  readonly #parts: ScheduleParts;
+  #cancel: () => void = () => undefined;
+  #armedForMs = Number.POSITIVE_INFINITY;
+  #looking: Promise<void> | undefined;
+  #again = false;
+  #isStopped = false;
+
+  constructor(parts: ScheduleParts) {
+    this.#parts = parts;
+  }
+
+  /** Something will be due then. */
+  expect(atMs: number): void {
+    if (this.#isStopped || atMs >= this.#armedForMs) return;
+    this.#arm(atMs);
+  }
+
+  /** Hands out what is due, then sleeps until the next is. */
+  look(): Promise<void> {
+    if (this.#looking === undefined) this.#looking = this.#look().finally(() => (this.#looking = undefined));
+    else this.#again = true;
+    return this.#looking;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancel();
+  }
+
+  /** Every execution in a bucket, page by page, in the order of times. */
+  async *read(bucket: Timer['bucket'], toMs?: number): AsyncGenerator<readonly Scheduled[]> {
+    const table = this.#parts.store.systemStore().table(TIMERS);
+    const query = { index: 'due', partition: bucket, limit: PAGE, ...(toMs !== undefined && { to: timeText(toMs) }) };
+    let page = await table.query(query);
+    for (;;) {
+      yield page.items.map((item) => scheduledOf(item, bucket));
+      if (page.cursor === undefined) return;
+      page = await table.query({ ...query, cursor: page.cursor });
+    }
+  }
+
+  async #look(): Promise<void> {
+    try {
+      do {
+        this.#again = false;
+        await this.#handOut();
+      } while (this.#again && !this.#isStopped);
+      if (!this.#isStopped) this.#arm(await this.#next());
+    } catch (thrown) {
+      this.#parts.log.log('error', 'workflow-schedule-failed', { reason: String(thrown) });
+      if (!this.#isStopped) this.#arm(this.#parts.clock.nowMs() + 1000);
+    }
+  }
+
+  async #handOut(): Promise<void> {
+    const nowMs = this.#parts.clock.nowMs();
+    for (const bucket of ['running', 'waiting', 'ended'] as const) {
+      for await (const page of this.read(bucket, bucket === 'running' ? undefined : nowMs)) {
+        for (const scheduled of page) if (this.#isStopped || !this.#parts.onDue(scheduled)) return;
+      }
+    }
+  }
+
+  /** The earliest time at which something is due. */
+  async #next(): Promise<number> {
+    const table = this.#parts.store.systemStore().table(TIMERS);
+    const nowMs = this.#parts.clock.nowMs();
+    let next = Number.POSITIVE_INFINITY;
+    for (const partition of ['waiting', 'ended']) {
+      const { items } = await table.query({ index: 'due', partition, from: timeText(nowMs + 1), limit: 1 });
+      if (items[0] !== undefined) next = Math.min(next, Number(items[0]['at']));
+    }
+    return next;
+  }
+
+  #arm(atMs: number): void {
+    this.#cancel();
+    this.#armedForMs = atMs;
+    const delayMs = Math.min(MAX_SLEEP_MS, Math.max(0, atMs - this.#parts.clock.nowMs()));
+    this.#cancel = this.#parts.clock.after(delayMs, () => {
+      this.#armedForMs = Number.POSITIVE_INFINITY;
+      void this.look();
+    });
+  }
+}
+
+function scheduledOf(item: Item, bucket: Timer['bucket']): Scheduled {
+  const tenant = textAt(item, 'tenant');
+  return { tenant, id: textAt(item, 'execution').slice(tenant.length + 1), bucket };
+}

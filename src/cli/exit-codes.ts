@@ -31,6 +31,8 @@ const GROUPS: readonly (readonly [number, readonly ErrorCode[]])[] = [
     EXIT.usage,
     [
       'USAGE',
+      'WORKFLOW_INVALID',
+      'WORKFLOW_UNSUPPORTED',
       'CONFIG_INVALID',
       'CONFIG_NOT_FOUND',
       'CONFIG_SYNTAX',

@@ -46,6 +46,8 @@ export interface Found {
   readonly isReady?: boolean;
   /** In the cloud's words, why it will never be ready as it is. */
   readonly problem?: string | undefined;
+  /** It is being removed already; its tags need not be there any more. @default false */
+  readonly isEnding?: boolean;
 }
 
 /** An operation that the cloud goes on with: what is recorded of it, and how long to leave it alone. */
@@ -62,6 +64,8 @@ export interface ResourceKind {
   readonly fixed: readonly string[];
   /** The cloud's codes for a name that is taken. */
   readonly taken: readonly string[];
+  /** The cloud's codes for what cannot be made just now and can in a minute or two. @default none */
+  readonly notNow?: readonly string[];
   /** Whether creating what exists is an error, so that whoever succeeds made it. */
   readonly isCreateExclusive: boolean;
   find(): Promise<Found | undefined>;
@@ -85,6 +89,7 @@ export interface ResourceKind {
 
 /** How long a cloud may take to make something ready, or to be rid of it. */
 const READY = { everyMs: 2_000, timeoutMs: 900_000 };
+const NOT_NOW = { everyMs: 5_000, timeoutMs: 180_000 };
 const GONE = { everyMs: 2_000, timeoutMs: 900_000 };
 /** Clouds give up on most of their operations within an hour. */
 const OPERATION_MS = 3_600_000;
@@ -125,7 +130,7 @@ class ResourceProvisioner implements CloudProvisioner {
   /** @returns whether it was there before, made by another request of this tenant. */
   async #create(kind: ResourceKind, tags: Tags): Promise<boolean> {
     const { steps } = this.#context;
-    const { isAdopted, begun } = await steps.run(`create-${kind.noun}`, (attempt) => this.#claim(kind, tags, attempt));
+    const { isAdopted, begun } = await this.#claimed(kind, tags);
     if (isAdopted || kind.progress === undefined) return isAdopted;
     await steps.until(
       `finish-${kind.noun}`,
@@ -135,8 +140,24 @@ class ResourceProvisioner implements CloudProvisioner {
     return false;
   }
 
+  #claimed(kind: ResourceKind, tags: Tags): Promise<Claim> {
+    const { steps } = this.#context;
+    const { notNow, noun } = kind;
+    if (notNow === undefined) return steps.run(`create-${noun}`, (attempt) => this.#claim(kind, tags, attempt));
+    const claim = async (attempt: StepAttempt): Promise<Claim | undefined> => {
+      try {
+        return await this.#claim(kind, tags, attempt);
+      } catch (error) {
+        if (notNow.includes(cloudCodeOf(error))) return undefined;
+        throw error;
+      }
+    };
+    return steps.until(`create-${noun}`, claim, NOT_NOW);
+  }
+
   async #claim(kind: ResourceKind, tags: Tags, attempt: StepAttempt): Promise<Claim> {
     const before = await kind.find();
+    if (before?.isEnding === true) throw this.#notYet(kind.noun, `create-${kind.noun}`, 'one of this name is going');
     const isAdopted = before !== undefined && this.#judge(before);
     // What this request has made in vain is made again.
     if (before !== undefined && (isAdopted || before.problem === undefined)) return { isAdopted, begun: null };
@@ -172,23 +193,24 @@ class ResourceProvisioner implements CloudProvisioner {
   async destroy(id: string): Promise<DeprovisionResponse> {
     const { steps, request } = this.#context;
     const kind = this.#parts.make({ id, params: request.params });
-    const isOurs = await steps.run(`find-${kind.noun}`, () => this.#mayRemove(kind));
-    if (isOurs) {
-      await kind.remove();
+    const state = await steps.run(`find-${kind.noun}`, () => this.#stateOf(kind));
+    if (state === 'ours') await kind.remove();
+    if (state !== 'nothing') {
       const ask = async (): Promise<true | undefined> => ((await findAny(kind)) === undefined ? true : undefined);
       await steps.until(`await-no-${kind.noun}`, ask, GONE);
     }
     return { status: 'deprovisioned', id };
   }
 
-  /** @throws PlatformError `RESOURCE_NOT_OWNED`. */
-  async #mayRemove(kind: ResourceKind): Promise<boolean> {
+  /** What there is to do for a removal. @throws PlatformError `RESOURCE_NOT_OWNED`. */
+  async #stateOf(kind: ResourceKind): Promise<'nothing' | 'ending' | 'ours'> {
     const context = this.#context;
     const found = await findAny(kind);
-    if (found === undefined) return false;
-    if (context.isRollback === true) return this.#tagForm.isMadeByRequest(found.tags, context);
+    if (found === undefined) return 'nothing';
+    if (found.isEnding === true) return 'ending';
+    if (context.isRollback === true) return this.#tagForm.isMadeByRequest(found.tags, context) ? 'ours' : 'nothing';
     this.#check(found.tags);
-    return true;
+    return 'ours';
   }
 
   async plan(input: ProvisionRequest): Promise<PlannedChange> {
@@ -260,7 +282,7 @@ class ResourceProvisioner implements CloudProvisioner {
   #awaitReady(kind: ResourceKind): Promise<Outputs> {
     const ask = async (): Promise<Outputs | undefined> => {
       const found = await kind.find();
-      if (found === undefined) return undefined;
+      if (found === undefined || found.isEnding === true) return undefined;
       this.#check(found.tags);
       if (found.problem !== undefined) throw this.#hopeless(kind.noun, found.problem);
       return found.isReady === false ? undefined : found.outputs;
@@ -275,9 +297,8 @@ class ResourceProvisioner implements CloudProvisioner {
   }
 
   /** What was just made does not show yet, or is gone already; worth another look. */
-  #notYet(noun: string, operation: string): PlatformError {
+  #notYet(noun: string, operation: string, message = `the ${noun} does not show yet`): PlatformError {
     const { cloud } = this.#context.request;
-    const message = `the ${noun} does not show yet`;
     return cloudError({ cloud, fault: 'unavailable', operation, cloudCode: 'NotVisibleYet', message });
   }
 }

@@ -3,6 +3,7 @@
 import { PlatformError } from '../../core/errors.ts';
 import { cloudError } from '../../provisioning/cloud-errors.ts';
 import type { CloudFault } from '../../provisioning/cloud-errors.ts';
+import { cloudCodeOf } from '../../provisioning/resource-provisioner.ts';
 
 /** Refused for now, although nothing is wrong with the request; the same can succeed later. */
 const PASSING: ReadonlySet<string> = new Set([
@@ -67,12 +68,6 @@ export async function askFor<Result>(
     if (absent.includes(cloudCodeOf(error))) return undefined;
     throw error;
   }
-}
-
-/** AWS's own code of an error that {@link ask} threw; empty for any other. */
-export function cloudCodeOf(error: unknown): string {
-  const code = error instanceof PlatformError ? error.details['cloudCode'] : undefined;
-  return typeof code === 'string' ? code : '';
 }
 
 interface SdkError extends Error {

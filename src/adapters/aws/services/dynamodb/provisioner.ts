@@ -12,15 +12,13 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
 import type { CreateTableCommandInput, TableDescription } from '@aws-sdk/client-dynamodb';
-import { textOf } from '../../../../core/json.ts';
 import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
-import { ask, askFor, cloudCodeOf } from '../../cloud-call.ts';
+import { cloudCodeOf, resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
+import type { Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
+import { ask, askFor } from '../../cloud-call.ts';
 import { clientSettings } from '../../job-clients.ts';
-import { tagList, tagsOfList } from '../../ownership.ts';
-import type { Tags } from '../../ownership.ts';
+import { awsTagForm, tagList, tagsOfList } from '../../ownership.ts';
 import { placeOf } from '../../regions.ts';
-import { resourceProvisioner } from '../../resource-provisioner.ts';
-import type { Found, Outputs, ResourceKind } from '../../resource-provisioner.ts';
 import type { DynamodbParams } from './definition.ts';
 
 type Params = ProvisionRequest['params'];
@@ -34,7 +32,11 @@ export function createTable(
   context: ProvisionContext,
   stepsOf: (params: Params) => readonly string[],
 ): CloudProvisioner {
-  return resourceProvisioner(context, ({ id, params }) => new TableKind(context, id, params), stepsOf);
+  return resourceProvisioner(context, {
+    tagForm: awsTagForm,
+    make: ({ id, params }) => new TableKind(context, id, params),
+    stepsOf,
+  });
 }
 
 class TableKind implements ResourceKind {
@@ -95,7 +97,7 @@ class TableKind implements ResourceKind {
     }
   }
 
-  async create(tags: Tags): Promise<void> {
+  async create(tags: Tags): Promise<undefined> {
     const { partitionKey, sortKey, encryption, deletionProtection = false } = this.#params;
     const keys = [partitionKey, sortKey].filter((key) => key !== undefined);
     const input: CreateTableCommandInput = {
@@ -132,8 +134,8 @@ class TableKind implements ResourceKind {
     return (await this.#describe())?.TableStatus === 'ACTIVE' ? true : undefined;
   }
 
-  async tag(tags: Tags, { outputs }: Found): Promise<void> {
-    const ResourceArn = textOf(outputs['arn']);
+  async tag(tags: Tags): Promise<void> {
+    const ResourceArn = (await this.#describe())?.TableArn;
     await ask('TagResource', () => this.#client.send(new TagResourceCommand({ ResourceArn, Tags: tagList(tags) })));
   }
 

@@ -17,13 +17,12 @@ import {
 import type { BucketLocationConstraint, ObjectIdentifier } from '@aws-sdk/client-s3';
 import { cloudError } from '../../../../provisioning/cloud-errors.ts';
 import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
-import { ask, askFor, cloudCodeOf } from '../../cloud-call.ts';
+import { cloudCodeOf, resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
+import type { Found, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
+import { ask, askFor } from '../../cloud-call.ts';
 import { clientSettings } from '../../job-clients.ts';
-import { tagList, tagsOfList } from '../../ownership.ts';
-import type { Tags } from '../../ownership.ts';
+import { awsTagForm, tagList, tagsOfList } from '../../ownership.ts';
 import { placeOf } from '../../regions.ts';
-import { resourceProvisioner } from '../../resource-provisioner.ts';
-import type { Found, ResourceKind } from '../../resource-provisioner.ts';
 import type { S3Params } from './definition.ts';
 
 type Params = ProvisionRequest['params'];
@@ -36,7 +35,11 @@ export function createBucket(
   context: ProvisionContext,
   stepsOf: (params: Params) => readonly string[],
 ): CloudProvisioner {
-  return resourceProvisioner(context, ({ id, params }) => new BucketKind(context, id, params), stepsOf);
+  return resourceProvisioner(context, {
+    tagForm: awsTagForm,
+    make: ({ id, params }) => new BucketKind(context, id, params),
+    stepsOf,
+  });
 }
 
 class BucketKind implements ResourceKind {
@@ -96,7 +99,7 @@ class BucketKind implements ResourceKind {
     }
   }
 
-  async create(tags: Tags): Promise<void> {
+  async create(tags: Tags): Promise<undefined> {
     const region = this.#region;
     const where = region === CLASSIC ? {} : { LocationConstraint: region as BucketLocationConstraint };
     const CreateBucketConfiguration = { ...where, Tags: tagList(tags) };

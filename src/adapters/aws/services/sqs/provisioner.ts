@@ -13,13 +13,12 @@ import {
 import { isObject } from '../../../../core/json.ts';
 import { notOwned } from '../../../../provisioning/cloud-errors.ts';
 import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
+import { resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
+import type { Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
 import { ask, askFor } from '../../cloud-call.ts';
 import { clientSettings } from '../../job-clients.ts';
-import { RESOURCE_TAG, isTenants } from '../../ownership.ts';
-import type { Tags } from '../../ownership.ts';
+import { awsTagForm, RESOURCE_TAG, isTenants } from '../../ownership.ts';
 import { placeOf } from '../../regions.ts';
-import { resourceProvisioner } from '../../resource-provisioner.ts';
-import type { Found, Outputs, ResourceKind } from '../../resource-provisioner.ts';
 import type { SqsParams } from './definition.ts';
 
 type Params = ProvisionRequest['params'];
@@ -39,7 +38,11 @@ export function createQueue(
   context: ProvisionContext,
   stepsOf: (params: Params) => readonly string[],
 ): CloudProvisioner {
-  return resourceProvisioner(context, ({ id, params }) => new QueueKind(context, id, params), stepsOf);
+  return resourceProvisioner(context, {
+    tagForm: awsTagForm,
+    make: ({ id, params }) => new QueueKind(context, id, params),
+    stepsOf,
+  });
 }
 
 class QueueKind implements ResourceKind {
@@ -99,7 +102,7 @@ class QueueKind implements ResourceKind {
     return dead?.tags[RESOURCE_TAG] === this.#id ? dead : undefined;
   }
 
-  async create(tags: Tags): Promise<void> {
+  async create(tags: Tags): Promise<undefined> {
     await this.#make(this.#name, tags);
   }
 

@@ -72,7 +72,12 @@ export interface AslHost {
    * next run makes again, and `interpret` never settles.
    */
   readonly signal?: AbortSignal;
-  /** One attempt of a Task; for `wait-for-token` the answer only says that the callee was told. @throws TaskError */
+  /**
+   * One attempt of a Task. For `function` it answers what the function returned; for the other kinds
+   * `{ExecutedVersion, Payload, StatusCode}`, which for `wait-for-token` only says that the callee was told.
+   *
+   * @throws TaskError
+   */
   runTask(call: TaskCall): Promise<JsonValue>;
   /** Returns once the child is started. @throws TaskError */
   startChild(call: ChildCall): Promise<{ readonly executionArn: string }>;

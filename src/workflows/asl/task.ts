@@ -30,8 +30,7 @@ export async function attemptTask(run: StateRun): Promise<JsonValue> {
   if (resource.kind === 'function') {
     return perform(run, { functionName: resource.functionName, kind: 'function', input: payload, limits });
   }
-  const result = await perform(run, { ...invocationOf(run, payload), kind: 'lambda-invoke', limits });
-  return { ExecutedVersion: '$LATEST', Payload: result, StatusCode: 200 };
+  return perform(run, { ...invocationOf(run, payload), kind: 'lambda-invoke', limits });
 }
 
 /** Effective input, for `Parameters` and `Arguments` evaluated anew for each attempt. */

@@ -12,7 +12,15 @@ export interface Program {
   /** @throws WorkflowFailure or anything else to fail the execution. */
   run(context: DurableContext, input: JsonValue, run: RunControls): Promise<JsonValue>;
   /** Events that a change of an operation is worth; absent when the program tells its history itself. */
-  eventsOf?(after: StoredOperation, before: StoredOperation | undefined): readonly EventDraft[];
+  eventsOf?(change: OperationChange): readonly EventDraft[];
+}
+
+export interface OperationChange {
+  readonly after: StoredOperation;
+  /** Absent when it is new. */
+  readonly before?: StoredOperation | undefined;
+  /** The context that it is in; absent at the top. */
+  readonly parent?: StoredOperation | undefined;
 }
 
 export interface RunControls {

@@ -230,16 +230,22 @@ export class Run implements DurableExecutionClient {
   }
 
   #eventsOf(operations: readonly StoredOperation[]): readonly EventDraft[] {
-    return operations.flatMap((operation) => {
-      const before = this.loaded.state.get(operation.id);
-      return this.program.eventsOf?.(operation, before) ?? [];
+    if (this.program.eventsOf === undefined) return [];
+    const changed = new Map(operations.map((operation) => [operation.id, operation]));
+    return operations.flatMap((after) => {
+      const { parent } = after;
+      const before = this.loaded.state.get(after.id);
+      const context = parent === undefined ? undefined : (changed.get(parent) ?? this.loaded.state.get(parent));
+      return this.program.eventsOf?.({ after, before, parent: context }) ?? [];
     });
   }
 
   /** What was answered from outside, perhaps while nobody ran, is told in the history by its run. */
   #tellAnswer(operation: StoredOperation): void {
     if ((operation.type !== 'CALLBACK' && operation.type !== 'CHAINED_INVOKE') || !hasEnded(operation)) return;
-    this.#drafts.push(...(this.program.eventsOf?.(operation, { ...operation, status: 'STARTED' }) ?? []));
+    const before: StoredOperation = { ...operation, status: 'STARTED' };
+    const parent = operation.parent === undefined ? undefined : this.loaded.state.get(operation.parent);
+    this.#drafts.push(...(this.program.eventsOf?.({ after: operation, before, parent }) ?? []));
   }
 
   #tokenWrites({ changed }: Applied): readonly Write[] {

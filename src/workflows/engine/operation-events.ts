@@ -3,14 +3,32 @@
 import type { JsonValue } from '../../core/ports.ts';
 import type { EventDraft } from '../durable/history-log.ts';
 import type { StoredOperation } from '../durable/operation.ts';
+import type { OperationChange } from '../durable/program.ts';
 
 type Details = { readonly [name: string]: JsonValue };
 
 /** Events that the change of one operation is worth. Those that outsiders cause have a key, for they may be told twice. */
-export function operationEvents(after: StoredOperation, before: StoredOperation | undefined): readonly EventDraft[] {
+export function operationEvents(change: OperationChange): readonly EventDraft[] {
+  const { after, before } = change;
+  if (isInsideTask(change)) return insideTask(change);
   const events = before === undefined ? entered(after) : [];
   if (after.status === before?.status) return events;
   return [...events, ...attempted(after, before), ...exited(after)];
+}
+
+/** A waitForCallback is one task with a token; what it consists of tells how the task fares. */
+function isInsideTask({ parent }: OperationChange): boolean {
+  return parent?.sub === 'WaitForCallback';
+}
+
+function insideTask({ after, before, parent }: OperationChange): EventDraft[] {
+  const { status, type } = after;
+  const named = { ...after, name: parent?.name ?? 'callback' };
+  if (status === before?.status) return [];
+  if (type === 'CALLBACK') return status === 'STARTED' ? [task(named, 'TaskScheduled')] : attempted(named, before);
+  if (type !== 'STEP') return [];
+  if (status === 'SUCCEEDED') return [task(named, 'TaskSubmitted')];
+  return status === 'FAILED' ? [task(named, 'TaskSubmitFailed', errorOf(after))] : [];
 }
 
 function titleOf({ name, type }: StoredOperation): string {
@@ -20,41 +38,42 @@ function titleOf({ name, type }: StoredOperation): string {
 /** Which state an operation would be in a machine. */
 function stateOf({ type, sub }: StoredOperation): string {
   if (type === 'WAIT') return 'WaitState';
-  if (type !== 'CONTEXT') return 'TaskState';
+  if (type !== 'CONTEXT' || sub === 'WaitForCallback') return 'TaskState';
   if (sub === 'Map') return 'MapState';
   return sub === 'Parallel' ? 'ParallelState' : 'PassState';
 }
 
-/** Iterations, branches and the inside of a waitForCallback are no states of their own. */
+/** Iterations and branches are no states of their own. */
 function isPart({ sub }: StoredOperation): boolean {
   return sub === 'MapIteration' || sub === 'ParallelBranch';
 }
 
 function entered(operation: StoredOperation): EventDraft[] {
   if (isPart(operation)) return operation.sub === 'MapIteration' ? [iteration(operation, 'MapIterationStarted')] : [];
-  const name = titleOf(operation);
   const state = stateOf(operation);
+  const details = { name: titleOf(operation) };
   const events: EventDraft[] = [
-    { type: `${state}Entered`, member: 'stateEnteredEventDetails', details: { name }, atMs: operation.start },
+    { type: `${state}Entered`, member: 'stateEnteredEventDetails', details, atMs: operation.start },
   ];
-  if (state === 'TaskState') events.push(task(operation, 'TaskScheduled'));
+  if (state === 'TaskState' && operation.type !== 'CONTEXT') events.push(task(operation, 'TaskScheduled'));
   if (state === 'ParallelState' || state === 'MapState') events.push({ type: `${state}Started` });
   return events;
 }
 
 function attempted(operation: StoredOperation, before: StoredOperation | undefined): EventDraft[] {
-  if (operation.type === 'CONTEXT' || operation.type === 'WAIT') return [];
-  if (operation.type === 'STEP' && operation.status === 'STARTED')
-    return before === undefined ? [] : [task(operation, 'TaskScheduled')];
-  switch (operation.status) {
+  const { type, status, error, payload } = operation;
+  if (type === 'CONTEXT' || type === 'WAIT') return [];
+  switch (status) {
+    case 'STARTED':
+      return before === undefined ? [] : [task(operation, 'TaskScheduled')];
     case 'PENDING':
-      return operation.error === undefined ? [] : [task(operation, 'TaskFailed', errorOf(operation))];
+      return error === undefined ? [] : [task(operation, 'TaskFailed', errorOf(operation))];
     case 'FAILED':
       return [task(operation, 'TaskFailed', errorOf(operation))];
     case 'TIMED_OUT':
       return [task(operation, 'TaskTimedOut', errorOf(operation))];
     case 'SUCCEEDED':
-      return [task(operation, 'TaskSucceeded', { output: operation.payload ?? 'null' })];
+      return [task(operation, 'TaskSucceeded', { output: payload ?? 'null' })];
     default:
       return [];
   }
@@ -62,16 +81,13 @@ function attempted(operation: StoredOperation, before: StoredOperation | undefin
 
 function exited(operation: StoredOperation): EventDraft[] {
   const { status, payload } = operation;
-  if (isPart(operation)) {
-    if (operation.sub !== 'MapIteration' || (status !== 'SUCCEEDED' && status !== 'FAILED')) return [];
-    return [iteration(operation, status === 'SUCCEEDED' ? 'MapIterationSucceeded' : 'MapIterationFailed')];
-  }
+  if (isPart(operation)) return iterated(operation);
   const state = stateOf(operation);
   const isContainer = state === 'ParallelState' || state === 'MapState';
   if (status === 'FAILED' && isContainer) return [{ type: `${state}Failed` }];
   if (status !== 'SUCCEEDED') return [];
   const details: Details = { name: titleOf(operation), output: payload ?? 'null' };
-  const exit: EventDraft = {
+  const exit = {
     ...keyed(operation, 'exited'),
     type: `${state}Exited`,
     member: 'stateExitedEventDetails',
@@ -80,23 +96,27 @@ function exited(operation: StoredOperation): EventDraft[] {
   return isContainer ? [{ type: `${state}Succeeded` }, exit] : [exit];
 }
 
+function iterated(operation: StoredOperation): EventDraft[] {
+  if (operation.sub !== 'MapIteration') return [];
+  if (operation.status === 'SUCCEEDED') return [iteration(operation, 'MapIterationSucceeded')];
+  return operation.status === 'FAILED' ? [iteration(operation, 'MapIterationFailed')] : [];
+}
+
 function iteration(operation: StoredOperation, type: string): EventDraft {
-  return {
-    type,
-    member: `${type.charAt(0).toLowerCase()}${type.slice(1)}EventDetails`,
-    details: { name: titleOf(operation) },
-  };
+  return { type, member: memberOf(type), details: { name: titleOf(operation) } };
 }
 
 function task(operation: StoredOperation, type: string, more: Details = {}): EventDraft {
   const details = { resourceType: operation.type.toLowerCase(), resource: titleOf(operation), ...more };
-  const member = `${type.charAt(0).toLowerCase()}${type.slice(1)}EventDetails`;
-  return { ...keyed(operation, type), type, member, details };
+  return { ...keyed(operation, type), type, member: memberOf(type), details };
 }
 
-function keyed(operation: StoredOperation, what: string): { readonly key?: string } {
-  const isAnswered = operation.type === 'CALLBACK' || operation.type === 'CHAINED_INVOKE';
-  return isAnswered ? { key: `${operation.id}/${operation.n}/${what}` } : {};
+function memberOf(type: string): string {
+  return `${type.charAt(0).toLowerCase()}${type.slice(1)}EventDetails`;
+}
+
+function keyed({ type, id, n }: StoredOperation, what: string): { readonly key?: string } {
+  return type === 'CALLBACK' || type === 'CHAINED_INVOKE' ? { key: `${id}/${n}/${what}` } : {};
 }
 
 function errorOf({ error }: StoredOperation): Details {

@@ -48,7 +48,7 @@ describe('what is loaded', () => {
       host: '127.0.0.1',
       port: 7420,
       auth: { mode: 'token', issuers: [] },
-      approvals: { selfApproval: true },
+      approvals: { selfApproval: true, rules: [] },
       mcpServers: {},
       functions: {},
       endpoints: { mcp: { search: { pin: [] } } },

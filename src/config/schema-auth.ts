@@ -86,4 +86,17 @@ export const authSchema = z.strictObject({
 
 export const approvalsSchema = z.strictObject({
   selfApproval: z.boolean().default(true).describe('Whether who asks for a change may approve it, given the role.'),
+  rules: z
+    .array(
+      z.strictObject({
+        cloud: z.string().min(1).optional(),
+        service: z.string().min(1).optional(),
+        env: z.string().min(1).optional(),
+        action: z.enum(['provision', 'destroy', 'update']).optional(),
+        expiresInSeconds: z.number().int().min(1).max(2_592_000).default(86_400),
+      }),
+    )
+    .max(100)
+    .default([])
+    .describe('Requests that wait for approval: all of the given members must agree, and the first that does counts.'),
 });

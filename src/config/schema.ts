@@ -82,7 +82,32 @@ const awsSchema = z.strictObject({
     .describe('Calls that the local endpoint refuses, to try programs against missing rights.'),
 });
 
-const cloudsSchema = z.strictObject({ aws: awsSchema.prefault({}).describe('Amazon Web Services.') });
+const endpointSchema = (vendor: string) =>
+  z.strictObject({
+    endpoint: z
+      .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+      .optional()
+      .describe(
+        `Address that stands for every service of ${vendor}. One that is not on this machine needs \`--live\`.`,
+      ),
+    port: z
+      .number()
+      .int()
+      .min(0)
+      .max(65_535)
+      .default(0)
+      .describe(`Port of the local endpoint that simulates ${vendor}, on loopback. 0: any.`),
+  });
+
+const cloudsSchema = z.strictObject({
+  aws: awsSchema.prefault({}).describe('Amazon Web Services.'),
+  gcp: endpointSchema('Google Cloud').prefault({}).describe('Google Cloud.'),
+  azure: endpointSchema('Azure').prefault({}).describe('Microsoft Azure.'),
+});
+
+const provisioningSchema = z.strictObject({
+  concurrency: z.number().int().min(1).max(100).default(4).describe('Jobs that are worked on at a time.'),
+});
 
 const callers = z.array(z.string().min(1).max(256)).max(1000);
 
@@ -188,6 +213,7 @@ export const baseSchema = z.strictObject({
     .describe('Port to listen on; if it is taken, the next free one. 0: any.'),
   auth: authSchema.prefault({}).describe('Who may call.'),
   approvals: approvalsSchema.prefault({}).describe('Approvals of changes.'),
+  provisioning: provisioningSchema.prefault({}).describe('Jobs of the control plane.'),
   functions: z.record(functionNameSchema, functionSchema).default({}).describe('Lambda handlers by function name.'),
   discover: discoverSchema.optional().describe('Which functions are published. Left out: all that are configured.'),
   audience: audienceSchema.prefault({}).describe('Who does not see what has the tag `visibility: internal`.'),

@@ -134,8 +134,9 @@ async function removed(at: Running, id: string): Promise<boolean> {
   const { parts, context, job } = at;
   const note = await context.step('note-destroy', async () => {
     const known = await parts.resources.find(job.tenant, id);
-    if (known !== undefined) await parts.resources.mark(job.tenant, id, 'destroying');
-    return known === undefined ? null : noteOf(known);
+    if (known === undefined || known.status === 'removed') return null;
+    await parts.resources.mark(job.tenant, id, 'destroying');
+    return noteOf(known);
   });
   if (note === null) return false;
   const service = await parts.catalogue.find(job.tenant, note.cloud, note.service);
@@ -145,7 +146,9 @@ async function removed(at: Running, id: string): Promise<boolean> {
     await provisioner.destroy(id);
   }
   await context.step('note-removed', async () => {
-    await parts.resources.remove(job.tenant, id);
+    // A machine that takes back what it made: its job still has to say that something was there.
+    if (job.action === 'provision') await parts.resources.mark(job.tenant, id, 'removed');
+    else await parts.resources.remove(job.tenant, id);
     return null;
   });
   return true;
@@ -199,8 +202,8 @@ async function undo(at: Running): Promise<JsonValue> {
 async function undoOne(at: Running, note: Note): Promise<boolean> {
   const { parts, context, job } = at;
   const service = await parts.catalogue.find(job.tenant, note.cloud, note.service);
-  let wasThere = false;
-  if (service.definition !== undefined && !note.isAdopted) {
+  let wasThere = note.status === 'removed';
+  if (!wasThere && service.definition !== undefined && !note.isAdopted) {
     const provisioner = await made(at, service.definition, note);
     wasThere = await context.step('look', async () => (await provisioner.read(note.id))?.isOwned === true);
     // Also where reading finds nothing: a part may be there without the whole.
@@ -229,12 +232,12 @@ function undoFailed(failures: readonly { readonly id: string; readonly error: Jo
   return new WorkflowFailure('ROLLBACK_FAILED', JSON.stringify(error));
 }
 
-type Note = Pick<Resource, 'id' | 'cloud' | 'service' | 'params' | 'isAdopted'> & {
+type Note = Pick<Resource, 'id' | 'cloud' | 'service' | 'params' | 'isAdopted' | 'status'> & {
   readonly region?: string | undefined;
 };
 
-function noteOf({ id, cloud, service, params, isAdopted, region }: Resource): Note {
-  return { id, cloud, service, params, isAdopted, ...(region === undefined ? {} : { region }) };
+function noteOf({ id, cloud, service, params, isAdopted, status, region }: Resource): Note {
+  return { id, cloud, service, params, isAdopted, status, ...(region === undefined ? {} : { region }) };
 }
 
 function required({ id }: ResourceInput): string {
@@ -284,7 +287,7 @@ async function made(
     requestId: job.requestId,
     ownership: ownershipOf(job, service),
     userTags: job.tags,
-    place: parts.placeOf(cloud, job.tenant),
+    place: await parts.placeOf(cloud, job.tenant),
     steps,
     log: run.log,
     signal: run.signal,

@@ -46,7 +46,7 @@ export interface ProvisioningParts {
   readonly services: readonly ServiceDefinition[];
   readonly composites?: readonly ShippedComposite[];
   /** @throws PlatformError `CLOUD_DENIED` for a cloud that is not configured. */
-  readonly placeOf: (cloud: string, tenant: string) => CloudPlace;
+  readonly placeOf: (cloud: string, tenant: string) => Promise<CloudPlace>;
   readonly labelOf: (cloud: string) => CatalogEntry['label'];
   readonly approvals?: () => readonly ApprovalRule[];
   readonly selfApproval?: () => boolean;

@@ -22,7 +22,11 @@ export const RESOURCES: TableSpec = {
 
 export const DUE_RESOURCES = 'resources';
 
-export interface Resource extends ResourceView {
+/** `removed`: gone again while its job goes on, whose undo counts it; nobody else sees it. */
+export type StoredStatus = ResourceStatus | 'removed';
+
+export interface Resource extends Omit<ResourceView, 'status'> {
+  readonly status: StoredStatus;
   readonly params: Readonly<Record<string, JsonValue>>;
   readonly userTags: Readonly<Record<string, string>>;
   /** Later ones may need earlier ones, so they are undone first. */
@@ -76,7 +80,7 @@ export class ResourceStore {
   /** @throws PlatformError `RESOURCE_NOT_FOUND`. */
   async get(tenant: string, id: string): Promise<Resource> {
     const found = await this.find(tenant, id);
-    if (found !== undefined) return found;
+    if (found !== undefined && found.status !== 'removed') return found;
     const shown = id.slice(0, 200);
     throw new PlatformError('RESOURCE_NOT_FOUND', `There is no resource "${shown}". /v2/resources lists yours.`, {
       resource: shown,
@@ -100,7 +104,12 @@ export class ResourceStore {
     }
     const known = await this.find(job.tenant, id);
     if (known === undefined) return this.intend(job, intent);
-    if (known.requestId === job.requestId) return { resource: known, isForeign: false };
+    if (known.status === 'removed' || known.requestId === job.requestId) {
+      await this.#table(job.tenant).put(toItem(resource), {
+        equals: { status: known.status, requestId: known.requestId },
+      });
+      return { resource, isForeign: false };
+    }
     if (known.status === 'ready' || known.status === 'failed') return { resource: known, isForeign: true };
     throw busy(id, known.requestId);
   }
@@ -146,7 +155,7 @@ export class ResourceStore {
     await this.#table(resource.tenant).put(toItem({ ...resource, updatedAt }));
   }
 
-  async mark(tenant: string, id: string, status: ResourceStatus): Promise<void> {
+  async mark(tenant: string, id: string, status: StoredStatus): Promise<void> {
     const known = await this.find(tenant, id);
     if (known !== undefined && known.status !== status) await this.put({ ...known, status });
   }
@@ -173,7 +182,7 @@ export class ResourceStore {
     const where =
       env === undefined ? { index: 'byTenant', partition: 'resources' } : { index: 'byEnv', partition: env };
     const page = await this.#table(tenant).query({ ...where, limit, ...(cursor === undefined ? {} : { cursor }) });
-    const resources = page.items.map(fromItem);
+    const resources = page.items.map(fromItem).filter(({ status }) => status !== 'removed');
     return page.cursor === undefined ? { resources } : { resources, cursor: page.cursor };
   }
 }
@@ -194,8 +203,8 @@ export function fromItem(item: Item): Resource {
 }
 
 export function resourceView(resource: Resource): ResourceView {
-  const { params: _params, userTags, order: _order, tags, ...view } = resource;
-  return { ...view, tags: { ...userTags, ...tags } };
+  const { params: _params, userTags, order: _order, tags, status, ...view } = resource;
+  return { ...view, status: status as ResourceStatus, tags: { ...userTags, ...tags } };
 }
 
 export function busy(id: string, requestId: string): PlatformError {

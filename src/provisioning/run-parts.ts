@@ -11,7 +11,7 @@ export interface RunParts {
   readonly resources: ResourceStore;
   readonly catalogue: ServiceCatalogue;
   /** How a cloud is reached on behalf of a tenant. @throws PlatformError `CLOUD_DENIED` when it is not configured. */
-  readonly placeOf: (cloud: string, tenant: string) => CloudPlace;
+  readonly placeOf: (cloud: string, tenant: string) => Promise<CloudPlace>;
   readonly clock: Clock;
   readonly effects: Effects;
   /** Retries of a step of a provisioner. @default 6 attempts, 200 ms to 20 s apart */

@@ -1,0 +1,138 @@
+/**
+ * The control plane of an instance. It is loaded by the first request that means it, or at the start when something was
+ * under way when the process before ended: an instance that only relays tools carries nothing of it.
+ */
+
+import type { LoadedConfig } from '../config/load.ts';
+import type { Clock, Egress, FunctionInvoker, IdSource, Logger, SecretSource, StoreRoot } from '../core/ports.ts';
+import type { Policy } from '../policy/decide.ts';
+import { DUE_JOBS, JOBS } from '../provisioning/job.ts';
+import type { ControlPlane } from '../provisioning/control-plane.ts';
+import type { Provisioning } from '../provisioning/provisioning.ts';
+import { DUE_RESOURCES, RESOURCES } from '../provisioning/resource-store.ts';
+import type { ServiceDefinition } from '../provisioning/service.ts';
+import type { EmbeddedEngine } from '../workflows/engine/embedded-engine.ts';
+import { TIMERS } from '../workflows/durable/tables.ts';
+import type { ToolCaller } from '../workflows/task-runner.ts';
+import { CloudPlaces, isCloud, type SimulatedCloud } from './cloud-places.ts';
+
+export interface ControlPlaneHostParts {
+  readonly loaded: () => LoadedConfig;
+  readonly store: StoreRoot;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly log: Logger;
+  readonly policy: Policy;
+  readonly egress: Egress;
+  readonly secrets: SecretSource;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly sealingKey: Uint8Array;
+  readonly isLive: boolean;
+  /** Functions that state machines call. */
+  readonly invoker: FunctionInvoker;
+  readonly callTool: ToolCaller;
+  /** Starts the local endpoint of a cloud, where it is not yet. */
+  readonly simulated: (cloud: 'aws' | 'gcp' | 'azure') => Promise<SimulatedCloud | undefined>;
+  /** In place of the services of the clouds, for tests and benches. */
+  readonly services?: readonly ServiceDefinition[] | undefined;
+}
+
+/** What is there once it is loaded. */
+export interface RunningControlPlane {
+  readonly plane: ControlPlane;
+  readonly provisioning: Provisioning;
+  readonly engine: EmbeddedEngine;
+}
+
+export class ControlPlaneHost {
+  readonly #parts: ControlPlaneHostParts;
+  #running: Promise<RunningControlPlane> | undefined;
+  #isClosed = false;
+
+  constructor(parts: ControlPlaneHostParts) {
+    this.#parts = parts;
+  }
+
+  /** Loads it, once. */
+  running(): Promise<RunningControlPlane> {
+    if (this.#isClosed) return Promise.reject(new Error('the instance is closed'));
+    this.#running ??= this.#load().catch((error: unknown) => {
+      this.#running = undefined;
+      throw error;
+    });
+    return this.#running;
+  }
+
+  get isLoaded(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Goes on with what the process before left behind. @throws PlatformError `JOURNAL_CORRUPT`. */
+  async resume(): Promise<void> {
+    if (await this.#hasWork()) await this.running();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const running = await this.#running?.catch(() => undefined);
+    if (running === undefined) return;
+    await running.provisioning.stop();
+    await running.engine.close();
+  }
+
+  async #hasWork(): Promise<boolean> {
+    const system = this.#parts.store.systemStore();
+    const jobs = { table: JOBS, partition: DUE_JOBS };
+    const resources = { table: RESOURCES, partition: DUE_RESOURCES };
+    const executions = ['running', 'waiting'].map((partition) => ({ table: TIMERS, partition }));
+    for (const { table, partition } of [jobs, resources, ...executions]) {
+      const { items } = await system.table(table).query({ index: 'due', partition, limit: 1 });
+      if (items.length > 0) return true;
+    }
+    return false;
+  }
+
+  async #load(): Promise<RunningControlPlane> {
+    const { Provisioning } = await import('../provisioning/provisioning.ts');
+    const { createEmbeddedEngine } = await import('../workflows/engine/embedded-engine.ts');
+    const { aslKind } = await import('../workflows/asl/asl-kind.ts');
+    const { createTaskRunner } = await import('../workflows/task-runner.ts');
+    const { cloudServices, shippedComposites } = await import('./cloud-services.ts');
+    const { store, clock, ids, log, policy, egress, secrets, sealingKey, loaded, invoker, callTool } = this.#parts;
+    const { isLive, env, simulated } = this.#parts;
+    const places = new CloudPlaces({ config: loaded().config, egress, secrets, env, isLive, simulated });
+    const provisioning = new Provisioning({
+      store,
+      clock,
+      ids,
+      log,
+      policy,
+      egress,
+      secrets,
+      sealingKey,
+      services: this.#parts.services ?? cloudServices,
+      composites: this.#parts.services === undefined ? shippedComposites : [],
+      placeOf: (cloud) => places.of(isCloud(cloud) ? cloud : 'aws'),
+      labelOf: (cloud) => places.labelOf(cloud),
+      approvals: () => loaded().config.approvals.rules,
+      selfApproval: () => loaded().config.approvals.selfApproval,
+      concurrency: loaded().config.provisioning.concurrency,
+    });
+    const runTask = createTaskRunner({ handlers: provisioning.handlers, invoker, callTool });
+    const engine = createEmbeddedEngine({
+      store,
+      clock,
+      ids,
+      log,
+      tokenKey: sealingKey,
+      kinds: [aslKind({ runTask })],
+      workflows: [
+        ...provisioning.workflows,
+        ...provisioning.composites.map((composite) => ({ ...composite, kind: 'asl' })),
+      ],
+    });
+    await engine.boot();
+    await provisioning.start(engine);
+    return { plane: provisioning.plane, provisioning, engine };
+  }
+}

@@ -7,7 +7,7 @@ import type { Clock, JsonValue } from '../../core/ports.ts';
 import type { HistoryDraft } from '../engine/workflow-engine.ts';
 
 export interface ExecutionInfo {
-  /** Unique for ever: an ARN. Idempotency keys begin with it. */
+  /** An ARN. */
   readonly id: string;
   readonly name: string;
   /** ISO 8601. */
@@ -64,6 +64,8 @@ export interface ChildCall {
 }
 
 export interface AslHost {
+  /** Idempotency keys begin with it; unique among everybody's executions. @default the execution's id */
+  readonly keyPrefix?: string;
   readonly execution: ExecutionInfo;
   readonly stateMachine: { readonly id: string; readonly name: string };
   readonly clock: Pick<Clock, 'nowMs' | 'after'>;

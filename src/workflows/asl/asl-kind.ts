@@ -46,6 +46,8 @@ function hostOf(run: RunInfo, input: JsonValue, parts: AslKindParts): AslHost {
   const arn = (type: string, name: string): string => `arn:aws:states:${region}:${accountId}:${type}:${name}`;
   const { execution, workflow } = run;
   return {
+    // Names of executions are unique within a tenant only.
+    keyPrefix: `${run.tenant}/${execution.id}`,
     execution: {
       id: arn('execution', execution.id),
       name: execution.name,

@@ -57,7 +57,8 @@ export class StateRun {
 
   /** Idempotency key: the same for every attempt, resume and redrive of this visit. */
   get key(): string {
-    return `${this.lane.session.host.execution.id}/${this.prefix}`;
+    const { keyPrefix, execution } = this.lane.session.host;
+    return `${keyPrefix ?? execution.id}/${this.prefix}`;
   }
 
   /** Name of an operation of this attempt: the first of all is `path#visit` alone. */

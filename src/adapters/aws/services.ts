@@ -2,7 +2,8 @@
 
 import type { ServiceDefinition } from '../../provisioning/service.ts';
 import { dynamodb } from './services/dynamodb/definition.ts';
+import { iamRole } from './services/iam-role/definition.ts';
 import { s3 } from './services/s3/definition.ts';
 import { sqs } from './services/sqs/definition.ts';
 
-export const awsServices: readonly ServiceDefinition[] = [s3, dynamodb, sqs];
+export const awsServices: readonly ServiceDefinition[] = [s3, dynamodb, sqs, iamRole];

@@ -38,7 +38,7 @@ export function awsServices(parts: AwsServicesParts): readonly AwsService[] {
     new TaggingService(control),
     new SchemasService(registry),
     new StsService(),
-    new IamService(deny),
+    new IamService(deny, { state, clock, ids }),
     new S3Service({ state, blobs: store.blobs, clock, ids }),
     new DynamoDbService({ state, clock, ids }),
     new SqsService({ state, clock }),

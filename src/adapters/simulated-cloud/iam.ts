@@ -1,4 +1,4 @@
-/** IAM, as far as programs ask it what they may do before they do it. */
+/** IAM: roles, and what programs may do, which they ask before they do it. */
 
 import { parseFunctionReference } from '../../core/lambda-arn.ts';
 import { xml } from './aws-errors.ts';
@@ -6,7 +6,12 @@ import type { AwsReply, AwsRequest, AwsService } from './aws-service.ts';
 import { AwsError } from './aws-service.ts';
 import { denies } from './lambda/denials.ts';
 import type { DeniedAction } from './lambda/denials.ts';
+import { Roles } from './iam/roles.ts';
+import type { RolesParts } from './iam/roles.ts';
+import { Form, queryReply } from './query-operations.ts';
 
+const SIMULATE = 'SimulatePrincipalPolicy';
+const NAMESPACE = 'https://iam.amazonaws.com/doc/2010-05-08/';
 /** Actions times resources. */
 const MAX_EVALUATIONS = 10_000;
 
@@ -14,16 +19,30 @@ export class IamService implements AwsService {
   readonly name = 'iam';
   readonly protocol = 'query';
   readonly #deny: readonly DeniedAction[];
+  readonly #roles: Roles;
 
-  constructor(deny: readonly DeniedAction[]) {
+  constructor(deny: readonly DeniedAction[], parts: RolesParts) {
     this.#deny = deny;
+    this.#roles = new Roles(parts);
   }
 
-  handle(request: AwsRequest): Promise<AwsReply> {
-    const form = new URLSearchParams(request.body.toString('utf8'));
-    const action = form.get('Action') ?? '';
-    if (action !== 'SimulatePrincipalPolicy')
+  operationOf(request: AwsRequest): string {
+    const { action } = Form.of(request);
+    return action === SIMULATE || this.#roles.operations.has(action) ? action : '';
+  }
+
+  async handle(request: AwsRequest): Promise<AwsReply> {
+    const form = Form.of(request);
+    const { action } = form;
+    if (action === SIMULATE) return this.#simulate(request);
+    const operation = this.#roles.operations.get(action);
+    if (operation === undefined)
       throw new AwsError('InvalidAction', `The action ${action.slice(0, 60)} is not known here.`);
+    return queryReply(action, NAMESPACE, await operation(form, request), request.context.requestId);
+  }
+
+  #simulate(request: AwsRequest): AwsReply {
+    const form = new URLSearchParams(request.body.toString('utf8'));
     const actions = members(form, 'ActionNames');
     const named = members(form, 'ResourceArns');
     const resources = named.length === 0 ? ['*'] : named;
@@ -33,8 +52,8 @@ export class IamService implements AwsService {
     const results = actions.flatMap((each) => resources.map((resource) => this.#judge(each, resource)));
     const result = `<EvaluationResults>${results.join('')}</EvaluationResults><IsTruncated>false</IsTruncated>`;
     const { requestId } = request.context;
-    const text = `<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><SimulatePrincipalPolicyResult>${result}</SimulatePrincipalPolicyResult><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></SimulatePrincipalPolicyResponse>`;
-    return Promise.resolve({ status: 200, headers: { 'content-type': 'text/xml' }, body: text });
+    const text = `<SimulatePrincipalPolicyResponse xmlns="${NAMESPACE}"><SimulatePrincipalPolicyResult>${result}</SimulatePrincipalPolicyResult><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></SimulatePrincipalPolicyResponse>`;
+    return { status: 200, headers: { 'content-type': 'text/xml' }, body: text };
   }
 
   #judge(action: string, resource: string): string {

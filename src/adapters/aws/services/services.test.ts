@@ -1,11 +1,13 @@
 import { afterAll, beforeAll } from 'vitest';
 import { cloudProvisionerContract } from '../../../../tests/contract/cloud-provisioner.ts';
 import { dynamodb } from './dynamodb/definition.ts';
+import { iamRole } from './iam-role/definition.ts';
 import { s3 } from './s3/definition.ts';
 import { sqs } from './sqs/definition.ts';
 import { simulatedAws } from './simulated-for-test.ts';
 import type { SimulatedAws } from './simulated-for-test.ts';
 
+const AWS_POLICY = 'arn:aws:iam::aws:policy';
 let aws: SimulatedAws;
 
 beforeAll(async () => {
@@ -50,6 +52,31 @@ cloudProvisionerContract(
     creates: 'CreateQueue',
     params: (queueName) => ({ queueName, fifo: true, maxReceives: 3 }),
     changed: (queueName) => ({ queueName, fifo: true, maxReceives: 5, visibilityTimeoutSeconds: 60 }),
+  },
+  () => aws,
+);
+
+cloudProvisionerContract(
+  {
+    definition: iamRole,
+    creates: 'CreateRole',
+    params: (roleName) => ({
+      roleName,
+      trustedServices: ['lambda.amazonaws.com'],
+      managedPolicies: [`${AWS_POLICY}/service-role/AWSLambdaBasicExecutionRole`],
+      statements: [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::assets/*'] }],
+    }),
+    changed: (roleName) => ({
+      roleName,
+      trustedServices: ['lambda.amazonaws.com', 'ec2.amazonaws.com'],
+      managedPolicies: [`${AWS_POLICY}/AmazonS3ReadOnlyAccess`],
+      maxSessionSeconds: 7_200,
+    }),
+    fixed: (roleName) => ({
+      roleName,
+      trustedServices: ['lambda.amazonaws.com'],
+      permissionsBoundary: `${AWS_POLICY}/PowerUserAccess`,
+    }),
   },
   () => aws,
 );

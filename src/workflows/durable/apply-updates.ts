@@ -12,9 +12,17 @@ export interface Operations {
   get(id: string): StoredOperation | undefined;
 }
 
+export interface Transition {
+  readonly after: StoredOperation;
+  /** Absent when the operation is new. */
+  readonly before?: StoredOperation | undefined;
+}
+
 export interface Applied {
-  /** In the order of the first update of each. */
+  /** New states, in the order of the last update of each. */
   readonly changed: ReadonlyMap<string, StoredOperation>;
+  /** What each update did. */
+  readonly transitions: readonly Transition[];
   /** Operations that were not there before. */
   readonly started: number;
   /** Bytes of the values in the updates. */
@@ -30,6 +38,7 @@ export function applyUpdates(
   at: { readonly nowMs: number; readonly started: number },
 ): Applied {
   const changed = new Map<string, StoredOperation>();
+  const transitions: Transition[] = [];
   let [started, bytes] = [0, 0];
   let result: string | undefined;
   for (const update of updates) {
@@ -45,9 +54,12 @@ export function applyUpdates(
       checkParent(update, changed, operations);
     }
     const begun = before ?? begin(update, { id, n: at.started + started, nowMs: at.nowMs });
-    changed.set(id, before === undefined && update.Action === 'START' ? begun : advance(begun, update, at.nowMs));
+    const after = before === undefined && update.Action === 'START' ? begun : advance(begun, update, at.nowMs);
+    changed.delete(id);
+    changed.set(id, after);
+    transitions.push({ after, before });
   }
-  return { changed, started, bytes, ...(result !== undefined && { result }) };
+  return { changed, transitions, started, bytes, ...(result !== undefined && { result }) };
 }
 
 function idOf({ Id }: OperationUpdate): string {

@@ -15,7 +15,7 @@ import type {
 import { toPlatformError } from '../../core/errors.ts';
 import type { Clock, Write } from '../../core/ports.ts';
 import { WorkflowFailure } from '../failure.ts';
-import type { Applied } from './apply-updates.ts';
+import type { Applied, Transition } from './apply-updates.ts';
 import { applyUpdates } from './apply-updates.ts';
 import type { EventDraft } from './history-log.ts';
 import type { Change, Journal, Loaded } from './journal.ts';
@@ -175,10 +175,10 @@ export class Run implements DurableExecutionClient {
 
   /** Lets happen what is due. @returns whether anything was. */
   async advance(): Promise<boolean> {
-    const due = this.#due(new Map());
+    const due = this.#dueTransitions(new Map());
     if (due.length === 0) return false;
-    await this.#commit({ operations: due, events: this.#eventsOf(due) });
-    for (const { id } of due) this.tell(id);
+    await this.#commit({ operations: due.map(({ after }) => after), events: this.#eventsOf(due) });
+    for (const { after } of due) this.#news.add(after.id);
     return true;
   }
 
@@ -189,15 +189,15 @@ export class Run implements DurableExecutionClient {
     const applied = applyUpdates(updates, loaded.state, { nowMs, started: loaded.head.started });
     this.#checkLimits(applied);
     if (applied.result !== undefined) this.#largeResult = applied.result;
-    const due = this.#due(applied.changed);
-    const operations = [...applied.changed.values(), ...due];
+    const due = this.#dueTransitions(applied.changed);
+    const operations = [...applied.changed.values(), ...due.map(({ after }) => after)];
     if (operations.length > 0 || this.#drafts.length > 0) {
       const { drafts } = this;
       await this.#commit({
         operations,
         started: applied.started,
         bytes: applied.bytes,
-        events: [...drafts, ...this.#eventsOf(operations)],
+        events: [...drafts, ...this.#eventsOf([...applied.transitions, ...due])],
         writes: this.#tokenWrites(applied),
         timer: { bucket: 'running', atMs: 0 },
       });
@@ -217,27 +217,28 @@ export class Run implements DurableExecutionClient {
       throw refused(`Execution "${id}" has more than ${LIMITS.historyEvents} events in its history.`);
   }
 
-  #due(except: ReadonlyMap<string, unknown>): StoredOperation[] {
-    const nowMs = this.#parts.clock.nowMs();
-    return this.loaded.state
-      .due(nowMs)
-      .filter(({ id }) => !except.has(id))
-      .map((operation) => whenDue(operation, nowMs));
-  }
-
   async #commit(change: Change): Promise<void> {
     await this.#parts.journal.commit(this.loaded, change);
   }
 
-  #eventsOf(operations: readonly StoredOperation[]): readonly EventDraft[] {
-    if (this.program.eventsOf === undefined) return [];
-    const changed = new Map(operations.map((operation) => [operation.id, operation]));
-    return operations.flatMap((after) => {
-      const { parent } = after;
-      const before = this.loaded.state.get(after.id);
-      const context = parent === undefined ? undefined : (changed.get(parent) ?? this.loaded.state.get(parent));
-      return this.program.eventsOf?.({ after, before, parent: context }) ?? [];
+  #eventsOf(transitions: readonly Transition[]): readonly EventDraft[] {
+    const { program, loaded } = this;
+    if (program.eventsOf === undefined) return [];
+    const changed = new Map(transitions.map(({ after }) => [after.id, after]));
+    return transitions.flatMap((transition) => {
+      const { parent } = transition.after;
+      const context = parent === undefined ? undefined : (changed.get(parent) ?? loaded.state.get(parent));
+      return program.eventsOf?.({ ...transition, parent: context }) ?? [];
     });
+  }
+
+  /** Due operations and what becomes of them. */
+  #dueTransitions(except: ReadonlyMap<string, unknown>): Transition[] {
+    const nowMs = this.#parts.clock.nowMs();
+    return this.loaded.state
+      .due(nowMs)
+      .filter(({ id }) => !except.has(id))
+      .map((before) => ({ before, after: whenDue(before, nowMs) }));
   }
 
   /** What was answered from outside, perhaps while nobody ran, is told in the history by its run. */

@@ -11,6 +11,7 @@ import { register } from 'tsx/esm/api';
 import { build, root, startGateway, startUntilReady, suite } from './lib.mjs';
 import { awsPrograms } from './peer-aws.mjs';
 import { programs } from './peer-clients.mjs';
+import { google } from './peer-google.mjs';
 import { lambda } from './peer-lambda.mjs';
 import { moto } from './peer-moto.mjs';
 import { runtimes } from './peer-runtimes.mjs';
@@ -149,7 +150,7 @@ async function checkServer(report, name) {
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const official = runtimes((url) => new WireClient({ url, era: 'modern' }));
 const wrapped = wrappedServers(clients);
-const every = [programs, servers, lambda, official, wrapping, wrapped, awsPrograms, moto].flatMap((group) =>
+const every = [programs, servers, lambda, official, wrapping, wrapped, awsPrograms, moto, google].flatMap((group) =>
   Object.keys(group),
 );
 const chosen = asked.includes('all') ? ['libraries', ...every] : asked.length === 0 ? ['libraries'] : asked;
@@ -173,5 +174,6 @@ await suite(async (report) => {
   for (const name of chosen) if (name in wrapped) await wrapped[name](report);
   for (const name of chosen) if (name in awsPrograms) await awsPrograms[name](report);
   for (const name of chosen) if (name in moto) await moto[name](report);
+  for (const name of chosen) if (name in google) await google[name](report);
   return undefined;
 });

@@ -11,7 +11,7 @@ import type { CloudPlace } from '../../provisioning/provisioner.ts';
 import { createAzureTransport } from './azure-transport.ts';
 
 /** Name of the secret with the client's secret; the variable of the same name comes after it. */
-export const CLIENT_SECRET = 'AZURE_CLIENT_SECRET';
+const CLIENT_SECRET = 'AZURE_CLIENT_SECRET';
 
 /** Tokens serve every job of a place. */
 const credentials = new WeakMap<CloudPlace, Promise<TokenCredential>>();

@@ -11,7 +11,7 @@ import type { CloudPlace } from '../../provisioning/provisioner.ts';
 import { libraryTransport } from './google-transport.ts';
 
 /** Name of the secret that holds the JSON text of a key or of a workload identity. */
-export const CREDENTIALS_SECRET = 'GOOGLE_CREDENTIALS';
+const CREDENTIALS_SECRET = 'GOOGLE_CREDENTIALS';
 
 const SCOPES = ['https://www.googleapis.com/auth/cloud-platform'];
 

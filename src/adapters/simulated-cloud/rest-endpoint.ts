@@ -15,7 +15,7 @@ import type { SimulatedControl } from './control.ts';
 import { isAfterEffect } from './faults.ts';
 import type { Asked, Fate } from './faults.ts';
 import { RestError } from './rest-routes.ts';
-import type { FoundRoute, RestApi, RestReply, RestRequest } from './rest-routes.ts';
+import type { RestApi, RestReply, RestRequest } from './rest-routes.ts';
 
 export interface RestEndpointOptions {
   readonly control: SimulatedControl;
@@ -161,19 +161,16 @@ class Endpoint {
 
   /** Lets the API answer, and what was asked to go wrong with it go wrong. */
   async #handle(request: RestRequest): Promise<RestReply> {
-    const { asked } = this.#api.route(request);
+    const route = this.#api.route(request);
+    const { asked } = route;
     const fate = this.#options.control.faults.meet({ service: asked.service, operation: asked.operation });
-    if (fate === undefined) return this.#route(request).handle();
+    if (fate === undefined) return route.handle(request);
     if (!isAfterEffect(fate)) this.#strike(fate, asked);
     const { fault, delayMs } = fate;
-    const reply = await this.#route(fault === 'slow-operation' ? { ...request, extraMs: delayMs } : request).handle();
+    const reply = await route.handle(fault === 'slow-operation' ? { ...request, extraMs: delayMs } : request);
     if (fault === 'slow') await new Promise<void>((resume) => void this.#options.clock.after(delayMs, resume));
     if (isAfterEffect(fate)) this.#strike(fate, asked);
     return reply;
-  }
-
-  #route(request: RestRequest): FoundRoute {
-    return this.#api.route(request);
   }
 
   /** @throws RestError, Dropped; nothing for what is no error. */

@@ -41,7 +41,8 @@ export class RestError extends Error {
 export interface FoundRoute {
   /** As fault rules name it. */
   readonly asked: Asked;
-  handle(): Promise<RestReply> | RestReply;
+  /** @param request - The one that was routed, perhaps with a fate in it. */
+  handle(request: RestRequest): Promise<RestReply> | RestReply;
 }
 
 /** One vendor's API. */
@@ -78,7 +79,7 @@ export function findRoute(routes: readonly Route[], request: RestRequest): Found
     const match = route.pattern.exec(request.path);
     if (match === null) continue;
     const names = namesOf(match.groups ?? {});
-    return { asked: route, handle: () => route.handle(request, names) };
+    return { asked: route, handle: (given) => route.handle(given, names) };
   }
   return undefined;
 }

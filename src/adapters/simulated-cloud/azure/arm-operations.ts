@@ -17,9 +17,9 @@ export interface ArmOperation {
 }
 
 /** Seconds that clients are asked to wait between two questions. */
-export const RETRY_AFTER = '1';
+const RETRY_AFTER = '1';
 
-export function encodeOperation(operation: ArmOperation): string {
+function encodeOperation(operation: ArmOperation): string {
   return Buffer.from(JSON.stringify(operation)).toString('base64url');
 }
 

@@ -134,7 +134,7 @@ export function armType(namespace: string, type: string): ArmType {
   throw new RestError(404, 'InvalidResourceType', `The resource type ${namespace}/${type} is not simulated here.`);
 }
 
-export function listOf(value: JsonValue | undefined): readonly JsonValue[] {
+function listOf(value: JsonValue | undefined): readonly JsonValue[] {
   return Array.isArray(value) ? value : [];
 }
 

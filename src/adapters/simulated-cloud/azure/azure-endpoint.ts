@@ -57,7 +57,7 @@ function armApi(service: ArmService): RestApi {
   };
 }
 
-type Handler = () => Promise<RestReply>;
+type Handler = (request: RestRequest) => Promise<RestReply>;
 
 /** @throws RestError for what is not simulated. */
 function routeOf(service: ArmService, request: RestRequest): FoundRoute {
@@ -67,28 +67,27 @@ function routeOf(service: ArmService, request: RestRequest): FoundRoute {
     const message = 'The api-version query parameter (?api-version=) is required for all requests.';
     throw new RestError(400, 'MissingApiVersionParameter', message);
   }
-  const handle = handlerOf(service, request, path);
-  if (handle === undefined) throw notFound(request);
-  return { asked: { service: namespaceOf(path), operation: operationOf(request.method, path) }, handle };
+  const handler = handlerOf(service, request.method, path);
+  if (handler === undefined) throw notFound(request);
+  return { asked: { service: namespaceOf(path), operation: operationOf(request.method, path) }, handle: handler };
 }
 
-function handlerOf(service: ArmService, request: RestRequest, path: ArmPath): Handler | undefined {
-  const { method } = request;
+function handlerOf(service: ArmService, method: string, path: ArmPath): Handler | undefined {
   switch (path.kind) {
     case 'group':
       return pick(method, {
-        PUT: () => service.putGroup(request, path),
+        PUT: (request) => service.putGroup(request, path),
         GET: () => service.getGroup(path),
         HEAD: async () => ({ status: (await service.getGroup(path)).status === 200 ? 204 : 404 }),
-        PATCH: () => service.patchGroup(request, path),
-        DELETE: () => service.deleteGroup(request, path),
+        PATCH: (request) => service.patchGroup(request, path),
+        DELETE: (request) => service.deleteGroup(request, path),
       });
     case 'resource':
       return pick(method, {
-        PUT: () => service.put(request, path),
+        PUT: (request) => service.put(request, path),
         GET: () => service.get(path),
-        PATCH: () => service.patch(request, path),
-        DELETE: () => service.delete(request, path),
+        PATCH: (request) => service.patch(request, path),
+        DELETE: (request) => service.delete(request, path),
       });
     case 'groups':
       return pick(method, { GET: () => service.listGroups(path) });
@@ -96,9 +95,9 @@ function handlerOf(service: ArmService, request: RestRequest, path: ArmPath): Ha
     case 'type':
       return pick(method, { GET: () => service.list(path) });
     case 'operation':
-      return pick(method, { GET: () => service.operation(request, path) });
+      return pick(method, { GET: (request) => service.operation(request, path) });
     case 'name-check':
-      return pick(method, { POST: () => service.checkName(request) });
+      return pick(method, { POST: (request) => service.checkName(request) });
   }
 }
 

@@ -26,7 +26,7 @@ export interface GcpEndpoint extends RestEndpoint {
   serviceAccount(): Promise<string>;
 }
 
-export const SIMULATED_PROJECT = 'zeroplane-dev';
+const SIMULATED_PROJECT = 'zeroplane-dev';
 const EMAIL = `zeroplane@${SIMULATED_PROJECT}.iam.gserviceaccount.com`;
 const TOKEN_PATH = '/token';
 const TOKEN_SECONDS = 3_599;

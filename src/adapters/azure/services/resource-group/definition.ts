@@ -26,6 +26,7 @@ export const resourceGroup: ServiceDefinition = {
   version: '1',
   params: resourceGroupParams,
   regions: AZURE_REGIONS,
+  defaultRegion: DEFAULT_REGION,
   idempotency: 'name',
   // Azure compares names without case, and an id stands for one group.
   nameOf: (params) => resourceGroupParams.parse(params).resourceGroupName.toLowerCase(),

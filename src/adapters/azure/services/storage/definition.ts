@@ -41,6 +41,7 @@ export const storage: ServiceDefinition = {
   version: '1',
   params: storageParams,
   regions: AZURE_REGIONS,
+  defaultRegion: DEFAULT_REGION,
   idempotency: 'name',
   nameOf(params) {
     const { resourceGroup, accountName } = storageParams.parse(params);

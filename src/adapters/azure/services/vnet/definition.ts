@@ -53,6 +53,7 @@ export const vnet: ServiceDefinition = {
   version: '1',
   params: vnetParams,
   regions: AZURE_REGIONS,
+  defaultRegion: DEFAULT_REGION,
   idempotency: 'name',
   nameOf(params) {
     const { resourceGroup, networkName } = vnetParams.parse(params);

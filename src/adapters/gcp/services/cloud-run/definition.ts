@@ -59,6 +59,7 @@ export const cloudRun: ServiceDefinition = {
   version: '1',
   params: cloudRunParams,
   regions: GOOGLE_REGIONS,
+  defaultRegion: DEFAULT_REGION,
   idempotency: 'name',
   nameOf(params) {
     const { project, serviceName } = cloudRunParams.parse(params);

@@ -40,6 +40,7 @@ export const storage: ServiceDefinition = {
   version: '1',
   params: storageParams,
   regions: LOCATIONS,
+  defaultRegion: DEFAULT_REGION,
   idempotency: 'name',
   nameOf: (params) => storageParams.parse(params).bucketName,
   stepsOf: () => ['create-bucket', 'await-bucket'],

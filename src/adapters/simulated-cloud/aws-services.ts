@@ -5,6 +5,7 @@ import type { Clock, FunctionInvoker, IdSource, TenantStore } from '../../core/p
 import type { Redactor } from '../../core/redact.ts';
 import type { AwsService } from './aws-service.ts';
 import { DynamoDbService } from './dynamodb/service.ts';
+import { Ec2Service } from './ec2/service.ts';
 import { IamService } from './iam.ts';
 import type { DeniedAction } from './lambda/denials.ts';
 import { LambdaService } from './lambda/service.ts';
@@ -42,5 +43,6 @@ export function awsServices(parts: AwsServicesParts): readonly AwsService[] {
     new S3Service({ state, blobs: store.blobs, clock, ids }),
     new DynamoDbService({ state, clock, ids }),
     new SqsService({ state, clock }),
+    new Ec2Service({ state, clock, ids }),
   ];
 }

@@ -22,6 +22,7 @@ export interface SimulatedAws extends CloudUnderTest {
   readonly faults: Faults;
   readonly state: SimulatedState;
   readonly clock: FakeClock;
+  advance(ms: number): void;
   close(): Promise<void>;
 }
 
@@ -61,7 +62,9 @@ export async function simulatedAws(): Promise<SimulatedAws> {
     advance: clock.advance,
     owned: async (owner) => [
       ...(await state.page({})).contents
-        .filter(({ value }) => isObject(value['tags']) && value['tags']['tenant'] === owner && !isOver(value))
+        .filter(
+          ({ value }) => isObject(value['tags']) && value['tags']['tenant'] === owner && !isOver(value, clock.nowMs()),
+        )
         .map(({ kind, id }) => `${kind}/${id}`),
       ...(await control.list()).filter(({ tags }) => tags['tenant'] === owner).map(({ name }) => `function/${name}`),
     ],
@@ -75,6 +78,7 @@ export async function simulatedAws(): Promise<SimulatedAws> {
 }
 
 /** Instances stay in the lists of EC2 for a while after their end. */
-function isOver(value: Readonly<Record<string, unknown>>): boolean {
-  return value['isTerminated'] === true;
+function isOver(value: Readonly<Record<string, unknown>>, nowMs: number): boolean {
+  const { goneAtMs } = value;
+  return typeof goneAtMs === 'number' && goneAtMs > 0 && nowMs >= goneAtMs;
 }

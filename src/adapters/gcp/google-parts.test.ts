@@ -200,16 +200,16 @@ describe('credentials', () => {
   });
 });
 
-describe('errors', () => {
-  const answer = (status: number, body: unknown): Promise<EgressResponse> =>
-    Promise.resolve({
-      status,
-      headers: {},
-      body: (async function* text() {
-        yield Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
-      })(),
-    });
+const answer = (status: number, body: unknown): Promise<EgressResponse> =>
+  Promise.resolve({
+    status,
+    headers: {},
+    body: (async function* text() {
+      yield Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+    })(),
+  });
 
+describe('errors', () => {
   test.each([
     [
       429,
@@ -306,6 +306,28 @@ describe('services of Cloud Run', () => {
     const closed = await jobOf(cloud, { definition: cloudRun, params });
     await closed.provisioner.update(closed.id, closed.input);
     expect(await cloud.state.get('run-service', id)).toMatchObject({ policy: { bindings: [theirs] } });
+  });
+
+  test('whose operation fails are refused in the words of Google', async () => {
+    const name = 'projects/zeroplane-dev/locations/us-central1/operations/1';
+    const answers: Readonly<Record<string, unknown>> = {
+      POST: { name },
+      [`GET /v2/${name}`]: { name, done: true, error: { code: 9, message: 'Image not found.' } },
+    };
+    const egress = {
+      request: ({ method, url }: EgressRequest) => {
+        const found = answers[`${method} ${new URL(url).pathname}`] ?? answers[method];
+        return answer(found === undefined ? 404 : 200, found ?? {});
+      },
+    };
+    const env = { CLOUDSDK_AUTH_ACCESS_TOKEN: 't', GOOGLE_CLOUD_PROJECT: 'zeroplane-dev' };
+    const cloud = await gcp();
+    const job = await jobOf({ ...cloud, place: placeOf({ egress, env }) }, { definition: cloudRun, params });
+    await expect(job.provisioner.provision(job.input)).rejects.toMatchObject({
+      code: 'CLOUD_REFUSED',
+      message: expect.stringContaining('Image not found') as string,
+      details: { cloudCode: 'OPERATION_9' },
+    });
   });
 
   test('cost by what is kept waiting', () => {

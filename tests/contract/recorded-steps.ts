@@ -3,11 +3,14 @@
  * where the first one died. Nothing waits; time is advanced instead.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { PlatformError } from '../../src/core/errors.ts';
 import type { JsonValue } from '../../src/core/ports.ts';
 import { tookTooLong } from '../../src/provisioning/cloud-errors.ts';
 import type { StepAttempt, Steps } from '../../src/provisioning/provisioner.ts';
+
+/** Names the execution that a record belongs to. */
+const executions = new WeakMap<Map<string, JsonValue>, string>();
 
 /** The process ended: an effect was had and nobody wrote it down. */
 export class Died extends Error {}
@@ -32,6 +35,7 @@ export class RecordedSteps implements Steps {
 
   constructor(record: Map<string, JsonValue>, options: RecordOptions) {
     this.#record = record;
+    if (!executions.has(record)) executions.set(record, randomUUID());
     this.#options = options;
   }
 
@@ -79,7 +83,7 @@ export class RecordedSteps implements Steps {
     this.#names.add(name);
     if (this.#record.has(name)) return this.#record.get(name) as Result;
     this.begun.push(name);
-    const result = await work((attempt) => attemptOf(name, attempt));
+    const result = await work((attempt) => this.#attemptOf(name, attempt));
     // As a journal would give it back.
     const stored = JSON.parse(JSON.stringify(result)) as Result;
     this.#record.set(name, stored);
@@ -92,14 +96,14 @@ export class RecordedSteps implements Steps {
     if (number === this.#options.diesAfter) throw new Died();
     return result;
   }
+
+  #attemptOf(name: string, attempt: number): StepAttempt {
+    const key = `${executions.get(this.#record) ?? ''}/${name}#1`;
+    const token = createHash('sha256').update(key).digest('hex').slice(0, 32);
+    return { key, token, attempt, signal: new AbortController().signal };
+  }
 }
 
 function isWorthAnother(error: unknown): boolean {
   return error instanceof PlatformError && error.retryable;
-}
-
-function attemptOf(name: string, attempt: number): StepAttempt {
-  const key = `execution/${name}#1`;
-  const token = createHash('sha256').update(key).digest('hex').slice(0, 32);
-  return { key, token, attempt, signal: new AbortController().signal };
 }

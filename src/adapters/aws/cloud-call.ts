@@ -103,3 +103,9 @@ function faultOf(name: string, status: number | undefined): CloudFault {
   // No status: the answer did not arrive, or it was not what it should be.
   return status === undefined || status >= 500 ? 'unavailable' : 'refused';
 }
+
+/** What was just made does not show in the lists of AWS yet; worth another look. */
+export function unseen(what: string): PlatformError {
+  const message = `the ${what} does not show yet`;
+  return cloudError({ cloud: 'aws', fault: 'unavailable', operation: 'look-up', cloudCode: 'NotVisibleYet', message });
+}

@@ -5,5 +5,6 @@ import { dynamodb } from './services/dynamodb/definition.ts';
 import { iamRole } from './services/iam-role/definition.ts';
 import { s3 } from './services/s3/definition.ts';
 import { sqs } from './services/sqs/definition.ts';
+import { vpc } from './services/vpc/definition.ts';
 
-export const awsServices: readonly ServiceDefinition[] = [s3, dynamodb, sqs, iamRole];
+export const awsServices: readonly ServiceDefinition[] = [s3, dynamodb, sqs, iamRole, vpc];

@@ -4,6 +4,7 @@ import { dynamodb } from './dynamodb/definition.ts';
 import { iamRole } from './iam-role/definition.ts';
 import { s3 } from './s3/definition.ts';
 import { sqs } from './sqs/definition.ts';
+import { vpc } from './vpc/definition.ts';
 import { simulatedAws } from './simulated-for-test.ts';
 import type { SimulatedAws } from './simulated-for-test.ts';
 
@@ -77,6 +78,24 @@ cloudProvisionerContract(
       trustedServices: ['lambda.amazonaws.com'],
       permissionsBoundary: `${AWS_POLICY}/PowerUserAccess`,
     }),
+  },
+  () => aws,
+);
+
+cloudProvisionerContract(
+  {
+    definition: vpc,
+    region: 'eu-west-1',
+    params: (name) => ({ name, privateSubnets: 1, ingress: [{ port: 443, cidr: '10.0.0.0/8' }] }),
+    changed: (name) => ({
+      name,
+      privateSubnets: 1,
+      ingress: [
+        { port: 80, toPort: 81, cidr: '0.0.0.0/0' },
+        { port: 53, protocol: 'udp', cidr: '10.0.0.0/8' },
+      ],
+    }),
+    fixed: (name) => ({ name, privateSubnets: 1, cidr: '10.1.0.0/16' }),
   },
   () => aws,
 );

@@ -47,6 +47,7 @@ export const dynamodb: ServiceDefinition = {
   version: '1',
   params: dynamodbParams,
   regions: AWS_REGIONS,
+  defaultRegion: DEFAULT_REGION,
   idempotency: 'name',
   nameOf: (params) => textOf(params['tableName']),
   stepsOf,

@@ -42,6 +42,7 @@ export const s3: ServiceDefinition = {
   version: '1',
   params: s3Params,
   regions: AWS_REGIONS,
+  defaultRegion: DEFAULT_REGION,
   idempotency: 'name',
   nameOf: (params) => textOf(params['bucketName']),
   stepsOf,

@@ -42,6 +42,7 @@ export const sqs: ServiceDefinition = {
   version: '1',
   params: sqsParams,
   regions: AWS_REGIONS,
+  defaultRegion: DEFAULT_REGION,
   idempotency: 'name',
   nameOf: (params) => `${textOf(params['queueName'])}${params['fifo'] === true ? '.fifo' : ''}`,
   stepsOf,

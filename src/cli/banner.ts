@@ -42,6 +42,8 @@ export function bannerText(facts: BannerFacts, style: Style): string {
   return lines.join('\n');
 }
 
+const VENDORS: Readonly<Record<string, string>> = { aws: 'AWS', gcp: 'Google', azure: 'Azure' };
+
 function movedText(moved: { wanted: number; got: number }): string {
   return `port ${moved.wanted} is taken, so this is port ${moved.got}; clients that were told ${moved.wanted} need  zeroplane connect`;
 }
@@ -50,9 +52,13 @@ function factTable(facts: BannerFacts, style: Style): string {
   const { status } = facts;
   const rows = [
     ['MCP endpoint', status.mcp, `${toolCount(status)}   (legacy: /sse)`],
-    ['Control API', `${status.url}/v1`, 'registrations: /register'],
+    ['Control API', `${status.url}/v1`, 'jobs: /v1/provision, registrations: /register'],
     ['Signed in', 'you@dev, tenant team-x', tokenText(facts)],
-    ...status.clouds.map((cloud) => [`${cloud.name.toUpperCase()} endpoint`, cloud.url, cloudText(facts, cloud)]),
+    ...status.clouds.map((cloud) => [
+      `${VENDORS[cloud.name] ?? cloud.name} endpoint`,
+      cloud.url,
+      cloudText(facts, cloud),
+    ]),
   ];
   const named = rows.map(([name = '', value = '', remark = '']) => [
     { text: name, paint: style.dim },
@@ -80,7 +86,11 @@ function tokenText({ status, dataDir, token }: BannerFacts): string {
 }
 
 /** An instance in memory cannot be asked for keys by another program either. */
-function cloudText({ dataDir, status }: BannerFacts, { label, name }: InstanceStatus['clouds'][number]): string {
+function cloudText({ cwd, dataDir, status }: BannerFacts, { label, name }: InstanceStatus['clouds'][number]): string {
+  if (name !== 'aws') {
+    const authority = name === 'azure' && dataDir !== undefined ? `, authority: ${shortPath(cwd, dataDir)}/ca.pem` : '';
+    return `[${label}]   bearer: ${status.auth === 'none' ? 'zeroplane' : 'the token'}${authority}`;
+  }
   if (dataDir !== undefined) return `[${label}]   keys: zeroplane token --${name}`;
   return `[${label}]   access key zeroplane, secret ${status.auth === 'none' ? 'zeroplane' : 'the token'}`;
 }

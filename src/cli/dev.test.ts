@@ -86,7 +86,7 @@ function fake(): Fake {
     admin: `${STATUS.url}/register`,
     token: 'tok',
     pid: 42,
-    clouds: { aws: 'http://127.0.0.1:7422' },
+    clouds: { aws: 'http://127.0.0.1:7422', gcp: 'http://127.0.0.1:7423', azure: 'https://127.0.0.1:7424' },
     status: () => STATUS,
     refuse: (problems) => void refused.push(problems),
     relist: () => Promise.resolve(),
@@ -130,7 +130,7 @@ test.each([
   const first = await next(session);
   expect(first).toMatchObject({ type: 'ready' });
   expect(JSON.stringify((first as { value: unknown }).value)).toBe(
-    '{"url":"http://127.0.0.1:7421","mcp":"http://127.0.0.1:7421/mcp","admin":"http://127.0.0.1:7421/register","token":"tok","clouds":{"aws":"http://127.0.0.1:7422"},"pid":42}',
+    '{"url":"http://127.0.0.1:7421","mcp":"http://127.0.0.1:7421/mcp","admin":"http://127.0.0.1:7421/register","token":"tok","clouds":{"aws":"http://127.0.0.1:7422","gcp":"http://127.0.0.1:7423","azure":"https://127.0.0.1:7424"},"pid":42}',
   );
   expect(await next(session)).toEqual({
     type: 'event',
@@ -287,7 +287,7 @@ test('the banner says where, who, from what, and what is wrong', () => {
         warning  auth.mode is none: every program on this machine may call every tool.
         port 7420 is taken, so this is port 7421; clients that were told 7420 need  zeroplane connect
         MCP endpoint  http://127.0.0.1:7421/mcp  1 tool from 2 targets   (legacy: /sse)
-        Control API   http://127.0.0.1:7421/v1   registrations: /register
+        Control API   http://127.0.0.1:7421/v1   jobs: /v1/provision, registrations: /register
         Signed in     you@dev, tenant team-x     token: zeroplane token
         AWS endpoint  http://127.0.0.1:7422      [simulated]   keys: zeroplane token --aws
         Backends      Store [embedded]   Functions [embedded]
@@ -324,7 +324,7 @@ test('the banner of an empty instance names the next step', () => {
     "
       Zeroplane 0.1.0   local mode, no account   MIT, no telemetry
       MCP endpoint  http://127.0.0.1:7421/mcp  0 tools from 0 targets   (legacy: /sse)
-      Control API   http://127.0.0.1:7421/v1   registrations: /register
+      Control API   http://127.0.0.1:7421/v1   jobs: /v1/provision, registrations: /register
       Signed in     you@dev, tenant team-x     no token needed
       AWS endpoint  http://127.0.0.1:7422      [simulated]   access key zeroplane, secret zeroplane
       Backends      Store [embedded]   Functions [embedded]

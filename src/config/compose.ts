@@ -33,7 +33,7 @@ export function compose(checked: CheckedConfig, baseDir: string): Composed {
       functions[name] = { ...settings, code: path.resolve(baseDir, settings.code), ...schema, ...answer };
   }
   const { $schema: _, ...base } = checked.base;
-  const clouds = { aws: withSchemas(base.clouds.aws, baseDir) };
+  const clouds = { ...base.clouds, aws: withSchemas(base.clouds.aws, baseDir) };
   const config = frozenCopy({ ...base, mcpServers, functions, clouds }) as Config;
   return { config, notes, warnings: warningsOf(config), secretValues: secretsOf(config) };
 }

@@ -42,7 +42,8 @@ describe('what is loaded', () => {
     const loaded = await load({});
     expect(loaded).toMatchObject({ path: undefined, samples: true, dialect: 'zeroplane', warnings: [], notes: [] });
     expect(loaded.config).toEqual({
-      clouds: { aws: { port: 0, deny: [] } },
+      clouds: { aws: { port: 0, deny: [] }, gcp: { port: 0 }, azure: { port: 0 } },
+      provisioning: { concurrency: 4 },
       audience: { external: ['visibility=external'], internal: [] },
       server: { name: 'zeroplane' },
       host: '127.0.0.1',

@@ -140,7 +140,7 @@ export interface ConfigDiff {
   readonly isEmpty: boolean;
 }
 
-const AT_START_ONLY: ReadonlySet<string> = new Set(['host', 'port', 'auth', 'clouds']);
+const AT_START_ONLY: ReadonlySet<string> = new Set(['host', 'port', 'auth', 'clouds', 'provisioning']);
 
 /** What changed between two configurations. */
 export function diffConfig(old: Config, next: Config): ConfigDiff {

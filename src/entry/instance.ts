@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { LoadedConfig } from '../config/load.ts';
 import { diffConfig } from '../config/watch.ts';
 import type { FunctionControl } from '../core/function-control.ts';
-import type { Clock, Egress, EventPort, IdSource, Logger, StoreRoot } from '../core/ports.ts';
+import type { Clock, Egress, EventPort, IdSource, Logger, SecretSource, StoreRoot } from '../core/ports.ts';
 import type { Redactor } from '../core/redact.ts';
 import type { Target } from '../core/target.ts';
 import { createEgress } from '../adapters/embedded/egress.ts';
@@ -30,6 +30,8 @@ import { toolsRoute } from '../http/routes/tools-route.ts';
 import { builtInPolicy } from '../policy/decide.ts';
 import type { Policy } from '../policy/decide.ts';
 import { hides, withVisibility } from '../policy/visibility.ts';
+import type { CloudName } from '../provisioning/provisioner.ts';
+import type { ServiceDefinition } from '../provisioning/service.ts';
 import { FunctionSources } from '../registry/discovery/function-sources.ts';
 import { GenericTarget } from '../registry/discovery/generic-target.ts';
 import { LocalFunctionDirectory } from '../registry/discovery/local-directory.ts';
@@ -37,6 +39,10 @@ import { FunctionTarget } from '../registry/function-target.ts';
 import { RegistrationStore } from '../registry/registration-store.ts';
 import { DefinitionRecorder } from '../registry/definition-recorder.ts';
 import { makeAuthenticator } from './make-authenticator.ts';
+import { toolCaller } from './call-tool.ts';
+import type { SimulatedCloud } from './cloud-places.ts';
+import { ControlPlaneHost } from './control-plane-host.ts';
+import { controlPlaneRoute } from './control-plane-route.ts';
 import { makeAwsFunctions, type AwsPlace } from './make-discovery.ts';
 import { functionSettings, functionSpecs, serverFunctions } from './make-functions.ts';
 import { TargetFactory } from './make-targets.ts';
@@ -62,6 +68,12 @@ export interface InstanceOptions {
   readonly dataDir?: string | undefined;
   /** Where functions of AWS are found and invoked. Absent: nowhere. */
   readonly aws?: AwsPlace | undefined;
+  /** Clouds that are not on this machine may be asked. */
+  readonly isLive?: boolean;
+  /** What references to secrets of jobs and webhooks lead to. @default nothing */
+  readonly secrets?: SecretSource;
+  /** Services in place of those of the clouds, for tests and benches. */
+  readonly services?: readonly ServiceDefinition[];
   /** Targets made by the caller, for tests and benches. */
   readonly targets?: readonly Target[];
   /** @default the token, or everybody where there is none */
@@ -85,6 +97,8 @@ export class Instance {
   readonly #published: Target;
   readonly #policy: Policy;
   readonly #recorder: DefinitionRecorder;
+  readonly #controlPlane: ControlPlaneHost;
+  #simulated: (cloud: CloudName) => Promise<SimulatedCloud | undefined> = () => Promise.resolve(undefined);
   readonly #tenants = new Map<string, Promise<void>>();
   readonly #closers: (() => void)[] = [];
   readonly #startedAt: string;
@@ -135,6 +149,7 @@ export class Instance {
     );
     this.#sources.onChange(() => this.#registry.setFunctions(this.#sources.functions, this.#sources.rule));
     this.#policy = withVisibility(options.policy ?? builtInPolicy, () => this.#loaded.config.audience);
+    this.#controlPlane = this.#makeControlPlane(egress);
     this.#fill(options.targets ?? []);
     this.#recorder = new DefinitionRecorder({ store, clock, log });
     this.gateway = this.#makeGateway(identity);
@@ -145,6 +160,28 @@ export class Instance {
     };
     this.#closers.push(this.#registrations.onChange(changed));
     this.pipeline = this.#makePipeline(egress);
+  }
+
+  #makeControlPlane(egress: Egress): ControlPlaneHost {
+    const { store, clock, ids, log, env, sealingKey, isLive = false, services } = this.#options;
+    const secrets = this.#options.secrets ?? { get: () => Promise.resolve(undefined) };
+    return new ControlPlaneHost({
+      loaded: () => this.#loaded,
+      store,
+      clock,
+      ids,
+      log,
+      policy: this.#policy,
+      egress,
+      secrets,
+      env,
+      sealingKey,
+      isLive,
+      invoker: this.#sources.invoker,
+      callTool: toolCaller(() => this.gateway, clock),
+      simulated: (cloud) => this.#simulated(cloud),
+      services,
+    });
   }
 
   #makeGateway(identity: GatewayOptions['identity']): Gateway {
@@ -224,6 +261,7 @@ export class Instance {
         registerRoute({ registrations: this.#registrations, policy }),
         instanceRoute({ policy, status: () => this.status() }),
         toolsRoute({ gateway: this.gateway, policy, prepareTenant: (tenant) => this.#prepareTenant(tenant) }),
+        controlPlaneRoute({ host: this.#controlPlane, policy, store, clock, sealingKey: this.#options.sealingKey }),
       ],
       clock,
       ids,
@@ -267,6 +305,10 @@ export class Instance {
 
   readonly #revisions = new WeakMap<Target, string>();
 
+  get controlPlane(): ControlPlaneHost {
+    return this.#controlPlane;
+  }
+
   get functions(): FunctionRuntime {
     return this.#functions;
   }
@@ -276,10 +318,16 @@ export class Instance {
     return this.#discovered;
   }
 
-  /** Lists every target once, as far as five seconds allow. */
+  /** How jobs reach the local stand-ins for clouds; each starts with the first job that goes there. */
+  useSimulated(simulated: (cloud: CloudName) => Promise<SimulatedCloud | undefined>): void {
+    this.#simulated = simulated;
+  }
+
+  /** Lists every target once, as far as five seconds allow, and goes on with jobs that were under way. */
   async ready(url: string, clouds: Readonly<Record<string, string>> = {}): Promise<void> {
     this.#url = url;
     this.#clouds = clouds;
+    await this.#controlPlane.resume();
     const { tenant } = DEVELOPER;
     await this.#functions.ready();
     await this.#prepareTenant(tenant);
@@ -365,6 +413,7 @@ export class Instance {
 
   /** Ends targets and functions; the store stays its owner's to close. */
   async close(): Promise<void> {
+    await this.#controlPlane.close();
     this.gateway.close();
     this.#sources.close();
     await Promise.all([...this.#targets.all().map((target) => target.close()), this.#functions.close()]);

@@ -4,7 +4,6 @@ import { randomBytes } from 'node:crypto';
 import { createLogger } from '../adapters/embedded/logger.ts';
 import { openEmbeddedStore, openMemoryStore } from '../adapters/embedded/store/store.ts';
 import { systemClock, systemIds } from '../adapters/embedded/system.ts';
-import type { AwsEndpoint } from '../adapters/simulated-cloud/aws-endpoint.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { ConfigProblem } from '../config/problems.ts';
 import type { LogLevel, StoreRoot } from '../core/ports.ts';
@@ -17,9 +16,10 @@ import type { HostTimeouts, NodeHost } from '../http/node-host.ts';
 import type { InstanceStatus } from '../http/routes/instance.ts';
 import { developmentToken, removeInstanceNote, sealingKey, writeInstanceNote } from './data-folder.ts';
 import { Instance } from './instance.ts';
-import { startClouds } from './make-clouds.ts';
+import { startClouds, type Clouds } from './make-clouds.ts';
 import { awsPlace } from './make-discovery.ts';
 import { withSamples } from './samples.ts';
+import { secretChain } from '../config/secrets.ts';
 
 export interface StartOptions {
   readonly loaded: LoadedConfig;
@@ -53,7 +53,7 @@ export interface LocalInstance {
   readonly token: string;
   readonly pid: number;
   /** Addresses of the local stand-ins for clouds. */
-  readonly clouds: { readonly aws: string };
+  readonly clouds: Readonly<Record<'aws' | 'gcp' | 'azure', string>>;
   readonly portMoved?: { readonly wanted: number; readonly got: number };
   status(): InstanceStatus;
   reload(loaded: LoadedConfig): Promise<void>;
@@ -96,6 +96,8 @@ export async function startLocal(options: StartOptions): Promise<LocalInstance> 
       version,
       token,
       sealingKey: key,
+      secrets: secretChain({ env, dataDir: dataDir ?? loaded.baseDir }),
+      isLive: options.isLive === true,
       aws: awsPlace(loaded.config, env, { isWanted: false, isLive: options.isLive === true }),
     };
     const instance = new Instance({
@@ -111,9 +113,10 @@ export async function startLocal(options: StartOptions): Promise<LocalInstance> 
       ...(options.timeouts === undefined ? {} : { timeouts: options.timeouts }),
     });
     const functions = instance.functions;
-    const aws = await startClouds({ ...shared, functions, token: token ?? '' });
-    return await serve(options, { instance, host, aws, store, loaded, token: token ?? '' }).catch(async (error) => {
-      await aws.close();
+    const clouds = await startClouds({ ...shared, functions, token: token ?? '' });
+    instance.useSimulated((cloud) => clouds.simulated(cloud));
+    return await serve(options, { instance, host, clouds, store, loaded, token: token ?? '' }).catch(async (error) => {
+      await clouds.close();
       throw error;
     });
   } catch (error) {
@@ -141,19 +144,19 @@ function openStore(dataDir: string | undefined, options: StartOptions): Promise<
 interface Serving {
   readonly instance: Instance;
   readonly host: NodeHost;
-  readonly aws: AwsEndpoint;
+  readonly clouds: Clouds;
   readonly store: StoreRoot;
   readonly loaded: LoadedConfig;
   readonly token: string;
 }
 
 async function serve(options: StartOptions, parts: Serving): Promise<LocalInstance> {
-  const { instance, host, aws, loaded, token } = parts;
+  const { instance, host, loaded, token } = parts;
   const address = options.host ?? loaded.config.host;
   const wanted = options.port ?? loaded.config.port;
   const { port } = await listen(host, wanted, address);
   const url = `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
-  const clouds = { aws: aws.url };
+  const clouds = parts.clouds.urls;
   await instance.ready(url, clouds);
   if (options.dataDir !== undefined) writeInstanceNote(options.dataDir, { pid: process.pid, url, token, clouds });
   let closing: Promise<void> | undefined;
@@ -176,13 +179,13 @@ async function serve(options: StartOptions, parts: Serving): Promise<LocalInstan
 
 /** Refuses new requests, lets calls end, says goodbye on streams, ends children, closes the store. */
 async function shutDown(parts: Serving & { readonly dataDir: string | undefined }, drainMs: number): Promise<void> {
-  const { instance, host, aws, store, dataDir } = parts;
+  const { instance, host, clouds, store, dataDir } = parts;
   instance.pipeline.drain();
   if (dataDir !== undefined) removeInstanceNote(dataDir);
   instance.gateway.drain();
   await host.close(drainMs);
-  await aws.close();
   await instance.close();
+  await clouds.close();
   await store.close();
 }
 

@@ -40,6 +40,7 @@ export interface AcceptParts {
   readonly resources: ResourceStore;
   readonly catalogue: ServiceCatalogue;
   readonly approvals: () => readonly ApprovalRule[];
+  readonly labelOf: (cloud: string) => Job['label'];
 }
 
 /** A request that was understood. */
@@ -187,6 +188,7 @@ export class Acceptance {
       createdAt: timestamp,
       timestamp,
       plan: { steps: service.stepsOf(params), estimate: service.estimate(params, region) },
+      label: this.#parts.labelOf(body.cloud),
       fence: 0,
       round: 1,
       ...(region === undefined ? {} : { region }),

@@ -98,6 +98,8 @@ export interface Job {
   readonly webhook?: { readonly url: string; readonly secretRef: string };
   /** The machine that a composite service runs, in the version that the job began with. */
   readonly workflow?: { readonly name: string; readonly version: string };
+  /** Whether the cloud is simulated here. */
+  readonly label: 'simulated' | 'live';
   readonly plan: { readonly steps: readonly string[]; readonly estimate: PriceEstimate };
   readonly result?: Readonly<Record<string, JsonValue>>;
   readonly error?: JobError;
@@ -168,7 +170,7 @@ export function jobNotFound(requestId: string): PlatformError {
 /** The job as its readers see it. */
 export function jobView(job: Job): Record<string, unknown> {
   const { requestId, status, action, cloud, service, env, tenant, region, resourceId, createdAt, timestamp } = job;
-  const { result, error, reason, approval, expiresAt, workflow, tags, principal, plan } = job;
+  const { result, error, reason, approval, expiresAt, workflow, tags, principal, plan, label } = job;
   return {
     requestId,
     status,
@@ -179,6 +181,7 @@ export function jobView(job: Job): Record<string, unknown> {
     env,
     region,
     resourceId,
+    label,
     requestedBy: principal.id,
     createdAt,
     updatedAt: timestamp,

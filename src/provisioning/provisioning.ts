@@ -88,7 +88,8 @@ export class Provisioning {
     const offers = new OfferStore(store, () => this.#running, new Set(shipped.map(nameOf)));
     const catalogue = new ServiceCatalogue(shipped, offers);
     const base = { jobs: this.jobs, resources: this.#resources, catalogue };
-    this.#acceptance = new Acceptance({ ...base, store, clock, ids, approvals: parts.approvals ?? (() => []) });
+    const { approvals = () => [], labelOf } = parts;
+    this.#acceptance = new Acceptance({ ...base, store, clock, ids, approvals, labelOf });
     const bodies = jobWorkflows({ ...base, placeOf, clock, effects: new Effects(), retries: parts.retries });
     this.workflows = (Object.keys(JOB_WORKFLOWS) as (keyof typeof JOB_WORKFLOWS)[]).map((action) =>
       defineWorkflow({ name: JOB_WORKFLOWS[action], version: 1 }, bodies[action]),
@@ -111,7 +112,7 @@ export class Provisioning {
       acceptance: this.#acceptance,
       clock,
       selfApproval: parts.selfApproval ?? (() => true),
-      labelOf: parts.labelOf,
+      labelOf,
       onEnd: (job) => this.#ended(job),
     });
   }

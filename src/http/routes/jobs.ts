@@ -1,0 +1,133 @@
+/** Jobs over HTTP: asking for one, looking at it, deciding on it, following it. */
+
+import { PlatformError } from '../../core/errors.ts';
+import type { RequestContext } from '../../core/context.ts';
+import { isObject } from '../../core/json.ts';
+import type { Clock } from '../../core/ports.ts';
+import { EventStream } from '../../gateway/event-stream.ts';
+import type { Reply } from '../../gateway/reply.ts';
+import type { ControlPlane, JobDetails, JobEvent } from '../../provisioning/control-plane.ts';
+import { isEnded, jobView, type Job, type JobAction, type JobStatus } from '../../provisioning/job.ts';
+import { numberIn, reply, textIn, type Asked, type JsonRoute } from './json-route.ts';
+
+const MAX_WAIT_SECONDS = 25;
+
+export function jobRoutes(plane: ControlPlane, clock: Clock): readonly JsonRoute[] {
+  const verb = (name: string, act: (requestId: string, asked: Asked) => Promise<Job>): JsonRoute => ({
+    method: 'POST',
+    pattern: new RegExp(`^/v2/jobs/([^/]+)/${name}$`),
+    handle: async (asked) => reply(202, jobView(await act(asked.parts[0] ?? '', asked))),
+  });
+  return [
+    { method: 'POST', pattern: /^(?:\/v1)?\/provision$/, handle: (asked) => submitted(plane, asked) },
+    { method: 'POST', pattern: /^\/terminate$/, handle: (asked) => submitted(plane, asked, 'destroy') },
+    { method: 'GET', pattern: /^\/v2\/status$/, handle: (asked) => listed(plane, asked) },
+    {
+      method: 'GET',
+      pattern: /^\/v2\/status\/([^/]+)$/,
+      handle: async ({ parts, context }) => reply(200, detailsView(await plane.status(parts[0] ?? '', context))),
+    },
+    verb('cancel', (id, { context }) => plane.cancel(id, context)),
+    verb('retry', (id, { context }) => plane.retry(id, context)),
+    verb('rollback', (id, { context }) => plane.rollback(id, context)),
+    verb('approve', async (id, asked) => plane.approve(id, await commentOf(asked), asked.context)),
+    verb('reject', async (id, asked) => plane.reject(id, await commentOf(asked), asked.context)),
+    { method: 'GET', pattern: /^\/v2\/jobs\/([^/]+)\/events$/, handle: (asked) => followed(plane, clock, asked) },
+  ];
+}
+
+export function detailsView({ job, steps }: JobDetails): Record<string, unknown> {
+  return { ...jobView(job), steps };
+}
+
+/** 202 at once, or 200 when the caller would wait and the job ended in time. */
+async function submitted(plane: ControlPlane, asked: Asked, action?: JobAction): Promise<Reply> {
+  const { context } = asked;
+  const idempotencyKey = asked.header('idempotency-key');
+  const { job } = await plane.submit({ body: await asked.body(), idempotencyKey, action }, context);
+  const waitSeconds = waitOf(asked.header('prefer'));
+  const location = `/v2/status/${job.requestId}`;
+  if (waitSeconds === undefined) return reply(202, jobView(job), { location });
+  const now = await plane.wait(job.requestId, waitSeconds * 1_000, context);
+  const headers = { location, 'preference-applied': `wait=${waitSeconds}` };
+  return reply(isEnded(now.status) ? 200 : 202, jobView(now), headers);
+}
+
+/** `Prefer: wait=N`, RFC 7240; more than 25 s is 25 s, and what is not understood is no wish. */
+function waitOf(prefer: string | undefined): number | undefined {
+  const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(prefer ?? '')?.[1];
+  return seconds === undefined ? undefined : Math.min(MAX_WAIT_SECONDS, Number(seconds));
+}
+
+async function commentOf(asked: Asked): Promise<string | undefined> {
+  if (asked.header('content-type') === undefined) return undefined;
+  const body = await asked.body();
+  const comment = isObject(body) ? body['comment'] : undefined;
+  if (comment === undefined || typeof comment === 'string') return comment;
+  throw new PlatformError('INVALID_ARGUMENTS', 'The comment of a decision is a text of at most 1,000 characters.');
+}
+
+async function listed(plane: ControlPlane, { query, context }: Asked): Promise<Reply> {
+  checkTenant(query, context);
+  const status = textIn(query, 'status') as JobStatus | undefined;
+  const page = { env: textIn(query, 'env'), status, limit: numberIn(query, 'limit'), cursor: textIn(query, 'cursor') };
+  const { items, next } = await plane.list(page, context);
+  return reply(200, { jobs: items.map(jobView), next });
+}
+
+/** Naming one's own tenant is allowed, another's is not. @throws PlatformError `FORBIDDEN`. */
+export function checkTenant(query: URLSearchParams, { tenant }: RequestContext): void {
+  const asked = textIn(query, 'tenant');
+  if (asked === undefined || asked === tenant) return;
+  throw new PlatformError('FORBIDDEN', `The tenant "${asked.slice(0, 63)}" is not yours, which is "${tenant}".`);
+}
+
+/** Server-sent events from the one after `Last-Event-ID` on, until the job has ended. */
+async function followed(plane: ControlPlane, clock: Clock, asked: Asked): Promise<Reply> {
+  const { parts, context, query } = asked;
+  const [requestId = ''] = parts;
+  const after = Number(asked.header('last-event-id') ?? numberIn(query, 'after') ?? 0);
+  if (!Number.isInteger(after) || after < 0)
+    throw new PlatformError('INVALID_ARGUMENTS', 'Last-Event-ID is the id of an event of this job: a whole number.');
+  const stream = new EventStream(clock);
+  let sent = after;
+  const waiting: JobEvent[] = [];
+  let isCaughtUp = false;
+  const send = (event: JobEvent): void => {
+    if (event.id <= sent) return;
+    sent = event.id;
+    stream.sendRaw(`id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify({ at: event.at, ...event.data })}`);
+    if (event.type === 'job-ended') stream.end();
+  };
+  // Watched first, so that nothing is lost between what is read and what comes.
+  const stop = plane.watch(requestId, context.tenant, (event) => (isCaughtUp ? send(event) : waiting.push(event)));
+  stream.onClose(stop);
+  try {
+    for (const event of await backlog(plane, requestId, { after, context })) send(event);
+    for (const event of waiting) send(event);
+    isCaughtUp = true;
+    const { job } = await plane.status(requestId, context);
+    // Its last event was before the one that the caller knows.
+    if (isEnded(job.status) && !stream.ended) stream.end();
+    return stream.reply();
+  } catch (error) {
+    stop();
+    throw error;
+  }
+}
+
+async function backlog(
+  plane: ControlPlane,
+  requestId: string,
+  { after, context }: { readonly after: number; readonly context: RequestContext },
+): Promise<readonly JobEvent[]> {
+  const events: JobEvent[] = [];
+  let from = after;
+  for (;;) {
+    const page = await plane.events(requestId, from, context);
+    events.push(...page);
+    const last = page.at(-1);
+    if (last === undefined || page.length < 500) return events;
+    from = last.id;
+  }
+}

@@ -1,0 +1,68 @@
+/** Every route of the control plane. */
+
+import type { Clock, StoreRoot } from '../../core/ports.ts';
+import { isObject } from '../../core/json.ts';
+import { PlatformError } from '../../core/errors.ts';
+import type { Policy } from '../../policy/decide.ts';
+import type { ControlPlane, OfferedService } from '../../provisioning/control-plane.ts';
+import type { WorkflowEngine } from '../../workflows/engine/workflow-engine.ts';
+import { checkTenant, jobRoutes } from './jobs.ts';
+import { jsonRoutes, numberIn, reply, textIn, type JsonRoute } from './json-route.ts';
+
+export interface ProvisioningRoutesParts {
+  readonly plane: ControlPlane;
+  readonly engine: WorkflowEngine;
+  readonly policy: Policy;
+  readonly store: StoreRoot;
+  readonly sealingKey: Uint8Array;
+  readonly clock: Clock;
+}
+
+export function provisioningRoutes(parts: ProvisioningRoutesParts) {
+  const { plane, clock } = parts;
+  return jsonRoutes([...jobRoutes(plane, clock), ...resourceRoutes(plane), ...catalogRoutes(plane)]);
+}
+
+function resourceRoutes(plane: ControlPlane): readonly JsonRoute[] {
+  return [
+    {
+      method: 'GET',
+      pattern: /^\/v2\/resources$/,
+      handle: async ({ query, context }) => {
+        checkTenant(query, context);
+        const wanted = { env: textIn(query, 'env'), cloud: textIn(query, 'cloud'), service: textIn(query, 'service') };
+        const page = { limit: numberIn(query, 'limit'), cursor: textIn(query, 'cursor') };
+        const { items, next } = await plane.resources({ ...wanted, ...page }, context);
+        return reply(200, { resources: items, next });
+      },
+    },
+  ];
+}
+
+function catalogRoutes(plane: ControlPlane): readonly JsonRoute[] {
+  return [
+    {
+      method: 'GET',
+      pattern: /^\/v1\/catalog$/,
+      handle: async ({ context }) => reply(200, { services: await plane.catalogue(context) }),
+    },
+    {
+      method: 'POST',
+      pattern: /^\/v1\/catalog$/,
+      handle: async (asked) => {
+        const entry = await plane.offer(offered(await asked.body()), asked.context);
+        return reply(201, entry);
+      },
+    },
+  ];
+}
+
+function offered(body: unknown): OfferedService {
+  const names = ['service', 'cloud', 'title', 'version'] as const;
+  if (!isObject(body) || names.some((name) => typeof body[name] !== 'string') || body['definition'] === undefined)
+    throw new PlatformError(
+      'PROVISION_INVALID',
+      'A service needs service, cloud, title and version as texts, params as JSON Schema, and a definition in ASL.',
+    );
+  return body as unknown as OfferedService;
+}

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { cloudProvisionerContract } from '../../../../tests/contract/cloud-provisioner.ts';
 import { dynamodb } from './dynamodb/definition.ts';
+import { ec2 } from './ec2/definition.ts';
 import { iamRole } from './iam-role/definition.ts';
 import { s3 } from './s3/definition.ts';
 import { sqs } from './sqs/definition.ts';
@@ -96,6 +97,17 @@ cloudProvisionerContract(
       ],
     }),
     fixed: (name) => ({ name, privateSubnets: 1, cidr: '10.1.0.0/16' }),
+  },
+  () => aws,
+);
+
+cloudProvisionerContract(
+  {
+    definition: ec2,
+    region: 'eu-west-1',
+    params: (name) => ({ name, publicAddress: true }),
+    changed: (name) => ({ name }),
+    fixed: (name) => ({ name, publicAddress: true, instanceType: 't4g.small' }),
   },
   () => aws,
 );

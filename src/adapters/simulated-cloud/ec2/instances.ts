@@ -15,6 +15,7 @@ export const instances: readonly (readonly [string, Operation])[] = [
   ['RunInstances', run],
   ['DescribeInstances', describe],
   ['TerminateInstances', terminate],
+  ['ModifyInstanceAttribute', modify],
   ['DescribeImages', describeImages],
   ['AllocateAddress', allocate],
   ['DescribeAddresses', describeAddresses],
@@ -132,6 +133,15 @@ async function describe(form: Form, account: Account): Promise<Members> {
   const addresses = await account.all('eipalloc');
   const item = found.map((instance) => reservationXml([instance], account, addresses));
   return { reservationSet: { item } };
+}
+
+/** Of what may be changed, the groups. */
+async function modify(form: Form, account: Account): Promise<Members> {
+  const instance = await account.require('i', required(form, 'InstanceId'));
+  const groups = await Promise.all(form.list('GroupId').map((id) => account.require('sg', id)));
+  if (groups.length === 0) throw new AwsError('InvalidParameterCombination', 'Only the groups are changed here.');
+  await account.put('i', { ...instance, groupIds: groups.map(({ id }) => id) });
+  return DONE;
 }
 
 async function terminate(form: Form, account: Account): Promise<Members> {

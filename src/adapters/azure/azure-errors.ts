@@ -39,7 +39,16 @@ export function azureError(thrown: unknown, operation: string): PlatformError {
   const message = failed?.message ?? (thrown instanceof Error ? thrown.message : 'no reason was given');
   const cloudRequestId = (thrown as Thrown).response?.headers?.get?.('x-ms-request-id');
   const fault = faultOf(status, cloudCode);
-  return cloudError({ cloud: 'azure', fault, operation, cloudCode, message, cloudRequestId, cause: thrown });
+  return cloudError({ cloud: 'azure', fault, operation, cloudCode, message, cloudRequestId, cause: bare(thrown) });
+}
+
+/** The SDKs' own errors carry the whole request, its bearer included, and a cause may be logged. */
+function bare(thrown: unknown): Error | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  const error = new Error(thrown.message);
+  error.name = thrown.name;
+  if (thrown.stack !== undefined) error.stack = thrown.stack;
+  return error;
 }
 
 /** A long operation that failed is told in the message alone: `The long-running operation has failed. CODE. Words`. */

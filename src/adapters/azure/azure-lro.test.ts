@@ -1,6 +1,8 @@
+import { inspect } from 'node:util';
 import { afterEach, expect, test } from 'vitest';
 import { RecordedSteps } from '../../../tests/contract/recorded-steps.ts';
 import { silentLog } from '../../../tests/fixtures/assembled.ts';
+import { PlatformError } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/ports.ts';
 import { resourceId } from '../../provisioning/provisioner.ts';
 import type {
@@ -12,7 +14,7 @@ import type {
 import type { ServiceDefinition } from '../../provisioning/service.ts';
 import { startAzureEndpoint } from '../simulated-cloud/azure/azure-endpoint.ts';
 import type { AzureEndpoint } from '../simulated-cloud/azure/azure-endpoint.ts';
-import { simulatedAzure } from '../simulated-cloud/cloud-for-test.ts';
+import { TOKEN, simulatedAzure } from '../simulated-cloud/cloud-for-test.ts';
 import type { SimulatedCloud } from '../simulated-cloud/cloud-for-test.ts';
 import { resourceGroup } from './services/resource-group/definition.ts';
 import { storage } from './services/storage/definition.ts';
@@ -153,6 +155,19 @@ test('what lies in a group that is not there is refused by name', async () => {
       details: { cloudCode: 'ResourceGroupNotFound' },
     });
   await expect(destroy({ cloud, ...NETWORK })).resolves.toMatchObject({ status: 'deprovisioned' });
+});
+
+test('an error holds no bearer, however deep one looks', async () => {
+  const cloud = await azure();
+  for (const parts of [GROUP, ACCOUNT, NETWORK]) {
+    cloud.faults.add({ fault: 'already-exists', times: 1_000 });
+    const refused: unknown = await provision({ cloud, ...parts }).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(PlatformError);
+    const seen = inspect(refused, { depth: 20, showHidden: true });
+    expect(seen).toContain('CLOUD_REFUSED');
+    expect(seen).not.toContain(TOKEN);
+    cloud.faults.remove();
+  }
 });
 
 test('an account is closed: HTTPS, TLS 1.2, no public blobs, no shared keys, no copies to other directories', async () => {

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
 import { RecordedSteps } from '../../../tests/contract/recorded-steps.ts';
 import { silentLog } from '../../../tests/fixtures/assembled.ts';
@@ -156,7 +157,7 @@ describe('credentials', () => {
       code: 'CLOUD_DENIED',
       message: expect.stringContaining('invalid_grant') as string,
     });
-    expect(JSON.stringify(refused)).not.toMatch(/PRIVATE KEY|assertion/);
+    expect(inspect(refused, { depth: 20, showHidden: true })).not.toMatch(/PRIVATE KEY|assertion/);
   });
 
   test('a token endpoint that does not answer is worth another attempt', async () => {

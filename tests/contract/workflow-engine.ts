@@ -27,9 +27,9 @@ export const CONTRACT_WORKFLOWS = ['echo', 'nap', 'ask', 'moody'] as const;
 export interface EngineHarness {
   readonly engine: WorkflowEngine;
   /** Lets time pass without waiting for it. */
-  advance(ms: number): void;
+  readonly advance: (ms: number) => void;
   /** The next task token that an `ask` hands out. */
-  nextToken(): Promise<string>;
+  readonly nextToken: () => Promise<string>;
   /** From now on `second` of `moody` succeeds. */
   cheerUp(): void;
   /** How often a task of `moody` was called. */

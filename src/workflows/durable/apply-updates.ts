@@ -5,7 +5,7 @@
 
 import type { OperationUpdate } from '@aws/durable-execution-sdk-js';
 import { LIMITS, refused } from './limits.ts';
-import type { StoredOperation } from './operation.ts';
+import type { Moment, StoredOperation } from './operation.ts';
 
 /** Operations by id, newest state. */
 export interface Operations {
@@ -32,11 +32,7 @@ export interface Applied {
 }
 
 /** @throws DurableExecutionClientError for what Lambda would refuse. */
-export function applyUpdates(
-  updates: readonly OperationUpdate[],
-  operations: Operations,
-  at: { readonly nowMs: number; readonly started: number },
-): Applied {
+export function applyUpdates(updates: readonly OperationUpdate[], operations: Operations, at: Moment): Applied {
   const changed = new Map<string, StoredOperation>();
   const transitions: Transition[] = [];
   let [started, bytes] = [0, 0];
@@ -54,7 +50,8 @@ export function applyUpdates(
       checkParent(update, changed, operations);
     }
     const begun = before ?? begin(update, { id, n: at.started + started, nowMs: at.nowMs });
-    const after = before === undefined && update.Action === 'START' ? begun : advance(begun, update, at.nowMs);
+    const moment = { nowMs: at.nowMs, started: at.started + started };
+    const after = before === undefined && update.Action === 'START' ? begun : advance(begun, update, moment);
     changed.delete(id);
     changed.set(id, after);
     transitions.push({ after, before });
@@ -133,20 +130,20 @@ function beginningOf(update: OperationUpdate, nowMs: number): Partial<StoredOper
   }
 }
 
-function advance(operation: StoredOperation, update: OperationUpdate, nowMs: number): StoredOperation {
+function advance(operation: StoredOperation, update: OperationUpdate, moment: Moment): StoredOperation {
   if (update.Type !== operation.type) throw refused(`Operation ${operation.id} is a ${operation.type}.`);
   switch (operation.type) {
     case 'STEP':
-      return advanceStep(operation, update, nowMs);
+      return advanceStep(operation, update, moment);
     case 'CONTEXT':
-      return advanceContext(operation, update, nowMs);
+      return advanceContext(operation, update, moment);
     default:
       if (update.Action !== 'CANCEL' || operation.status !== 'STARTED') throw invalid(operation, update);
-      return { ...operation, status: 'CANCELLED', end: nowMs };
+      return { ...operation, status: 'CANCELLED', ...endAt(moment) };
   }
 }
 
-function advanceStep(operation: StoredOperation, update: OperationUpdate, nowMs: number): StoredOperation {
+function advanceStep(operation: StoredOperation, update: OperationUpdate, moment: Moment): StoredOperation {
   const { status } = operation;
   if (update.Action === 'START') {
     if (status !== 'READY') throw invalid(operation, update);
@@ -159,27 +156,35 @@ function advanceStep(operation: StoredOperation, update: OperationUpdate, nowMs:
   const outcome = { ...rest, attempt, ...outcomeOf(update) };
   switch (update.Action) {
     case 'SUCCEED':
-      return { ...outcome, status: 'SUCCEEDED', end: nowMs };
+      return { ...outcome, status: 'SUCCEEDED', ...endAt(moment) };
     case 'FAIL':
-      return { ...outcome, status: 'FAILED', end: nowMs };
+      return { ...outcome, status: 'FAILED', ...endAt(moment) };
     case 'RETRY':
       if (update.StepOptions === undefined) throw refused('Invalid StepOptions for the given action.');
-      return { ...outcome, status: 'PENDING', due: nowMs + (update.StepOptions.NextAttemptDelaySeconds ?? 0) * 1000 };
+      return {
+        ...outcome,
+        status: 'PENDING',
+        due: moment.nowMs + (update.StepOptions.NextAttemptDelaySeconds ?? 0) * 1000,
+      };
     default:
       throw invalid(operation, update);
   }
 }
 
-function advanceContext(operation: StoredOperation, update: OperationUpdate, nowMs: number): StoredOperation {
+function advanceContext(operation: StoredOperation, update: OperationUpdate, moment: Moment): StoredOperation {
   if (operation.status !== 'STARTED') throw invalid(operation, update);
   if (update.Action !== 'SUCCEED' && update.Action !== 'FAIL') throw invalid(operation, update);
   return {
     ...operation,
     status: update.Action === 'SUCCEED' ? 'SUCCEEDED' : 'FAILED',
-    end: nowMs,
+    ...endAt(moment),
     ...outcomeOf(update),
     ...(update.ContextOptions?.ReplayChildren === true && { keeps: true as const }),
   };
+}
+
+function endAt({ nowMs, started }: Moment): Pick<StoredOperation, 'end' | 'e'> {
+  return { end: nowMs, e: started };
 }
 
 function outcomeOf({ Action, Payload, Error }: OperationUpdate): Pick<StoredOperation, 'payload' | 'error'> {

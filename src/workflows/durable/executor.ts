@@ -151,10 +151,11 @@ export class Executor {
   /** Gives an operation that waits its result. @returns `undefined` when there is no such execution. */
   async answer(place: Place, { operation: id, type, result, error, token }: Answer): Promise<Found | undefined> {
     const bytes = Buffer.byteLength(result ?? JSON.stringify(error));
-    return this.#touch(place, { id, type, bytes, token }, (operation) => ({
+    return this.#touch(place, { id, type, bytes, token }, (operation, started) => ({
       ...withoutPayload(operation),
       status: error === undefined ? 'SUCCEEDED' : 'FAILED',
       end: this.#options.clock.nowMs(),
+      e: started,
       ...(result !== undefined && { payload: result }),
       ...(error !== undefined && { error }),
     }));
@@ -223,7 +224,7 @@ export class Executor {
   async #touch(
     place: Place,
     wanted: Wanted,
-    after: (found: StoredOperation) => StoredOperation,
+    after: (found: StoredOperation, started: number) => StoredOperation,
   ): Promise<Found | undefined> {
     let isWoken = false;
     const found = await this.#live.change<Found>(place, (loaded, run) => {
@@ -231,7 +232,7 @@ export class Executor {
       if (operation === undefined || !this.#isMeant(place, operation, wanted))
         return { told: { operation: undefined, isOpen: false } };
       if (operation.status !== 'STARTED' || isAtEnd(loaded)) return { told: { operation, isOpen: false } };
-      const changed = after(operation);
+      const changed = after(operation, loaded.head.started);
       // What runs hears of it from its run; what waits is woken.
       isWoken = run === undefined && changed.status !== 'STARTED';
       const change = { operations: [changed], bytes: wanted.bytes, ...(isWoken && { timer: NOW }) };

@@ -1,6 +1,6 @@
 /**
  * The operations of one execution in memory, as its journal tells them. What succeeded as a whole loses its parts, as
- * on Lambda; the parts of what failed are kept for a redrive.
+ * on Lambda; what failed, whole or in part, keeps them for a redrive.
  */
 
 import type { StoredOperation } from './operation.ts';
@@ -25,11 +25,10 @@ export class OperationState {
     return this.#operations.values();
   }
 
-  /** What the SDK is shown: nothing below a context that has failed. */
+  /** What the SDK is shown: nothing below a context that has ended and does not keep it. */
   shown(): readonly StoredOperation[] {
     return [...this.all()].filter((operation) => {
-      for (const { status, keeps } of this.ancestors(operation))
-        if (status === 'FAILED' && keeps !== true) return false;
+      for (const ancestor of this.ancestors(operation)) if (hasEnded(ancestor) && ancestor.keeps !== true) return false;
       return true;
     });
   }
@@ -113,7 +112,10 @@ export class OperationState {
   }
 
   #endChildren(context: StoredOperation): void {
-    const isKept = context.keeps === true || context.status === 'FAILED';
+    // A map or parallel whose items failed has itself succeeded.
+    const hasFailed =
+      context.status === 'FAILED' || this.children(context.id).some(({ status }) => status === 'FAILED');
+    const isKept = context.keeps === true || hasFailed;
     for (const child of this.#children.get(context.id) ?? []) {
       const below = [...this.subtree(child)];
       for (const { id } of below) {

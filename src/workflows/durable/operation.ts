@@ -15,6 +15,8 @@ export interface StoredOperation {
   readonly n: number;
   readonly start: number;
   readonly end?: number;
+  /** How many had started when it ended: what has a greater `n` began after it. */
+  readonly e?: number;
   /** Result of a step, context, callback or invocation; state of a waitForCondition; input of the execution. */
   readonly payload?: string;
   readonly error?: ErrorObject;
@@ -45,18 +47,25 @@ export function dueTime(operation: StoredOperation): number | undefined {
   return due === undefined || beatDue === undefined ? (due ?? beatDue) : Math.min(due, beatDue);
 }
 
+/** Now, by the clock and by the order of starts. */
+export interface Moment {
+  readonly nowMs: number;
+  readonly started: number;
+}
+
 /** What becomes of it at its due time. */
-export function whenDue(operation: StoredOperation, nowMs: number): StoredOperation {
+export function whenDue(operation: StoredOperation, { nowMs, started }: Moment): StoredOperation {
   switch (operation.type) {
     case 'STEP':
       return { ...operation, status: 'READY' };
     case 'WAIT':
-      return { ...operation, status: 'SUCCEEDED', end: nowMs };
+      return { ...operation, status: 'SUCCEEDED', end: nowMs, e: started };
     default:
       return {
         ...operation,
         status: 'TIMED_OUT',
         end: nowMs,
+        e: started,
         error: { ErrorMessage: timeoutMessage(operation, nowMs) },
       };
   }

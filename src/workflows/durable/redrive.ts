@@ -78,10 +78,10 @@ class Rewinding {
   /** A failed operation, and what its context did about the failure. */
   #removeFrom(failed: StoredOperation): void {
     this.#remove(failed);
-    const { parent, end = failed.start } = failed;
+    const { parent, n, e = n } = failed;
     for (const operation of this.#state.all()) {
-      const isLater = operation.n > failed.n && operation.start >= end;
-      if (operation.parent === parent && isLater && !this.#removed.has(operation.id)) this.#remove(operation);
+      const isMeant = operation.parent === parent && operation.type !== 'EXECUTION';
+      if (isMeant && operation.n > e && !this.#removed.has(operation.id)) this.#remove(operation);
     }
   }
 
@@ -101,7 +101,7 @@ class Rewinding {
       if (!hasEnded(ancestor) || this.#isSettled(ancestor)) continue;
       this.#reopened.set(ancestor.id, opened(ancestor));
       for (const child of this.#state.children(ancestor.id))
-        if (isFailedContext(child) && (child.end ?? 0) > operation.start) this.#reopen(child);
+        if (isFailedContext(child) && (child.e ?? 0) >= operation.n) this.#reopen(child);
     }
   }
 }
@@ -119,7 +119,7 @@ function wordsOf({ error, type }: StoredOperation): string {
 }
 
 function opened(operation: StoredOperation): StoredOperation {
-  const { end: _end, error: _error, ...rest } = operation;
+  const { end: _end, e: _e, error: _error, ...rest } = operation;
   if (operation.type === 'EXECUTION') return { ...rest, status: 'STARTED' };
   const { payload: _payload, ...empty } = rest;
   return { ...empty, status: 'STARTED' };

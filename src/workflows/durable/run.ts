@@ -177,7 +177,8 @@ export class Run implements DurableExecutionClient {
   async advance(): Promise<boolean> {
     const due = this.#dueTransitions(new Map());
     if (due.length === 0) return false;
-    await this.#commit({ operations: due.map(({ after }) => after), events: this.#eventsOf(due) });
+    const operations = due.map(({ after }) => after);
+    await this.#commit({ operations, events: this.#eventsOf(due), timer: { bucket: 'running', atMs: 0 } });
     for (const { after } of due) this.#news.add(after.id);
     return true;
   }
@@ -234,11 +235,12 @@ export class Run implements DurableExecutionClient {
 
   /** Due operations and what becomes of them. */
   #dueTransitions(except: ReadonlyMap<string, unknown>): Transition[] {
-    const nowMs = this.#parts.clock.nowMs();
-    return this.loaded.state
-      .due(nowMs)
+    const { state, head } = this.loaded;
+    const moment = { nowMs: this.#parts.clock.nowMs(), started: head.started };
+    return state
+      .due(moment.nowMs)
       .filter(({ id }) => !except.has(id))
-      .map((before) => ({ before, after: whenDue(before, nowMs) }));
+      .map((before) => ({ before, after: whenDue(before, moment) }));
   }
 
   /** What was answered from outside, perhaps while nobody ran, is told in the history by its run. */

@@ -68,12 +68,16 @@ export class Schedule {
   }
 
   async #look(): Promise<void> {
+    this.#disarm();
     try {
       do {
         this.#again = false;
         await this.#handOut();
       } while (this.#again && !this.#isStopped);
-      if (!this.#isStopped) this.#arm(await this.#next());
+      const next = await this.#next();
+      // Something may have been expected meanwhile.
+      if (!this.#isStopped && (next < this.#armedForMs || this.#armedForMs === Number.POSITIVE_INFINITY))
+        this.#arm(next);
     } catch (thrown) {
       this.#parts.log.log('error', 'workflow-schedule-failed', { reason: String(thrown) });
       if (!this.#isStopped) this.#arm(this.#parts.clock.nowMs() + 1000);
@@ -102,13 +106,15 @@ export class Schedule {
   }
 
   #arm(atMs: number): void {
-    this.#cancel();
+    this.#disarm();
     this.#armedForMs = atMs;
     const delayMs = Math.min(MAX_SLEEP_MS, Math.max(0, atMs - this.#parts.clock.nowMs()));
-    this.#cancel = this.#parts.clock.after(delayMs, () => {
-      this.#armedForMs = Number.POSITIVE_INFINITY;
-      void this.look();
-    });
+    this.#cancel = this.#parts.clock.after(delayMs, () => void this.look());
+  }
+
+  #disarm(): void {
+    this.#cancel();
+    this.#armedForMs = Number.POSITIVE_INFINITY;
   }
 }
 

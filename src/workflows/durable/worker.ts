@@ -80,7 +80,6 @@ export class Worker {
     if (isAtEnd(loaded)) return 'at-end';
     const program = await this.#program(loaded);
     if (program === undefined) return 'at-end';
-    await this.#parts.journal.compact(loaded);
     const run = this.#run(place, loaded, program);
     this.#parts.live.add(place, run);
     return { run };
@@ -117,10 +116,19 @@ export class Worker {
     for (;;) {
       const { sequence } = run.loaded.head;
       if (await this.#isPastDeadline(place, run)) return;
+      if (await this.#wanted(run, () => this.#prepare(run))) return;
       const outcome = await run.invoke(this.#parts.invoke);
       barren = run.loaded.head.sequence === sequence ? barren + 1 : 0;
       if (await this.#settle(place, run, { outcome, barren })) return;
     }
+  }
+
+  /** @returns whether the run is over. */
+  async #prepare(run: Run): Promise<boolean> {
+    if (run.isOver) return true;
+    await this.#parts.journal.compact(run.loaded);
+    await run.advance();
+    return false;
   }
 
   /** @returns whether the work is done. */

@@ -30,7 +30,7 @@ export interface Opened {
   readonly clock: FakeClock;
   readonly lines: readonly Line[];
   /** Another engine on the same store, as after a restart or in another process; not booted. */
-  again(options?: Partial<EmbeddedEngineOptions>): EmbeddedEngine;
+  readonly again: (options?: Partial<EmbeddedEngineOptions>) => EmbeddedEngine;
 }
 
 /** Opens an engine, and closes all that was opened after `body`. */

@@ -1,7 +1,6 @@
 /** What the executor is told about executions: what to run, how an end is recorded, and who waits for it. */
 
 import { hash } from 'node:crypto';
-import type { DurableContext } from '@aws/durable-execution-sdk-js';
 import type { Principal, RequestContext } from '../../core/context.ts';
 import { Context } from '../../core/context.ts';
 import { PlatformError, toPlatformError } from '../../core/errors.ts';
@@ -17,7 +16,7 @@ import { principalOf, readRow, readValue, removals, rowItem, storeValue } from '
 import { operationEvents } from './operation-events.ts';
 import type { WorkflowRegistry } from './registry.ts';
 import { EXECUTIONS } from './tables.ts';
-import type { ChildEnd, ChildStart, PreparedWorkflow, RunInfo, StartExecution } from './workflow-engine.ts';
+import type { ChildEnd, ChildStart, RunInfo, StartExecution } from './workflow-engine.ts';
 
 export interface HostParts {
   readonly store: StoreRoot;
@@ -41,10 +40,12 @@ export class EngineHost implements ExecutionHost {
     if (row?.status !== 'RUNNING') return undefined;
     const prepared = await this.#parts.registry.continuing(row);
     const log = this.#parts.log.with({ execution: id, tenant, workflow: row.workflow });
+    let info: RunInfo | undefined;
     return {
       deadlineAtMs: row.deadlineAtMs,
       log,
-      run: (context, input, run) => this.#run({ row, prepared, log }, { context, input, run }),
+      // Every invocation of a run has the same signal, and so the same information.
+      run: (context, input, run) => prepared.run(context, input, (info ??= this.#info(row, run, log))),
       ...(prepared.historyFrom === 'operations' && { eventsOf: operationEvents }),
     };
   }
@@ -99,14 +100,9 @@ export class EngineHost implements ExecutionHost {
     return row === undefined ? [] : removals(row);
   }
 
-  #run(
-    of: { readonly row: ExecutionRow; readonly prepared: PreparedWorkflow; readonly log: Logger },
-    with_: { readonly context: DurableContext; readonly input: JsonValue; readonly run: RunControls },
-  ): Promise<JsonValue> {
-    const { row, prepared, log } = of;
-    const { context, input, run } = with_;
+  #info(row: ExecutionRow, run: RunControls, log: Logger): RunInfo {
     const principal = principalOf(row);
-    const info: RunInfo = {
+    return {
       execution: { id: row.id, name: row.name, startedAtMs: row.startedAtMs, redriveCount: row.redriveCount },
       workflow: { name: row.workflow, version: row.version },
       tenant: row.tenant,
@@ -118,7 +114,6 @@ export class EngineHost implements ExecutionHost {
       event: (draft) => run.event(draft),
       startChild: (start) => this.#childOf(row, start),
     };
-    return prepared.run(context, input, info);
   }
 
   #context(

@@ -4,6 +4,8 @@ import { BRANCHING } from './branching.ts';
 import { DATA_FLOW } from './data-flow.ts';
 import { CHOICES, VARIABLES, WAITS_AND_ENDS } from './flow.ts';
 import type { Golden } from './golden.ts';
+import { INTRINSICS } from './intrinsics.ts';
+import { JSONATA } from './jsonata.ts';
 import { EXECUTION, runMachine } from './run-machine.ts';
 import { TASKS } from './tasks.ts';
 
@@ -14,6 +16,8 @@ const GROUPS: Readonly<Record<string, readonly Golden[]>> = {
   'waits and ends': WAITS_AND_ENDS,
   variables: VARIABLES,
   'Parallel and Map': BRANCHING,
+  JSONata: JSONATA,
+  'intrinsic functions': INTRINSICS,
 };
 
 beforeAll(() => LocalDurableTestRunner.setupTestEnvironment({ skipTime: true }));
@@ -43,6 +47,6 @@ async function check(golden: Golden): Promise<void> {
 
 for (const [group, goldens] of Object.entries(GROUPS)) {
   describe(group, () => {
-    test.each(goldens)('$name', check);
+    test.concurrent.each(goldens)('$name', check);
   });
 }

@@ -57,6 +57,8 @@ export interface FunctionChanges {
   readonly timeoutSeconds?: number;
   readonly environment?: Readonly<Record<string, string>>;
   readonly layers?: readonly string[];
+  /** The uploaded archive of a function that was created here, kept for its digest and size; it never executes. */
+  readonly zip?: Uint8Array;
 }
 
 export interface NewFunction extends FunctionChanges {
@@ -64,8 +66,6 @@ export interface NewFunction extends FunctionChanges {
   readonly tags?: Readonly<Record<string, string>>;
   readonly architectures?: readonly string[];
   readonly packageType?: string;
-  /** The uploaded archive, kept for its digest and size; it never executes. */
-  readonly zip?: Uint8Array;
 }
 
 export interface AliasChanges {

@@ -79,7 +79,7 @@ export async function startClouds(parts: CloudsParts): Promise<Clouds> {
 /** Loaded when it is started: nothing of it is needed before. */
 async function startAws(parts: CloudsParts, secretAccessKey: string): Promise<AwsEndpoint> {
   const { loaded, functions, store, clock, ids, log, redactor } = parts;
-  const [{ startAwsEndpoint }, { awsServices }] = await Promise.all([
+  const [{ startAwsEndpoint }, { awsServices, heldFunctions }] = await Promise.all([
     import('../adapters/simulated-cloud/aws-endpoint.ts'),
     import('../adapters/simulated-cloud/aws-services.ts'),
   ]);
@@ -92,7 +92,7 @@ async function startAws(parts: CloudsParts, secretAccessKey: string): Promise<Aw
     services: awsServices({ invoker: functions, control, store: tenant, state, clock, ids, redactor, schemas, deny }),
     accessKeyId: ACCESS_KEY_ID,
     secretAccessKey,
-    control: own,
+    control: { ...own, alsoHeld: () => heldFunctions(control) },
     principal: DEVELOPER,
     clock,
     ids,

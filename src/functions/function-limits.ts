@@ -12,7 +12,7 @@ const MAX_DESCRIPTION = 256;
 const MAX_ENVIRONMENT_BYTES = 4096;
 const MAX_TAGS = 50;
 /** What runs and with which rights is the operator's to say, in the operator's own file. */
-const OPERATOR_ONLY = ['handler', 'runtime', 'layers'] as const;
+const OPERATOR_ONLY = ['handler', 'runtime', 'layers', 'zip'] as const;
 /** Variables that make a runtime load other code than the function's. */
 const LOADS_CODE =
   /^(?:PATH|IFS|ENV|BASH_.*|LD_.*|DYLD_.*|NODE_.*|PYTHON.*|PERL.*|RUBY.*|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_.*|GCONV_PATH|AWS_LAMBDA_EXEC_WRAPPER)$/i;

@@ -110,6 +110,11 @@ export function sourceOf(record: FunctionRecord): string {
   return fingerprintOf({ runtime, handler, role, memoryMb, timeoutSeconds, environment, codeSha256, layers });
 }
 
+/** What is kept of an uploaded archive. */
+export function codeOf(zip: Uint8Array): Pick<FunctionRecord, 'codeSha256' | 'codeSize'> {
+  return { codeSha256: createHash('sha256').update(zip).digest('base64'), codeSize: zip.length };
+}
+
 /** The record of a function that is created through the API, with Lambda's defaults. */
 export function newRecord(
   input: NewFunction,
@@ -129,8 +134,7 @@ export function newRecord(
     timeoutSeconds: input.timeoutSeconds ?? 3,
     environment: input.environment ?? {},
     tags: input.tags ?? {},
-    codeSha256: createHash('sha256').update(zip).digest('base64'),
-    codeSize: zip.length,
+    ...codeOf(zip),
     lastModified: stamp.now,
     revisionId: stamp.revisionId,
     architectures: input.architectures ?? ['x86_64'],

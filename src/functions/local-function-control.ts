@@ -17,7 +17,7 @@ import type { Clock, IdSource } from '../core/ports.ts';
 import { LATEST, type ConfiguredFunction, type FunctionCatalog } from './function-catalog.ts';
 import { CodeDigests } from './function-code.ts';
 import { checkAlias, checkChanges, checkDescription, checkExecuting, checkName, checkTags } from './function-limits.ts';
-import { lambdaTime, newRecord, RecordReader, sourceOf } from './function-record.ts';
+import { codeOf, lambdaTime, newRecord, RecordReader, sourceOf } from './function-record.ts';
 import {
   aliasKey,
   functionKey,
@@ -108,7 +108,10 @@ export class LocalFunctionControl implements FunctionControl {
         const old = this.#parts.catalog.changesOf(name)?.changes ?? {};
         await this.#store(name, { changes: { ...old, ...changes } });
       } else if (created !== undefined) {
-        const next = { ...created, ...changes, revisionId: this.#parts.ids.uuid(), lastModified: this.#now() };
+        const { zip, ...rest } = changes;
+        const code = zip === undefined ? {} : codeOf(zip);
+        const stamp = { revisionId: this.#parts.ids.uuid(), lastModified: this.#now() };
+        const next = { ...created, ...rest, ...code, ...stamp };
         await this.#store(name, { created: next });
       }
       return this.#reader.latest(name);

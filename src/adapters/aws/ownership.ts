@@ -36,6 +36,11 @@ function isMadeByRequest(tags: Tags, context: ProvisionContext): boolean {
   return isTenants(tags, context) && tags['requestId'] === fitting(context.requestId, MAX_VALUE);
 }
 
+/** A text as the value of a tag can hold it. */
+export function tagText(text: string): string {
+  return fitting(text, MAX_VALUE);
+}
+
 export const awsTagForm: TagForm = { newTags, tagsOver, isTenants, isMadeByRequest };
 
 /** AWS takes letters, digits, spaces and a few signs; any other becomes `_`. */

@@ -9,10 +9,11 @@ import { Ec2Service } from './ec2/service.ts';
 import { IamService } from './iam.ts';
 import type { DeniedAction } from './lambda/denials.ts';
 import { LambdaService } from './lambda/service.ts';
+import { readObject } from './s3/objects.ts';
 import { S3Service } from './s3/service.ts';
 import { SCHEMAS, SchemaRegistry } from './schema-registry.ts';
 import { SchemasService } from './schemas.ts';
-import type { SimulatedState } from './simulated-state.ts';
+import type { Held, SimulatedState } from './simulated-state.ts';
 import { SqsService } from './sqs/service.ts';
 import { StsService } from './sts.ts';
 import { TaggingService } from './tagging.ts';
@@ -35,7 +36,13 @@ export function awsServices(parts: AwsServicesParts): readonly AwsService[] {
   const { invoker, control, store, state, clock, ids, redactor, schemas, deny } = parts;
   const registry = new SchemaRegistry({ folder: schemas, table: store.table(SCHEMAS), clock });
   return [
-    new LambdaService({ invoker, control, deny, redactor }),
+    new LambdaService({
+      invoker,
+      control,
+      deny,
+      redactor,
+      readObject: (at) => readObject({ state, blobs: store.blobs }, at),
+    }),
     new TaggingService(control),
     new SchemasService(registry),
     new StsService(),
@@ -45,4 +52,14 @@ export function awsServices(parts: AwsServicesParts): readonly AwsService[] {
     new SqsService({ state, clock }),
     new Ec2Service({ state, clock, ids }),
   ];
+}
+
+/** Functions that were made through the API, as contents of the cloud; those of the configuration are no cloud's. */
+export async function heldFunctions(control: FunctionControl): Promise<readonly Held[]> {
+  const created = (await control.list()).filter(({ executes }) => !executes);
+  return created.map(({ name, arn, runtime, role, tags }) => ({
+    kind: 'lambda-function',
+    id: name,
+    value: { arn, runtime, role, tags },
+  }));
 }

@@ -8,11 +8,13 @@ import { PlatformError } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/ports.ts';
 import { faultsAsJson, readRule } from './faults.ts';
 import type { Faults } from './faults.ts';
-import type { SimulatedState } from './simulated-state.ts';
+import type { Held, SimulatedState } from './simulated-state.ts';
 
 export interface SimulatedControl {
   readonly state: SimulatedState;
   readonly faults: Faults;
+  /** What the cloud holds elsewhere than in {@link state}; listed after it. */
+  readonly alsoHeld?: () => Promise<readonly Held[]>;
   /** What bearers of these routes send; the development token. */
   readonly token: string;
 }
@@ -65,7 +67,7 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['DELETE faults', takeBack],
 ]);
 
-async function contents({ state }: SimulatedControl, { query }: ControlRequest): Promise<ControlReply> {
+async function contents({ state, alsoHeld }: SimulatedControl, { query }: ControlRequest): Promise<ControlReply> {
   const limit = Number(query.get('limit') ?? 1_000);
   const [kind, cursor] = [query.get('kind'), query.get('cursor')];
   const page = await state.page({
@@ -73,7 +75,9 @@ async function contents({ state }: SimulatedControl, { query }: ControlRequest):
     ...(kind === null ? {} : { kind }),
     ...(cursor === null ? {} : { cursor }),
   });
-  const { contents: held, next = null } = page;
+  const { next = null } = page;
+  const more = next === null ? ((await alsoHeld?.()) ?? []) : [];
+  const held = [...page.contents, ...more.filter((each) => kind === null || each.kind === kind)];
   return reply(200, { cloud: state.cloud, label: 'simulated', contents: held.map((each) => ({ ...each })), next });
 }
 

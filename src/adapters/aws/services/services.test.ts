@@ -1,8 +1,10 @@
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll } from 'vitest';
 import { cloudProvisionerContract } from '../../../../tests/contract/cloud-provisioner.ts';
 import { dynamodb } from './dynamodb/definition.ts';
 import { ec2 } from './ec2/definition.ts';
 import { iamRole } from './iam-role/definition.ts';
+import { lambda } from './lambda/definition.ts';
 import { s3 } from './s3/definition.ts';
 import { sqs } from './sqs/definition.ts';
 import { vpc } from './vpc/definition.ts';
@@ -108,6 +110,42 @@ cloudProvisionerContract(
     params: (name) => ({ name, publicAddress: true }),
     changed: (name) => ({ name }),
     fixed: (name) => ({ name, publicAddress: true, instanceType: 't4g.small' }),
+  },
+  () => aws,
+);
+
+const CODE = { bucket: 'code-of-functions', key: 'one.zip' };
+const ROLE = 'arn:aws:iam::000000000000:role/functions';
+
+cloudProvisionerContract(
+  {
+    definition: lambda,
+    region: 'eu-west-1',
+    creates: 'CreateFunction',
+    prepare: async () => {
+      const client = new S3Client({ ...aws.settings, region: 'eu-west-1' });
+      const { bucket: Bucket } = CODE;
+      await client.send(new CreateBucketCommand({ Bucket }));
+      for (const Key of ['one.zip', 'two.zip'])
+        await client.send(new PutObjectCommand({ Bucket, Key, Body: `the bytes of ${Key}` }));
+      client.destroy();
+    },
+    params: (functionName) => ({ functionName, handler: 'index.handler', code: CODE, role: ROLE }),
+    changed: (functionName) => ({
+      functionName,
+      handler: 'index.other',
+      code: { ...CODE, key: 'two.zip' },
+      role: ROLE,
+      memoryMb: 512,
+      environment: { COLOUR: 'red' },
+    }),
+    fixed: (functionName) => ({
+      functionName,
+      handler: 'index.handler',
+      code: CODE,
+      role: ROLE,
+      architecture: 'x86_64',
+    }),
   },
   () => aws,
 );

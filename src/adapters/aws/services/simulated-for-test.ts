@@ -12,17 +12,26 @@ import { createEgress } from '../../embedded/egress.ts';
 import { openMemoryStore } from '../../embedded/store/store.ts';
 import { systemClock, systemIds } from '../../embedded/system.ts';
 import { startAwsEndpoint } from '../../simulated-cloud/aws-endpoint.ts';
-import { awsServices } from '../../simulated-cloud/aws-services.ts';
+import { awsServices, heldFunctions } from '../../simulated-cloud/aws-services.ts';
 import { Faults } from '../../simulated-cloud/faults.ts';
 import { CLOUD_CONTENTS, SimulatedState } from '../../simulated-cloud/simulated-state.ts';
+import type { Held } from '../../simulated-cloud/simulated-state.ts';
 
 const SECRET = 'the development token';
+
+export interface ClientSettings {
+  readonly endpoint: string;
+  readonly maxAttempts: number;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
 
 export interface SimulatedAws extends CloudUnderTest {
   readonly faults: Faults;
   readonly state: SimulatedState;
   readonly clock: FakeClock;
   advance(ms: number): void;
+  /** What clients of AWS are configured with, but for the region. */
+  readonly settings: ClientSettings;
   close(): Promise<void>;
 }
 
@@ -56,18 +65,22 @@ export async function simulatedAws(): Promise<SimulatedAws> {
   };
   return {
     place,
+    settings: {
+      endpoint: endpoint.url,
+      maxAttempts: 1,
+      credentials: { accessKeyId: 'zeroplane', secretAccessKey: SECRET },
+    },
     faults,
     state,
     clock,
     advance: clock.advance,
-    owned: async (owner) => [
-      ...(await state.page({})).contents
-        .filter(
-          ({ value }) => isObject(value['tags']) && value['tags']['tenant'] === owner && !isOver(value, clock.nowMs()),
-        )
-        .map(({ kind, id }) => `${kind}/${id}`),
-      ...(await control.list()).filter(({ tags }) => tags['tenant'] === owner).map(({ name }) => `function/${name}`),
-    ],
+    owned: async (owner) => {
+      const { contents } = await state.page({});
+      const isTheirs = ({ tags }: Held['value']): boolean => isObject(tags) && tags['tenant'] === owner;
+      return [...contents, ...(await heldFunctions(control))]
+        .filter(({ value }) => isTheirs(value) && !isOver(value, clock.nowMs()))
+        .map(({ kind, id }) => `${kind}/${id}`);
+    },
     close: async () => {
       await endpoint.close();
       egress.close();

@@ -48,8 +48,7 @@ let client: EC2Client;
 
 beforeAll(async () => {
   aws = await simulatedAws();
-  const credentials = { accessKeyId: 'zeroplane', secretAccessKey: 'the development token' };
-  client = new EC2Client({ endpoint: aws.place.endpoint ?? '', region: 'eu-west-1', maxAttempts: 1, credentials });
+  client = new EC2Client({ ...aws.settings, region: 'eu-west-1' });
 });
 
 afterAll(async () => {

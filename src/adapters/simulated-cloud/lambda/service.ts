@@ -26,6 +26,14 @@ export interface LambdaServiceParts {
   readonly control: FunctionControl;
   readonly deny: readonly DeniedAction[];
   readonly redactor: Redactor;
+  /** Reads an object of S3, which code may be taken from. `undefined` when there is none. */
+  readonly readObject: (at: ObjectPlace) => Promise<Uint8Array | undefined>;
+}
+
+export interface ObjectPlace {
+  readonly bucket: string;
+  readonly key: string;
+  readonly versionId: string | undefined;
 }
 
 /** What a route is called with. */
@@ -54,20 +62,31 @@ export class LambdaService implements AwsService {
     this.#routes = this.#table();
   }
 
+  operationOf(request: AwsRequest): string {
+    return this.#routeOf(request)?.route.action ?? '';
+  }
+
   handle(request: AwsRequest): Promise<AwsReply> {
-    const path = request.path.replace(/\/+$/, '');
-    for (const { method, path: pattern, action, run } of this.#routes) {
-      const match = method === request.method ? pattern.exec(path) : null;
-      if (match === null) continue;
-      const words = match.slice(1).map(decode);
-      this.#check(action, words[0]);
-      return run({ request, words });
+    const found = this.#routeOf(request);
+    if (found !== undefined) {
+      const words = found.words.map(decode);
+      this.#check(found.route.action, words[0]);
+      return found.route.run({ request, words });
     }
     throw new AwsError(
       'UnknownOperationException',
       `${request.method} ${request.path.slice(0, 200)} is not known here.`,
       404,
     );
+  }
+
+  #routeOf(request: AwsRequest): { readonly route: Route; readonly words: readonly string[] } | undefined {
+    const path = request.path.replace(/\/+$/, '');
+    for (const route of this.#routes) {
+      const match = route.method === request.method ? route.path.exec(path) : null;
+      if (match !== null) return { route, words: match.slice(1) };
+    }
+    return undefined;
   }
 
   #table(): readonly Route[] {
@@ -153,8 +172,7 @@ export class LambdaService implements AwsService {
 
   async #create({ request }: At): Promise<AwsReply> {
     const body = bodyOf(request);
-    const code = isObject(body['Code']) ? body['Code'] : {};
-    const zip = textOf(code, 'ZipFile');
+    const zip = await this.#zipOf(isObject(body['Code']) ? body['Code'] : {});
     const created: NewFunction = {
       ...changesOf(body),
       name: nameOf(requiredText(body, 'FunctionName')).name,
@@ -162,7 +180,7 @@ export class LambdaService implements AwsService {
         tags: textMap(body, 'Tags'),
         architectures: listOf(body, 'Architectures'),
         packageType: textOf(body, 'PackageType'),
-        zip: zip === undefined ? undefined : Buffer.from(zip, 'base64'),
+        zip,
       }),
     };
     return json(configurationOf(await this.#parts.control.create(created)), 201);
@@ -197,9 +215,30 @@ export class LambdaService implements AwsService {
     return json(configurationOf(await this.#parts.control.update(name, changesOf(body), textOf(body, 'RevisionId'))));
   }
 
+  /** @throws AwsError `InvalidParameterValueException` for an object that is not there. */
+  async #zipOf(code: Readonly<Record<string, unknown>>): Promise<Uint8Array | undefined> {
+    const zip = textOf(code, 'ZipFile');
+    if (zip !== undefined) return Buffer.from(zip, 'base64');
+    const bucket = textOf(code, 'S3Bucket');
+    if (bucket === undefined) return undefined;
+    const at = { bucket, key: requiredText(code, 'S3Key'), versionId: textOf(code, 'S3ObjectVersion') };
+    const bytes = await this.#parts.readObject(at);
+    if (bytes !== undefined) return bytes;
+    const what =
+      'Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist.';
+    throw new AwsError('InvalidParameterValueException', what);
+  }
+
+  /** Of a function that was created here, what is kept of its code; what executes is never uploaded. */
   async #updateCode(at: At): Promise<AwsReply> {
     const { name } = this.#named(at);
-    await this.#parts.control.get(name);
+    const { control } = this.#parts;
+    const { executes } = await control.get(name);
+    if (!executes) {
+      const body = bodyOf(at.request);
+      const zip = await this.#zipOf(body);
+      return json(configurationOf(await control.update(name, dropUndefined({ zip }), textOf(body, 'RevisionId'))));
+    }
     const next = `Edit the files behind functions.${name}.code: the next invocation uses them.`;
     throw new AwsError('InvalidParameterValueException', `Code that is uploaded does not execute here. ${next}`);
   }

@@ -144,12 +144,22 @@ export class Objects {
   }
 }
 
+/** An object for another service of the same cloud. `undefined` when there is none. */
+export async function readObject(
+  { state, blobs }: Pick<ObjectsParts, 'state' | 'blobs'>,
+  { bucket, key, versionId }: { readonly bucket: string; readonly key: string; readonly versionId: string | undefined },
+): Promise<Uint8Array | undefined> {
+  const stored = await state.get<StoredObject>(OBJECT, `${bucket}/${key}`);
+  const version = stored?.versions.find((each) => versionId === undefined || each.versionId === versionId);
+  return version === undefined || version.isMarker ? undefined : blobs.get(version.blob);
+}
+
 function markerOf(versionId: string, nowMs: number): Version {
   const lastModified = new Date(nowMs).toISOString();
   return { versionId, isMarker: true, size: 0, etag: '', contentType: '', lastModified, blob: '', metadata: {} };
 }
 
-export function idOf({ bucket, key }: At): string {
+function idOf({ bucket, key }: At): string {
   return `${bucket}/${key}`;
 }
 

@@ -33,6 +33,8 @@ export interface StartGatewayOptions {
   readonly authenticator?: StartOptions['authenticator'];
   /** Who may do what, in place of the built-in rule. */
   readonly policy?: StartOptions['policy'];
+  /** Whether the control plane's tools are there too, as target `cloud`. @default false */
+  readonly cloudTools?: boolean;
   /** How long clients may take to send. */
   readonly timeouts?: StartOptions['timeouts'];
 }
@@ -51,6 +53,7 @@ export async function startGateway(options: StartGatewayOptions = {}): Promise<L
       auth: options.auth ?? 'token',
       version: version(),
       env: process.env,
+      hasCloudTools: options.cloudTools === true,
       ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
       ...(options.targets === undefined ? {} : { targets: options.targets }),
       ...(options.authenticator === undefined ? {} : { authenticator: options.authenticator }),

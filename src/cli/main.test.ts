@@ -134,7 +134,7 @@ test('a taken port is said aloud, connect and doctor agree, and Ctrl-C ends with
     let banner = '';
     while (!banner.includes('Ctrl-C')) banner += `${await gateway.line()}\n`;
     expect(banner).toContain(`port ${port} is taken`);
-    expect(banner).toContain('2 tools from 2 targets');
+    expect(banner).toContain('15 tools from 3 targets');
     expect(await run('connect', 'claude-code')).toMatchObject({ code: 0 });
     expect(await readFile(join(cwd, '.mcp.json'), 'utf8')).not.toContain((await run('token')).stdout.trim());
     const examined = await run('doctor', '--output', 'json');

@@ -107,6 +107,10 @@ const cloudsSchema = z.strictObject({
 
 const provisioningSchema = z.strictObject({
   concurrency: z.number().int().min(1).max(100).default(4).describe('Jobs that are worked on at a time.'),
+  tools: z
+    .boolean()
+    .default(true)
+    .describe('Whether `zeroplane dev` offers the control plane over MCP too, as target `cloud`.'),
 });
 
 const callers = z.array(z.string().min(1).max(256)).max(1000);

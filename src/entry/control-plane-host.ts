@@ -37,6 +37,8 @@ export interface ControlPlaneHostParts {
   readonly services?: readonly ServiceDefinition[] | undefined;
 }
 
+const DRAIN_MS = 2_000;
+
 /** What is there once it is loaded. */
 export interface RunningControlPlane {
   readonly plane: ControlPlane;
@@ -125,6 +127,8 @@ export class ControlPlaneHost {
       ids,
       log,
       tokenKey: sealingKey,
+      // A step that waits for something long never ends in time; whatever is cut off is repeated under the same key.
+      drainMs: DRAIN_MS,
       kinds: [aslKind({ runTask })],
       workflows: [
         ...provisioning.workflows,

@@ -30,6 +30,8 @@ import { toolsRoute } from '../http/routes/tools-route.ts';
 import { builtInPolicy } from '../policy/decide.ts';
 import type { Policy } from '../policy/decide.ts';
 import { hides, withVisibility } from '../policy/visibility.ts';
+import { CloudTarget } from '../provisioning/cloud-target.ts';
+import type { ControlPlane } from '../provisioning/control-plane.ts';
 import type { CloudName } from '../provisioning/provisioner.ts';
 import type { ServiceDefinition } from '../provisioning/service.ts';
 import { FunctionSources } from '../registry/discovery/function-sources.ts';
@@ -72,6 +74,8 @@ export interface InstanceOptions {
   readonly isLive?: boolean;
   /** What references to secrets of jobs and webhooks lead to. @default nothing */
   readonly secrets?: SecretSource;
+  /** Whether the control plane is a target of the gateway, `cloud`. */
+  readonly hasCloudTools?: boolean;
   /** Services in place of those of the clouds, for tests and benches. */
   readonly services?: readonly ServiceDefinition[];
   /** Targets made by the caller, for tests and benches. */
@@ -184,6 +188,11 @@ export class Instance {
     });
   }
 
+  #cloudTarget(): Target {
+    const plane = async (): Promise<ControlPlane> => (await this.#controlPlane.running()).plane;
+    return new CloudTarget({ plane, isLive: this.#options.isLive === true });
+  }
+
   #makeGateway(identity: GatewayOptions['identity']): Gateway {
     const { store, clock, ids, log, sealingKey, token } = this.#options;
     const { config } = this.#loaded;
@@ -210,6 +219,7 @@ export class Instance {
   #fill(given: readonly Target[]): void {
     for (const [id, server] of Object.entries(this.#loaded.config.mcpServers))
       this.#targets.add(this.#factory.configured(id, server));
+    if (this.#options.hasCloudTools === true) this.#targets.add(this.#cloudTarget());
     for (const target of given) this.#targets.add(target);
     this.#targets.add(this.#published);
   }

@@ -34,6 +34,8 @@ export interface StartOptions {
   readonly onEvent?: (event: { readonly type: string; readonly message?: string }) => void;
   /** Clouds that are not on this machine may be asked. */
   readonly isLive?: boolean;
+  /** Whether the control plane is a target of the gateway, `cloud`. @default false */
+  readonly hasCloudTools?: boolean;
   /** Targets made by the caller, for tests and benches. */
   readonly targets?: readonly Target[];
   /** In place of the development token, for tests with several principals. */
@@ -102,6 +104,7 @@ export async function startLocal(options: StartOptions): Promise<LocalInstance> 
     };
     const instance = new Instance({
       ...shared,
+      hasCloudTools: options.hasCloudTools === true,
       ...(options.targets === undefined ? {} : { targets: options.targets }),
       ...(options.authenticator === undefined ? {} : { authenticator: options.authenticator }),
       ...(options.policy === undefined ? {} : { policy: options.policy }),

@@ -26,11 +26,13 @@ export interface ErrorText {
   readonly code: ErrorCode;
   readonly message: string;
   readonly requestId: string;
+  /** @default the registry */
+  readonly target?: string;
 }
 
 /** A failure that is told as a result, as the gateway words its own. */
-export function errorResult({ code, message, requestId }: ErrorText): string {
-  const about = { code, retryable: ERRORS[code].retryable, target: REGISTRY_ID, requestId };
+export function errorResult({ code, message, requestId, target = REGISTRY_ID }: ErrorText): string {
+  const about = { code, retryable: ERRORS[code].retryable, target, requestId };
   return JSON.stringify({
     content: [{ type: 'text', text: `${code}: ${message}`.slice(0, MAX_ERROR_TEXT) }],
     isError: true,

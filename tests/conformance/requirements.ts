@@ -128,6 +128,11 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
     '4.60': 'doctor walks the checklist.',
   }),
   ...of('multi-cloud control plane', {
+    '0.1': 'POST /v1/provision takes the sample as printed, and publishes its schema.',
+    '0.2': 'The aliases /provision and /terminate; /v2/status by id, and by tenant and environment.',
+    '0.17': 'The same requests are tools of the gateway.',
+    '0.20': 'Prefer: wait=N holds the answer up to 25 s: 200 when the job ends in time, otherwise 202.',
+    '0.21': 'One workflow makes things on two clouds and undoes both.',
     '0.4':
       'A JWT of an issuer, for this audience, opens every endpoint; tenant, roles and scopes come from its claims.',
     '0.4-hostile': 'A forged, foreign, expired or early token is 401 with the same text and shape, whatever is wrong.',

@@ -59,6 +59,7 @@ async function* serve(start: StartInstance, setting: Setting): AsyncGenerator<Cl
     version: context.version,
     env: context.env,
     isLive: setting.invocation.isSet('live'),
+    hasCloudTools: loaded.config.provisioning.tools,
     onEvent: (event) => session.tell(event),
   }).catch((error: unknown) => {
     session.end();

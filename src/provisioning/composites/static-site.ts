@@ -2,8 +2,6 @@
 
 import type { ShippedComposite } from '../provisioning.ts';
 
-const RETRY = [{ ErrorEquals: ['CLOUD_THROTTLED', 'CLOUD_UNAVAILABLE'], IntervalSeconds: 2, MaxAttempts: 2 }];
-
 export const staticSite: ShippedComposite = {
   description: {
     cloud: 'multi',
@@ -35,7 +33,6 @@ export const staticSite: ShippedComposite = {
         TimeoutSeconds: 600,
         Parameters: { cloud: 'aws', service: 's3', params: { 'bucketName.$': '$.params.name' } },
         ResultPath: '$.bucket',
-        Retry: RETRY,
         Next: 'MakeCopy',
       },
       MakeCopy: {
@@ -49,7 +46,6 @@ export const staticSite: ShippedComposite = {
           params: { 'bucketName.$': "States.Format('{}-copy', $.params.name)" },
         },
         ResultPath: '$.copy',
-        Retry: RETRY,
         Catch: [{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'RemoveBucket' }],
         Next: 'Made',
       },
@@ -65,7 +61,6 @@ export const staticSite: ShippedComposite = {
         TimeoutSeconds: 600,
         Parameters: { 'id.$': '$.bucket.id' },
         ResultPath: '$.removed',
-        Retry: RETRY,
         Next: 'Undone',
       },
       Undone: { Type: 'Fail', ErrorPath: '$.failure.Error', CausePath: '$.failure.Cause' },

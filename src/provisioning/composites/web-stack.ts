@@ -2,8 +2,6 @@
 
 import type { ShippedComposite } from '../provisioning.ts';
 
-const RETRY = [{ ErrorEquals: ['CLOUD_THROTTLED', 'CLOUD_UNAVAILABLE'], IntervalSeconds: 2, MaxAttempts: 2 }];
-
 export const webStack: ShippedComposite = {
   description: {
     cloud: 'aws',
@@ -40,7 +38,6 @@ export const webStack: ShippedComposite = {
           params: { 'name.$': '$.params.name', 'cidr.$': '$.params.cidr' },
         },
         ResultPath: '$.network',
-        Retry: RETRY,
         Next: 'MakeServer',
       },
       MakeServer: {
@@ -61,7 +58,6 @@ export const webStack: ShippedComposite = {
           },
         },
         ResultPath: '$.server',
-        Retry: RETRY,
         Catch: [{ ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'RemoveServer' }],
         Next: 'Made',
       },
@@ -77,7 +73,6 @@ export const webStack: ShippedComposite = {
         TimeoutSeconds: 1800,
         Parameters: { 'id.$': "States.Format('aws:{}:ec2:{}', $.job.region, $.params.name)" },
         ResultPath: '$.removed',
-        Retry: RETRY,
         Next: 'RemoveNetwork',
       },
       RemoveNetwork: {
@@ -87,7 +82,6 @@ export const webStack: ShippedComposite = {
         TimeoutSeconds: 1800,
         Parameters: { 'id.$': '$.network.id' },
         ResultPath: '$.removed',
-        Retry: RETRY,
         Next: 'Undone',
       },
       Undone: { Type: 'Fail', ErrorPath: '$.failure.Error', CausePath: '$.failure.Cause' },

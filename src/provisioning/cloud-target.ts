@@ -1,0 +1,214 @@
+/** The control plane as tools of the gateway: the same requests, decided and recorded in the same way. */
+
+import type { RequestContext } from '../core/context.ts';
+import { PlatformError, toPlatformError } from '../core/errors.ts';
+import { isObject } from '../core/json.ts';
+import type { Exchange, Target, TargetCall, TargetListing, TargetResult, TargetStatus } from '../core/target.ts';
+import { errorResult } from '../registry/function-result.ts';
+import { CLOUD_TOOLS } from './cloud-tools.ts';
+import type { ControlPlane, JobDetails, JobEvent } from './control-plane.ts';
+import type { RequestProblem } from './problems.ts';
+import { isEnded, jobView, type Job, type JobAction, type JobStatus } from './job.ts';
+
+export interface CloudTargetParts {
+  /** Loaded by the first call. */
+  readonly plane: () => Promise<ControlPlane>;
+  readonly isLive: boolean;
+}
+
+/** How long a call waits for its job's end before it returns what is known. */
+const WAIT_MS = 20_000;
+
+type Args = Readonly<Record<string, unknown>>;
+
+/** One call on its way. */
+interface At {
+  readonly plane: ControlPlane;
+  readonly args: Args;
+  readonly call: TargetCall;
+  readonly exchange: Exchange;
+  readonly context: RequestContext;
+}
+
+export class CloudTarget implements Target {
+  readonly id = 'cloud';
+  readonly kind = 'in-process';
+  readonly label: Target['label'];
+  readonly #parts: CloudTargetParts;
+
+  constructor(parts: CloudTargetParts) {
+    this.#parts = parts;
+    this.label = parts.isLive ? 'live' : 'simulated';
+  }
+
+  list(): Promise<TargetListing> {
+    return Promise.resolve({
+      definitions: CLOUD_TOOLS,
+      capabilities: { tools: {} },
+      instructions:
+        'Clouds: resources are made as jobs. Ask catalog for services and their parameters, plan to see what would be done, provision to do it, status for what became of it.',
+    });
+  }
+
+  async call(call: TargetCall, exchange: Exchange, context: RequestContext): Promise<TargetResult> {
+    const act = ACTS.get(call.name);
+    if (call.method !== 'tools/call' || act === undefined)
+      throw new PlatformError('UNKNOWN_NAME', `The target "cloud" has no "${call.name}".`);
+    const { arguments: given } = call.parsed;
+    try {
+      const plane = await this.#parts.plane();
+      const value = await act({ plane, args: isObject(given) ? given : {}, call, exchange, context });
+      return {
+        text: JSON.stringify({ content: [{ type: 'text', text: JSON.stringify(value) }], structuredContent: value }),
+      };
+    } catch (thrown) {
+      const error = toPlatformError(thrown);
+      const { code } = error;
+      // Our own fault is the gateway's to report.
+      if (code === 'INTERNAL') throw thrown;
+      return {
+        text: errorResult({ code, message: wordsOfError(error), requestId: context.requestId, target: this.id }),
+      };
+    }
+  }
+
+  onChange(): () => void {
+    return () => undefined;
+  }
+
+  status(): TargetStatus {
+    return { state: 'ready' };
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+type Act = (at: At) => Promise<Record<string, unknown>>;
+
+const submit =
+  (action: JobAction): Act =>
+  (at) =>
+    submitted(at, action);
+
+const decision =
+  (verb: 'approve' | 'reject'): Act =>
+  async ({ plane, args, context }) => {
+    const comment = typeof args['comment'] === 'string' ? args['comment'] : undefined;
+    return jobView(await plane[verb](idIn(args), comment, context));
+  };
+
+const change =
+  (verb: 'cancel' | 'retry' | 'rollback'): Act =>
+  async (at) =>
+    waited(at, await at.plane[verb](idIn(at.args), at.context));
+
+const ACTS: ReadonlyMap<string, Act> = new Map<string, Act>([
+  ['provision', submit('provision')],
+  ['plan', submit('plan')],
+  ['update', submit('update')],
+  ['destroy', submit('destroy')],
+  ['status', async ({ plane, args, context }) => detailsView(await plane.status(idIn(args), context))],
+  ['jobs', jobs],
+  ['cancel', change('cancel')],
+  ['retry', change('retry')],
+  ['rollback', change('rollback')],
+  ['approve', decision('approve')],
+  ['reject', decision('reject')],
+  ['resources', resources],
+  ['catalog', catalogue],
+]);
+
+async function submitted(at: At, action: JobAction): Promise<Record<string, unknown>> {
+  const { plane, args, call, context } = at;
+  const body = { ...args, tenant: context.tenant, action };
+  const { job } = await plane.submit({ body, action, idempotencyKey: call.idempotencyKey }, context);
+  return waited(at, job);
+}
+
+/** What became of the job in the time that a call may take; the caller hears of each step meanwhile. */
+async function waited({ plane, exchange, context }: At, job: Job): Promise<Record<string, unknown>> {
+  if (isEnded(job.status) || job.status === 'awaiting_approval') return jobView(job);
+  const stop = exchange.wantsProgress
+    ? plane.watch(job.requestId, context.tenant, progressOf(exchange, job))
+    : undefined;
+  try {
+    return jobView(await plane.wait(job.requestId, WAIT_MS, context));
+  } finally {
+    stop?.();
+  }
+}
+
+function progressOf(exchange: Exchange, job: Job): (event: JobEvent) => void {
+  const total = job.plan.steps.length;
+  let done = 0;
+  return ({ type, data }) => {
+    if (type === 'job-ended') return;
+    if (type === 'step-ended' && data['outcome'] === 'ok') done++;
+    const message = wordsOf(type, data);
+    exchange.notify(
+      'notifications/progress',
+      JSON.stringify({ progress: done, total: Math.max(total, done), message }),
+    );
+  };
+}
+
+function wordsOf(type: JobEvent['type'], data: JobEvent['data']): string {
+  const { step, status, outcome } = data as {
+    readonly step?: string;
+    readonly status?: string;
+    readonly outcome?: string;
+  };
+  if (type === 'job-status-changed') return `The job is ${status ?? ''}.`;
+  return type === 'step-started' ? `Step ${step ?? ''} has begun.` : `Step ${step ?? ''}: ${outcome ?? ''}.`;
+}
+
+async function jobs({ plane, args, context }: At): Promise<Record<string, unknown>> {
+  const status = textAt(args, 'status') as JobStatus | undefined;
+  const { items, next } = await plane.list({ env: textAt(args, 'env'), status, ...pageOf(args) }, context);
+  return { jobs: items.map(jobView), next };
+}
+
+async function resources({ plane, args, context }: At): Promise<Record<string, unknown>> {
+  const wanted = { env: textAt(args, 'env'), cloud: textAt(args, 'cloud'), service: textAt(args, 'service') };
+  const { items, next } = await plane.resources({ ...wanted, ...pageOf(args) }, context);
+  return { resources: items, next };
+}
+
+async function catalogue({ plane, args, context }: At): Promise<Record<string, unknown>> {
+  const [cloud, service] = [textAt(args, 'cloud'), textAt(args, 'service')];
+  const all = await plane.catalogue(context);
+  const services = all.filter(
+    (each) => (cloud === undefined || each.cloud === cloud) && (service === undefined || each.service === service),
+  );
+  return { services };
+}
+
+function detailsView({ job, steps }: JobDetails): Record<string, unknown> {
+  return { ...jobView(job), steps };
+}
+
+/** A model that is told of every problem can mend them in one go. */
+function wordsOfError({ message, details }: PlatformError): string {
+  const problems = details['problems'];
+  if (!Array.isArray(problems) || problems.length < 2) return message;
+  const lines = (problems as readonly RequestProblem[]).map(({ pointer, message: what }) => `${pointer} ${what}`);
+  return `${message}\n${lines.join('\n')}`;
+}
+
+function idIn(args: Args): string {
+  const id = args['requestId'];
+  if (typeof id === 'string' && id !== '') return id;
+  throw new PlatformError('INVALID_ARGUMENTS', '"requestId" is required: the job, as the call that made it said.');
+}
+
+const textAt = (args: Args, name: string): string | undefined => {
+  const value = args[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+};
+
+function pageOf(args: Args): { readonly limit: number | undefined; readonly cursor: string | undefined } {
+  const limit = args['limit'];
+  return { limit: typeof limit === 'number' ? limit : undefined, cursor: textAt(args, 'cursor') };
+}

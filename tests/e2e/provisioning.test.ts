@@ -1,0 +1,256 @@
+/** The sample request of the seed, from every door: HTTP, an official MCP client, a token of a real issuer. */
+
+import { GetBucketTaggingCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startGateway, type LocalInstance } from '../../src/testing.ts';
+import { verifies } from '../conformance/verifies.ts';
+import { exchange, textOf } from '../fixtures/http-exchange.ts';
+import { AUDIENCE, startIssuer } from '../fixtures/oidc-issuer.ts';
+
+/** Word for word as the seed prints it. */
+const SAMPLE = `{
+  "cloud": "aws",
+  "action": "provision",
+  "service": "s3",
+  "params": {
+    "bucketName": "project-assets",
+    "region": "us-east-1"
+  },
+  "tenant": "team-x",
+  "env": "dev"
+}`;
+
+// oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into freely
+type Parsed = any;
+
+let gateway: LocalInstance;
+
+beforeAll(async () => {
+  gateway = await startGateway({ cloudTools: true });
+});
+afterAll(() => gateway.close());
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Parsed;
+}
+
+async function ask(
+  method: string,
+  path: string,
+  {
+    body,
+    headers = {},
+    token = gateway.token,
+  }: { body?: string; headers?: Record<string, string>; token?: string } = {},
+): Promise<Answer> {
+  const type = body === undefined ? {} : { 'content-type': 'application/json' };
+  const answer = await exchange({
+    url: `${gateway.url}${path}`,
+    method,
+    headers: { authorization: `Bearer ${token}`, ...type, ...headers },
+    ...(body === undefined ? {} : { body }),
+  });
+  const text = await textOf(answer.body);
+  const isJson = String(answer.headers['content-type']).includes('json');
+  return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text };
+}
+
+const request = (more: object): string =>
+  JSON.stringify({
+    cloud: 'aws',
+    action: 'provision',
+    service: 's3',
+    params: {},
+    tenant: 'team-x',
+    env: 'dev',
+    ...more,
+  });
+
+async function ended(requestId: string): Promise<Parsed> {
+  for (let at = 0; at < 400; at++) {
+    const { body } = await ask('GET', `/v2/status/${requestId}`);
+    if (!['queued', 'running', 'compensating'].includes(body.status)) return body;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error('the job did not end');
+}
+
+const s3 = (): S3Client =>
+  new S3Client({
+    endpoint: gateway.clouds.aws,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: { accessKeyId: 'zeroplane', secretAccessKey: gateway.token },
+  });
+
+const wait = { prefer: 'wait=20' };
+
+describe('over HTTP', () => {
+  verifies('0.1', 'the sample as printed is accepted, and ends as provisioned', async () => {
+    const accepted = await ask('POST', '/v1/provision', { body: SAMPLE });
+    expect(accepted.status).toBe(202);
+    expect(accepted.headers['location']).toBe(`/v2/status/${accepted.body.requestId}`);
+    const job = await ended(accepted.body.requestId);
+    expect(job).toMatchObject({ status: 'succeeded', label: 'simulated', result: { status: 'provisioned' } });
+    const client = s3();
+    const { Buckets = [] } = await client.send(new ListBucketsCommand({}));
+    expect(Buckets.map(({ Name }) => Name)).toContain('project-assets');
+    const { TagSet = [] } = await client.send(new GetBucketTaggingCommand({ Bucket: 'project-assets' }));
+    expect(Object.fromEntries(TagSet.map(({ Key = '', Value }) => [Key, Value]))).toEqual({
+      tenant: 'team-x',
+      env: 'dev',
+      service: 's3',
+      requestId: accepted.body.requestId,
+      owner: 'you@dev',
+      'managed-by': 'zeroplane',
+    });
+  });
+
+  verifies('0.2', 'the aliases do the same, and a status is found by id and by tenant and environment', async () => {
+    const body = request({ params: { bucketName: 'by-alias' }, env: 'stage' });
+    const made = await ask('POST', '/provision', { body, headers: wait });
+    expect(made).toMatchObject({ status: 200, body: { status: 'succeeded' } });
+    const listed = await ask('GET', '/v2/status?tenant=team-x&env=stage');
+    expect(listed.body).toEqual({ jobs: [expect.objectContaining({ requestId: made.body.requestId })], next: null });
+    const gone = await ask('POST', '/terminate', {
+      body: JSON.stringify({
+        cloud: 'aws',
+        service: 's3',
+        params: { bucketName: 'by-alias' },
+        tenant: 'team-x',
+        env: 'stage',
+      }),
+      headers: wait,
+    });
+    expect(gone).toMatchObject({ status: 200, body: { action: 'destroy', result: { status: 'deprovisioned' } } });
+    expect((await ask('GET', '/v2/resources?env=stage')).body).toEqual({ resources: [], next: null });
+  });
+
+  verifies('0.20', 'who prefers to wait gets the end, or 202 when it does not come in time', async () => {
+    const body = request({ params: { bucketName: 'waited-for' } });
+    const waited = await ask('POST', '/v1/provision', { body, headers: { prefer: 'respond-async, wait=20' } });
+    expect([waited.status, waited.headers['preference-applied']]).toEqual([200, 'wait=20']);
+    expect(waited.body.result.status).toBe('provisioned');
+    const held = request({ params: { bucketName: 'held' }, approval: { required: true } });
+    const late = await ask('POST', '/v1/provision', { body: held, headers: { prefer: 'wait=0' } });
+    expect([late.status, late.body.status]).toEqual([202, 'awaiting_approval']);
+    await ask('POST', `/v2/jobs/${late.body.requestId}/cancel`);
+  });
+
+  verifies('0.19', 'errors are made anew for each request, with the place of each problem', async () => {
+    const wrong = await ask('POST', '/v1/provision', { body: request({ params: { bucketNam: 'x' } }) });
+    const other = await ask('POST', '/v1/provision', { body: request({ cloud: 'asw' }) });
+    expect(wrong).toMatchObject({ status: 400, headers: { 'content-type': 'application/problem+json' } });
+    expect(wrong.body).toMatchObject({
+      code: 'PROVISION_INVALID',
+      problems: [
+        { pointer: '/params/bucketName', message: 'is required' },
+        { pointer: '/params/bucketNam', nearest: 'bucketName' },
+      ],
+    });
+    expect(other.body.problems).toEqual([expect.objectContaining({ pointer: '/cloud', nearest: 'aws' })]);
+    expect(other.body.instance).not.toBe(wrong.body.instance);
+  });
+
+  test('events are followed to the end, and from any one on', async () => {
+    const body = request({ params: { bucketName: 'followed' } });
+    const { body: job } = await ask('POST', '/v1/provision', { body });
+    const all = await ask('GET', `/v2/jobs/${job.requestId}/events`);
+    const ids = [...(all.body as string).matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
+    expect(ids).toEqual(Array.from({ length: ids.length }, (_none, at) => at + 1));
+    expect(all.body).toMatch(/event: job-ended\ndata: \{[^\n]*"status":"succeeded"/);
+    const rest = await ask('GET', `/v2/jobs/${job.requestId}/events`, { headers: { 'last-event-id': '3' } });
+    expect((rest.body as string).startsWith('id: 4\n')).toBe(true);
+  });
+
+  verifies(
+    '0.21',
+    'a service of two clouds is made on both, and undone on both',
+    async () => {
+      const site = { cloud: 'multi', service: 'static-site', params: { name: 'two-clouds' } };
+      const made = await ask('POST', '/v1/provision', { body: request(site), headers: wait });
+      expect(made.body).toMatchObject({
+        status: 'succeeded',
+        result: { outputs: { copy: { bucketName: 'two-clouds-copy' } } },
+      });
+      const undone = await ask('POST', `/v2/jobs/${made.body.requestId}/rollback`);
+      expect(undone.status).toBe(202);
+      expect((await ended(made.body.requestId)).status).toBe('rolled_back');
+      // The second cloud refuses: what the first has made is taken back.
+      await fault('gcp', { service: 'storage', operation: 'buckets.insert', fault: 'server-error', times: 1_000 });
+      const failed = await ask('POST', '/v1/provision', { body: request({ ...site, params: { name: 'half-site' } }) });
+      const job = await ended(failed.body.requestId);
+      expect(job).toMatchObject({ status: 'rolled_back', result: { undone: ['aws:us-east-1:s3:half-site'] } });
+      const { Buckets = [] } = await s3().send(new ListBucketsCommand({}));
+      expect(Buckets.map(({ Name }) => Name)).not.toContain('half-site');
+    },
+    30_000,
+  );
+});
+
+async function fault(cloud: 'aws' | 'gcp', rule: object): Promise<void> {
+  const answer = await exchange({
+    url: `${gateway.clouds[cloud]}/_zeroplane/faults`,
+    method: 'POST',
+    headers: { authorization: `Bearer ${gateway.token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(rule),
+  });
+  expect(answer.status).toBeLessThan(300);
+  await textOf(answer.body);
+}
+
+verifies('0.17', 'an official client does the same through MCP, and hears of each step', async () => {
+  const client = new Client({ name: 'test', version: '1' });
+  const headers = { authorization: `Bearer ${gateway.token}` };
+  await client.connect(new StreamableHTTPClientTransport(new URL(gateway.mcp), { requestInit: { headers } }));
+  const heard: string[] = [];
+  const args = { cloud: 'aws', service: 's3', params: { bucketName: 'by-mcp' }, env: 'dev' };
+  const result: Parsed = await client.callTool(
+    { name: 'cloud___provision', arguments: args },
+    { onprogress: ({ message = '' }) => void heard.push(message) },
+  );
+  expect(result.structuredContent).toMatchObject({ status: 'succeeded', result: { status: 'provisioned' } });
+  expect(heard).toContain('Step create-bucket: ok.');
+  const status: Parsed = await client.callTool({
+    name: 'cloud___status',
+    arguments: { requestId: result.structuredContent.requestId },
+  });
+  expect(status.structuredContent.steps.length).toBeGreaterThan(2);
+  const wrong: Parsed = await client.callTool({ name: 'cloud___provision', arguments: { ...args, params: {} } });
+  expect(wrong).toMatchObject({
+    isError: true,
+    content: [{ text: expect.stringContaining('/params/bucketName is required') }],
+  });
+  await client.close();
+});
+
+verifies('0.4', 'a token of a real issuer opens the control plane for its own tenant and role', async () => {
+  const issuer = await startIssuer({
+    ada: { claims: { tenant: 'team-x', roles: ['requester'] } },
+    eve: { claims: { tenant: 'team-y', roles: ['requester'] } },
+    vic: { claims: { tenant: 'team-x', roles: ['viewer'] } },
+  });
+  const config = { auth: { issuers: [{ issuer: issuer.url, audience: AUDIENCE }] } };
+  const other = await startGateway({ config });
+  const at = async (who: string, method: string, path: string, body?: string): Promise<Answer> => {
+    const url = other.url + path;
+    const headers = { authorization: `Bearer ${await issuer.token(who)}`, 'content-type': 'application/json', ...wait };
+    const answer = await exchange({ url, method, headers, ...(body === undefined ? {} : { body }) });
+    return { status: answer.status, headers: answer.headers, body: JSON.parse(await textOf(answer.body)) };
+  };
+  try {
+    const body = request({ params: { bucketName: 'by-jwt' } });
+    const made = await at('ada', 'POST', '/v1/provision', body);
+    expect(made).toMatchObject({ status: 200, body: { status: 'succeeded', tenant: 'team-x' } });
+    expect((await at('eve', 'POST', '/v1/provision', body)).status).toBe(403);
+    expect((await at('eve', 'GET', `/v2/status/${made.body.requestId}`)).status).toBe(404);
+    expect((await at('vic', 'GET', `/v2/status/${made.body.requestId}`)).status).toBe(200);
+    expect((await at('vic', 'POST', '/v1/provision', body)).status).toBe(403);
+  } finally {
+    await other.close();
+    await issuer.close();
+  }
+});

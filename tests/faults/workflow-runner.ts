@@ -90,7 +90,7 @@ export const EXPECTED = { squares: [1, 4, 9], answer: 'yes', grown: 'grown', und
 export async function openEngine(
   folder: string,
   options: Partial<EmbeddedEngineOptions>,
-): Promise<{ readonly engine: EmbeddedEngine; close(): Promise<void> }> {
+): Promise<{ readonly engine: EmbeddedEngine; readonly close: () => Promise<void> }> {
   const store = await openEmbeddedStore({ folder, clock: systemClock });
   const parts = { store, clock: systemClock, ids: systemIds, log: quiet, tokenKey: KEY };
   const engine = createEmbeddedEngine({ ...parts, ...options });

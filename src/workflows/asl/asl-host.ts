@@ -43,7 +43,7 @@ export interface TaskCall {
   /** Aborted when the time is up, a sibling failed, or the host stops. The attempt is over then, whatever the callee does. */
   readonly signal: AbortSignal;
   /** Begins the heartbeat interval anew. */
-  heartbeat(): void;
+  readonly heartbeat: () => void;
 }
 
 /** Starts another execution and waits for it: `states:startExecution.sync:2`. */

@@ -29,10 +29,10 @@ export function readDefinition(text: string, problems: Problems): DefinitionText
   const isSound = checkSound(text, problems);
   const root = isSound ? parseTree(text, errors, STRICT) : undefined;
   for (const error of errors.slice(0, 5)) {
-    const { line, column } = positionAt(text, error.offset);
+    const position = positionAt(text, error.offset);
     problems.invalid(
-      ROOT,
-      `It is not JSON: ${printParseErrorCode(error.error)} at line ${line}, column ${column}.`,
+      { ...ROOT, ...position },
+      `It is not JSON: ${printParseErrorCode(error.error)}.`,
       'Correct the text.',
     );
   }

@@ -13,13 +13,10 @@ import type { Machine, QueryLanguage, StateFields } from './machine.ts';
 import type { Problem } from './problems.ts';
 import { inside, Problems, shown } from './problems.ts';
 
-/** A problem with its place in the text, when there is a text. */
-export interface PlacedProblem extends Problem, Partial<Position> {}
-
 export interface Parsed {
   readonly machine: Machine | undefined;
   readonly definition: JsonValue | undefined;
-  readonly problems: readonly PlacedProblem[];
+  readonly problems: readonly Problem[];
   locate(pointer: string): Position | undefined;
 }
 
@@ -60,7 +57,7 @@ export function examine(source: JsonValue): Parsed {
     problems.invalid(root, `The definition is larger than ${LARGEST} bytes.`, 'Split it into several machines.');
   const isReadable = problems.found.length === 0;
   const machine = isReadable && definition !== undefined ? checkMachineObject(definition, problems) : undefined;
-  const placed = problems.found.map((problem) => ({ ...problem, ...text?.locate(problem.pointer) }));
+  const placed = problems.found.map((problem) => ({ ...text?.locate(problem.pointer), ...problem }));
   return { machine, definition, problems: placed, locate };
 }
 
@@ -120,7 +117,7 @@ function languageOf(fields: StateFields, problems: Problems): QueryLanguage {
 }
 
 /** What a person reads first; the details have it all. */
-function describe(problems: readonly PlacedProblem[]): string {
+function describe(problems: readonly Problem[]): string {
   const lines = problems.slice(0, 10).map(({ state, pointer, message, line, next }) => {
     const where = state === undefined ? pointer || 'the machine' : `state "${state}"`;
     return `${line === undefined ? '' : `line ${line}, `}${where}: ${message} ${next}`;

@@ -13,12 +13,17 @@ export interface Problem {
   readonly message: string;
   /** What to do about it. */
   readonly next: string;
+  /** Both count from 1; present when the problem is one of the text. */
+  readonly line?: number;
+  readonly column?: number;
 }
 
 /** A place in a definition: which state, and where in the text. */
 export interface Place {
   readonly state: string | undefined;
   readonly pointer: string;
+  readonly line?: number;
+  readonly column?: number;
 }
 
 /** A place further in. */

@@ -40,8 +40,8 @@ async function check(golden: Golden): Promise<void> {
   }
   if (golden.operations !== undefined) expect(run.operations.toSorted()).toEqual(golden.operations.toSorted());
   if (golden.calls !== undefined) {
-    const calls = run.calls.map(({ key, attempt }) => [key.slice(EXECUTION.id.length + 1), attempt]);
-    expect(calls.toSorted()).toEqual(golden.calls.map((call) => [...call]).toSorted());
+    const calls = run.calls.map(({ key, attempt }) => `${key.slice(EXECUTION.id.length + 1)} ${attempt}`);
+    expect(calls.toSorted()).toEqual(golden.calls.map((call) => call.join(' ')).toSorted());
   }
 }
 

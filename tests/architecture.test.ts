@@ -59,7 +59,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'workflows',
     'adapters/*',
   ],
-  cli: ['core', 'policy', 'config', 'wrapper', 'packaging', 'gateway', 'http', 'entry', 'adapters/embedded'],
+  cli: ['core', 'policy', 'config', 'wrapper', 'packaging', 'gateway', 'http', 'workflows', 'entry', 'adapters/embedded'],
   'index.ts': ['core', 'config', 'entry'],
   'testing.ts': ['core', 'config', 'entry'],
   'wrapper.ts': ['wrapper'],

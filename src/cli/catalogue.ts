@@ -2,7 +2,10 @@
 
 import type { CommandSpec, OptionSpec } from './command.ts';
 
-export const GROUPS: ReadonlyMap<string, string> = new Map([['tools', 'List, search and show tools']]);
+export const GROUPS: ReadonlyMap<string, string> = new Map([
+  ['tools', 'List, search and show tools'],
+  ['workflows', 'Check, start and follow workflows'],
+]);
 
 const CONFIG: OptionSpec = {
   flags: '--config <file>',
@@ -325,6 +328,20 @@ const WRAP: CommandSpec = {
   load: async () => (await import('./verbs/wrap.ts')).wrapVerb,
 };
 
+const WORKFLOWS_CHECK: CommandSpec = {
+  path: ['workflows', 'check'],
+  summary: 'Check a state machine before it is registered',
+  description:
+    'Reads a definition in the Amazon States Language and says what is invalid, what is outside the profile that runs here and in Step Functions alike, which tasks have no timeout and which do not say what undoes them. A task says that in its Comment: "compensation: STATE", or "no-compensation: reason". Needs no running instance. Exit code 2 when there are errors.',
+  arguments: [{ syntax: '<file>', description: 'The definition as JSON, or - for stdin' }],
+  options: [{ flags: '--strict', description: 'Exit code 1 when there are warnings' }],
+  examples: [
+    { command: 'zeroplane workflows check web-stack.asl.json', meaning: 'Every finding with its line and what to do.' },
+    { command: 'zeroplane workflows check web-stack.asl.json --strict --output json', meaning: 'For a pipeline.' },
+  ],
+  load: async () => (await import('./verbs/workflows-check.ts')).workflowsCheck,
+};
+
 export const CATALOGUE: readonly CommandSpec[] = [
   DEV,
   MCP,
@@ -339,5 +356,6 @@ export const CATALOGUE: readonly CommandSpec[] = [
   CONNECT,
   DOCTOR,
   WRAP,
+  WORKFLOWS_CHECK,
   TOKEN,
 ];

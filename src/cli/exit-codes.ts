@@ -17,7 +17,7 @@ export const EXIT = {
 export const EXIT_MEANINGS: readonly (readonly [number, string])[] = [
   [EXIT.ok, 'It worked.'],
   [EXIT.failed, 'It failed.'],
-  [EXIT.usage, 'The command line or the configuration is wrong.'],
+  [EXIT.usage, 'The command line, the configuration or a state machine is wrong.'],
   [EXIT.auth, 'The token was refused, or it does not allow this.'],
   [EXIT.notFound, 'There is no such tool, registration, client or file.'],
   [EXIT.toolError, 'The tool ran and reported an error (`isError`).'],

@@ -3,10 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BRANCHING } from './branching.ts';
 import { DATA_FLOW } from './data-flow.ts';
 import { CHOICES, VARIABLES, WAITS_AND_ENDS } from './flow.ts';
+import { parseMachine } from '../../../src/workflows/asl/parse-machine.ts';
 import type { Golden } from './golden.ts';
+import { single } from './golden.ts';
 import { INTRINSICS } from './intrinsics.ts';
 import { JSONATA } from './jsonata.ts';
 import { EXECUTION, runMachine } from './run-machine.ts';
+import { PROBE_LIST, PROBES } from './probes.ts';
 import { TASKS } from './tasks.ts';
 
 const GROUPS: Readonly<Record<string, readonly Golden[]>> = {
@@ -18,6 +21,7 @@ const GROUPS: Readonly<Record<string, readonly Golden[]>> = {
   'Parallel and Map': BRANCHING,
   JSONata: JSONATA,
   'intrinsic functions': INTRINSICS,
+  probes: PROBES,
 };
 
 beforeAll(() => LocalDurableTestRunner.setupTestEnvironment({ skipTime: true }));
@@ -50,3 +54,39 @@ for (const [group, goldens] of Object.entries(GROUPS)) {
     test.concurrent.each(goldens)('$name', check);
   });
 }
+
+describe('the list of probes', () => {
+  const names = new Set(Object.values(GROUPS).flatMap((goldens) => goldens.map(({ name }) => name)));
+
+  test('is complete, and each is held by a golden machine or said to be elsewhere', () => {
+    expect(PROBE_LIST.map(([number]) => number)).toEqual(Array.from({ length: 32 }, (_, index) => index + 1));
+    const elsewhere = PROBE_LIST.filter(([, where]) => /^(?:refused|exposed|waiting): /.test(where));
+    expect(elsewhere.map(([number]) => number)).toEqual([9, 14, 19, 20, 21]);
+    expect(PROBE_LIST.filter((probe) => !elsewhere.includes(probe) && !names.has(probe[1]))).toEqual([]);
+  });
+
+  test('what is not portable is refused, naming the state and why', () => {
+    const batched = {
+      Type: 'Map',
+      ItemBatcher: {},
+      ItemProcessor: { StartAt: 'P', States: { P: { Type: 'Pass', End: true } } },
+    };
+    const sdk = { Type: 'Task', Resource: 'arn:aws:states:::aws-sdk:dynamodb:putItem' };
+    for (const [state, why] of [
+      [batched, /state "S": ItemBatcher is outside the portable profile/],
+      [sdk, /state "S": The resource "arn:aws:states:::aws-sdk:dynamodb:putItem" is outside the portable profile/],
+    ] as const) {
+      expect(() => parseMachine(single(state))).toThrow(
+        expect.objectContaining({ code: 'WORKFLOW_UNSUPPORTED', message: expect.stringMatching(why) }),
+      );
+    }
+  });
+
+  test('the limit of a whole execution is told to whoever runs it', () => {
+    expect(parseMachine(single({ Type: 'Pass' }, { TimeoutSeconds: 30 })).timeoutSeconds).toBe(30);
+  });
+});
+
+test('there are at least sixty golden machines', () => {
+  expect(Object.values(GROUPS).flat().length).toBeGreaterThanOrEqual(60);
+});

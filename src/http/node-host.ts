@@ -250,9 +250,12 @@ function refusalOf(code: string | undefined): PlatformError {
 export function createNodeHost(options: NodeHostOptions): NodeHost {
   const { pipeline, redactor, maxBodyBytes, timeouts = TIMEOUTS } = options;
   const limits = { maxBytes: maxBodyBytes, budget: new BodyBudget() };
+  /** Connections without a request so far. To node:http they are busy, so a close would wait for them. */
+  const unused = new Set<Socket>();
   const serve = (message: IncomingMessage, response: ServerResponse): void => {
     // A request that is not understood at all, or an answer that cannot be written, costs its own connection only.
     const cut = (): void => void message.socket.destroy();
+    if (unused.size > 0) unused.delete(message.socket);
     try {
       pipeline.handle(new NodeRequest(message, response, limits)).then((reply) => {
         try {
@@ -285,6 +288,10 @@ export function createNodeHost(options: NodeHostOptions): NodeHost {
   server.maxConnections = MAX_CONNECTIONS;
   // An expectation that we do not know may be ignored (RFC 9110, 10.1.1).
   server.on('checkExpectation', serve);
+  server.on('connection', (socket: Socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
   server.on('clientError', (error, socket) => refuseConnection(error, socket as Socket));
   return {
     server,
@@ -307,6 +314,7 @@ export function createNodeHost(options: NodeHostOptions): NodeHost {
           resolve();
         });
         server.closeIdleConnections();
+        for (const socket of unused) socket.destroy();
       }),
   };
 }

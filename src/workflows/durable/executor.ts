@@ -143,9 +143,12 @@ export class Executor {
       start: this.#options.clock.nowMs(),
       payload: input,
     };
-    const change = { operations: [operation], bytes: Buffer.byteLength(input), writes, events, timer: NOW };
-    await this.#journal.commit(this.#journal.begin(tenant, id), change);
-    this.#slots.add({ tenant, id }, 'again');
+    const loaded = this.#journal.begin(tenant, id);
+    const bytes = Buffer.byteLength(input);
+    await this.#journal.commit(loaded, { operations: [operation], bytes, writes, events, timer: NOW });
+    this.#live.keep(loaded);
+    // What does not fit the queue is read when its turn comes.
+    if (!this.#slots.add({ tenant, id }, 'again')) this.#live.forget({ tenant, id });
   }
 
   /** Gives an operation that waits its result. @returns `undefined` when there is no such execution. */

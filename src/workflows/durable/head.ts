@@ -1,13 +1,9 @@
-/** The head of an execution's journal: up to where it reaches, and who may write it. */
+/** Where an execution's journal is: up to which record it reaches, and who may write the next. */
 
 import { hash } from 'node:crypto';
-import type { Item } from '../../core/ports.ts';
-import { textAt } from './tables.ts';
-
-export const HEAD_ROW = 'head';
 
 export interface Head {
-  /** Names the process that may write; a write under another name fails. */
+  /** Names the process that wrote the newest record. Another one takes over by writing the next. */
   readonly fence: string;
   /** Of the newest record, from 1; 0 before the first. */
   readonly sequence: number;
@@ -21,23 +17,6 @@ export interface Head {
   readonly events: number;
   /** Sequence that the snapshot stands for, 0 without one. */
   readonly snapshot: number;
-}
-
-export function headItem(execution: string, head: Head): Item {
-  return { execution, row: HEAD_ROW, ...head };
-}
-
-export function headOf(item: Item): Head {
-  const number = (name: string): number => Number(item[name]);
-  return {
-    fence: textAt(item, 'fence'),
-    sequence: number('sequence'),
-    sum: textAt(item, 'sum'),
-    started: number('started'),
-    bytes: number('bytes'),
-    events: number('events'),
-    snapshot: number('snapshot'),
-  };
 }
 
 /** A record moved to another execution does not fit there. */

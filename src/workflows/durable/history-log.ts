@@ -1,8 +1,12 @@
-/** The events of one execution: each key once, ids without gaps, stored with the change that they tell of. */
+/**
+ * The events of one execution: each key once, ids without gaps. They are stored in the records of the journal, and
+ * beside it once those are gone.
+ */
 
-import type { Item, JsonValue, TenantStore, Write } from '../../core/ports.ts';
+import type { Item, JsonValue, Table, TenantStore, Write } from '../../core/ports.ts';
 import { joinTexts, writeText } from './parts.ts';
-import { HISTORY, numberText, textAt } from './tables.ts';
+import { parseRecord } from './record.ts';
+import { HISTORY, JOURNAL, numberText, textAt } from './tables.ts';
 
 export interface EventDraft {
   /** A draft under a key that was used is dropped. Absent for events that happen once by their nature. */
@@ -33,82 +37,90 @@ export class HistoryLog {
   /** Ids of stored events by key; `undefined` until they have been read. */
   #ids: Map<string, number> | undefined;
 
-  private constructor(store: TenantStore, execution: string, ids: Map<string, number> | undefined) {
+  /** @param events all that are stored, when they are at hand. */
+  constructor(store: TenantStore, execution: string, events: Iterable<StoredEvent> | undefined) {
     this.#store = store;
     this.#execution = execution;
+    if (events === undefined) return;
+    this.#ids = new Map();
+    for (const event of events) note(this.#ids, event);
+  }
+
+  /** Makes {@link stamp} know every key that was used. */
+  async prepare(): Promise<void> {
+    if (this.#ids !== undefined) return;
+    const ids = new Map<string, number>();
+    for await (const event of this.read()) note(ids, event);
     this.#ids = ids;
   }
 
-  static empty(store: TenantStore, execution: string): HistoryLog {
-    return new HistoryLog(store, execution, new Map());
-  }
-
-  static stored(store: TenantStore, execution: string): HistoryLog {
-    return new HistoryLog(store, execution, undefined);
+  get isPrepared(): boolean {
+    return this.#ids !== undefined;
   }
 
   /** Gives the drafts that are new their ids. @param last id of the newest stored event. */
-  async stamp(drafts: readonly EventDraft[], last: number, nowMs: number): Promise<readonly StoredEvent[]> {
+  stamp(drafts: readonly EventDraft[], last: number, nowMs: number): readonly StoredEvent[] {
     if (drafts.length === 0) return [];
-    const ids = drafts.some(({ key }) => key !== undefined) ? await this.#known() : new Map<string, number>();
+    const ids = this.#ids ?? new Map<string, number>();
     const stamped: StoredEvent[] = [];
     const fresh = new Map<string, number>();
-    for (const { key, type, member, details, previous, atMs } of drafts) {
+    for (const draft of drafts) {
+      const { key, previous } = draft;
       if (key !== undefined && (ids.has(key) || fresh.has(key))) continue;
       const i = last + stamped.length + 1;
       const before = previous === undefined ? undefined : (fresh.get(previous) ?? ids.get(previous));
       if (key !== undefined) fresh.set(key, i);
-      stamped.push({
-        i,
-        p: before ?? i - 1,
-        t: type,
-        at: atMs ?? nowMs,
-        ...(member !== undefined && { m: member }),
-        ...(details !== undefined && { d: details }),
-        ...(key !== undefined && { k: key }),
-      });
+      stamped.push(stored(draft, { i, p: before ?? i - 1, at: draft.atMs ?? nowMs }));
     }
     return stamped;
   }
 
-  writes(events: readonly StoredEvent[]): readonly Write[] {
+  /** Remembers the keys of events that are stored now. */
+  keep(events: readonly StoredEvent[]): void {
+    if (this.#ids === undefined) return;
+    for (const event of events) note(this.#ids, event);
+  }
+
+  /** Writes that keep the events of records that will go. */
+  archive(events: readonly StoredEvent[]): readonly Write[] {
     const [first] = events;
     if (first === undefined) return [];
     const row = numberText(first.i);
     return writeText({ table: HISTORY, execution: this.#execution, row, text: JSON.stringify(events) });
   }
 
-  /** Remembers the keys of events that are stored now. */
-  keep(events: readonly StoredEvent[]): void {
-    for (const event of events) note(this.#ids, event);
-  }
-
   /** Every event from `first` on, in order. */
   async *read(first = 1): AsyncGenerator<StoredEvent> {
-    for await (const items of this.#pages(await this.#rowOf(first))) {
-      for (const found of joinTexts(items)) {
-        const events = found === undefined ? [] : (JSON.parse(found.text) as readonly StoredEvent[]);
-        for (const event of events) if (event.i >= first) yield event;
+    let next = first;
+    for await (const events of this.#stored(first)) {
+      // Events of records that could not be removed any more are in both places.
+      for (const event of events) {
+        if (event.i < next) continue;
+        next = event.i + 1;
+        yield event;
       }
     }
   }
 
   async remove(): Promise<void> {
-    for await (const items of this.#pages('')) {
-      const rows = items.map((item): Write => ({
+    for await (const items of pages(this.#table(), { partition: this.#execution })) {
+      const deletes = items.map((item): Write => ({
         table: HISTORY,
         delete: { execution: this.#execution, row: textAt(item, 'row') },
       }));
-      for (let at = 0; at < rows.length; at += 100) await this.#store.transact(rows.slice(at, at + 100));
+      for (let at = 0; at < deletes.length; at += 100) await this.#store.transact(deletes.slice(at, at + 100));
     }
   }
 
-  async #known(): Promise<Map<string, number>> {
-    if (this.#ids !== undefined) return this.#ids;
-    const ids = new Map<string, number>();
-    for await (const event of this.read()) note(ids, event);
-    this.#ids = ids;
-    return ids;
+  async *#stored(first: number): AsyncGenerator<readonly StoredEvent[]> {
+    const archived = { partition: this.#execution, from: await this.#rowOf(first) };
+    for await (const items of pages(this.#table(), archived))
+      for (const found of joinTexts(items))
+        yield found === undefined ? [] : (JSON.parse(found.text) as readonly StoredEvent[]);
+    const records = { partition: this.#execution, prefix: 'c' };
+    for await (const items of pages(this.#store.table(JOURNAL), records))
+      for (const found of joinTexts(items))
+        yield found === undefined ? [] : (parseRecord(this.#execution, found.text).h ?? []);
   }
 
   /** The row that holds an event: the last one whose first event is not after it. */
@@ -119,27 +131,24 @@ export class HistoryLog {
     return row;
   }
 
-  async *#pages(from: string): AsyncGenerator<readonly Item[]> {
-    const query = { partition: this.#execution, from };
-    // Parts of one text may lie on two pages.
-    let rest: readonly Item[] = [];
-    let page = await this.#table().query(query);
-    for (;;) {
-      const items = [...rest, ...page.items];
-      if (page.cursor === undefined) {
-        yield items;
-        return;
-      }
-      const end = lastStart(items);
-      yield items.slice(0, end);
-      rest = items.slice(end);
-      page = await this.#table().query({ ...query, cursor: page.cursor });
-    }
-  }
-
-  #table() {
+  #table(): Table {
     return this.#store.table(HISTORY);
   }
+}
+
+function stored(
+  { type, member, details, key }: EventDraft,
+  place: { readonly i: number; readonly p: number; readonly at: number },
+): StoredEvent {
+  return {
+    i: place.i,
+    p: place.p,
+    t: type,
+    at: place.at,
+    ...(member !== undefined && { m: member }),
+    ...(details !== undefined && { d: details }),
+    ...(key !== undefined && { k: key }),
+  };
 }
 
 const REDRIVEN = 'redriven/';
@@ -149,13 +158,33 @@ export function redrivenKey(count: number, failedPath: string | undefined): stri
   return `${REDRIVEN}${count}/${failedPath ?? ''}`;
 }
 
-function note(ids: Map<string, number> | undefined, { k, i }: StoredEvent): void {
-  if (ids === undefined || k === undefined) return;
+function note(ids: Map<string, number>, { k, i }: StoredEvent): void {
+  if (k === undefined) return;
   if (k.startsWith(REDRIVEN)) {
     const path = k.slice(k.indexOf('/', REDRIVEN.length) + 1);
     if (path !== '') for (const key of ids.keys()) if (key.startsWith(path)) ids.delete(key);
   }
   ids.set(k, i);
+}
+
+/** Rows of a query, never with the parts of one text on two pages. */
+async function* pages(
+  table: Table,
+  query: { readonly partition: string; readonly from?: string; readonly prefix?: string },
+): AsyncGenerator<readonly Item[]> {
+  let rest: readonly Item[] = [];
+  let page = await table.query(query);
+  for (;;) {
+    const items = [...rest, ...page.items];
+    if (page.cursor === undefined) {
+      yield items;
+      return;
+    }
+    const end = lastStart(items);
+    yield items.slice(0, end);
+    rest = items.slice(end);
+    page = await table.query({ ...query, cursor: page.cursor });
+  }
 }
 
 /** Where the text that may be unfinished begins. */

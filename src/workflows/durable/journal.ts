@@ -1,23 +1,25 @@
 /**
- * The journal of executions in the store: records with a sequence and a checksum that runs through them, snapshots
- * that let older records go, and a head that names the process which may write. What is committed here is on disk
- * before anybody is told.
+ * The journal of executions in the store: records with a sequence and a checksum that runs through them, and
+ * snapshots that let older records go. Whoever writes the next record owns the execution: two cannot. What is
+ * committed here is on disk before anybody is told.
  */
 
 import { PlatformError } from '../../core/errors.ts';
 import type { Item, StoreRoot, Table, TenantStore, Write } from '../../core/ports.ts';
 import type { Head } from './head.ts';
-import { HEAD_ROW, entrySum, firstSum, headItem, headOf } from './head.ts';
-import type { EventDraft } from './history-log.ts';
+import { entrySum, firstSum } from './head.ts';
+import type { EventDraft, StoredEvent } from './history-log.ts';
 import { HistoryLog } from './history-log.ts';
 import type { StoredOperation } from './operation.ts';
 import { OperationState } from './operation-state.ts';
 import { joinTexts, writeText } from './parts.ts';
-import { JOURNAL, TIMERS, numberText, timeText, textAt } from './tables.ts';
+import type { JournalRecord } from './record.ts';
+import { checkRecord, corrupt, headAfter, nextRecord, parseRecord, recordRow, snapshotRow } from './record.ts';
+import { JOURNAL, TIMERS, textAt, timeText } from './tables.ts';
 
 /** Records after which a snapshot is worth its while. */
 const SNAPSHOT_AFTER = 256;
-/** Items of one transaction when many are written or removed; a part has up to 300 KB. */
+/** Items of one transaction when many are written; a part has up to 300 KB. */
 const BATCH = 10;
 
 export interface Timer {
@@ -49,18 +51,18 @@ export interface Change {
   readonly writes?: readonly Write[];
 }
 
-interface Record {
-  /** Operations in their new state. */
-  readonly o: readonly StoredOperation[];
-  /** Ids of operations that were removed. */
-  readonly d?: readonly string[];
-}
-
 export interface JournalOptions {
   readonly store: StoreRoot;
   readonly nowMs: () => number;
-  /** Names this process in the heads it writes. */
+  /** Names this process in the records it writes. */
   readonly fence: string;
+}
+
+interface Read {
+  readonly head: Head;
+  readonly state: OperationState;
+  /** Of the records that are left. */
+  readonly events: readonly StoredEvent[];
 }
 
 export class Journal {
@@ -72,17 +74,11 @@ export class Journal {
 
   /** An execution of which nothing is stored yet; its first commit creates it. */
   begin(tenant: string, id: string): Loaded {
-    const head: Head = {
-      fence: this.#options.fence,
-      sequence: 0,
-      sum: firstSum(tenant, id),
-      started: 0,
-      bytes: 0,
-      events: 0,
-      snapshot: 0,
-    };
-    const state = new OperationState();
-    return { tenant, id, head, state, history: HistoryLog.empty(this.#store(tenant), id), timer: undefined };
+    const { fence } = this.#options;
+    const sum = firstSum(tenant, id);
+    const head: Head = { fence, sequence: 0, sum, started: 0, bytes: 0, events: 0, snapshot: 0 };
+    const history = new HistoryLog(this.#store(tenant), id, []);
+    return { tenant, id, head, state: new OperationState(), history, timer: undefined };
   }
 
   /**
@@ -96,9 +92,7 @@ export class Journal {
       const head = await this.head(tenant, id);
       if (head === undefined) return undefined;
       try {
-        const state = new OperationState();
-        for (const record of await this.#records(tenant, id, head)) state.merge(record.o, record.d);
-        return { tenant, id, head, state, history: HistoryLog.stored(this.#store(tenant), id), timer: undefined };
+        return this.#loaded(tenant, id, await this.#read(tenant, id, head));
       } catch (thrown) {
         // Somebody else may have written between the reads.
         const now = await this.head(tenant, id);
@@ -107,80 +101,77 @@ export class Journal {
     }
   }
 
+  /** As the newest record says it, which is checked by {@link load} alone. @throws PlatformError `JOURNAL_CORRUPT`. */
   async head(tenant: string, id: string): Promise<Head | undefined> {
-    const item = await this.#table(tenant).get({ execution: id, row: HEAD_ROW });
-    return item === undefined ? undefined : headOf(item);
+    const table = this.#table(tenant);
+    const newest = await table.query({ partition: id, prefix: 'c', descending: true, limit: 1 });
+    if (newest.items[0] === undefined) return undefined;
+    const [row = ''] = textAt(newest.items[0], 'row').split('.');
+    const [found] = joinTexts(await this.#rows(tenant, id, { prefix: `${row}.` }));
+    if (found === undefined) throw corrupt(id, 'its last record is incomplete');
+    return headAfter(parseRecord(id, found.text), { sequence: Number(row.slice(1)), first: found.first });
   }
 
   /** Makes this process the only one that may write. */
   async takeOver(loaded: Loaded): Promise<void> {
-    if (loaded.head.fence === this.#options.fence) return;
-    const taken = { ...loaded.head, fence: this.#options.fence };
-    await this.#write(loaded, taken, []);
-    loaded.head = taken;
+    const { fence } = this.#options;
+    if (loaded.head.fence === fence) return;
+    loaded.head = { ...loaded.head, fence };
+    await this.commit(loaded, {});
   }
 
   /**
    * Stores a change whole, then takes it into memory.
    *
-   * @throws PlatformError `EXECUTION_FENCED` when another process has taken over, and what the store throws.
+   * @throws PlatformError `EXECUTION_FENCED` when another process has written, and what the store throws.
    */
   async commit(loaded: Loaded, change: Change): Promise<void> {
-    const { head } = loaded;
+    const drafts = change.events ?? [];
+    if (drafts.length > 0 && !loaded.history.isPrepared) await loaded.history.prepare();
+    const events = loaded.history.stamp(drafts, loaded.head.events, this.#options.nowMs());
     const operations = [...(change.operations ?? [])];
-    const hasRecord = operations.length > 0 || (change.removed?.length ?? 0) > 0;
-    const events = await loaded.history.stamp(change.events ?? [], head.events, this.#options.nowMs());
-    const text = hasRecord ? recordText(operations, change.removed) : '';
-    const next: Head = {
-      ...head,
-      sequence: head.sequence + (hasRecord ? 1 : 0),
-      sum: hasRecord ? entrySum(head.sum, head.sequence + 1, text) : head.sum,
-      started: head.started + (change.started ?? 0),
-      bytes: head.bytes + (change.bytes ?? 0),
-      events: head.events + events.length,
-    };
-    const { timer = loaded.timer } = change;
-    await this.#write(loaded, next, [
-      ...(hasRecord ? this.#recordWrites(loaded, next, text) : []),
-      ...loaded.history.writes(events),
-      ...(timer !== undefined && !isSame(timer, loaded.timer) ? [timerWrite(loaded, timer)] : []),
+    const grown = grow(loaded.head, change, events.length);
+    const { removed = [], timer = loaded.timer } = change;
+    const { next, writes } = nextRecord(loaded.id, grown, { operations, removed, events });
+    const isMoved = timer !== undefined && !isSame(timer, loaded.timer);
+    await this.#write(loaded, [
+      ...writes,
+      ...(isMoved ? [timerWrite(loaded, timer, next.sequence)] : []),
       ...(change.writes ?? []),
     ]);
     loaded.head = next;
     loaded.timer = timer;
     loaded.history.keep(events);
-    loaded.state.merge(operations, change.removed);
+    loaded.state.merge(operations, removed);
   }
 
   /** Replaces many records by one snapshot. Call it under the execution's lock, when it has time. */
   async compact(loaded: Loaded): Promise<void> {
-    const { head } = loaded;
-    if (head.sequence - head.snapshot < SNAPSHOT_AFTER) return;
-    const text = recordText([...loaded.state.all()], undefined);
-    const row = `s${numberText(head.sequence)}`;
-    const more = { base: head.sum, sum: entrySum(head.sum, head.sequence, text) };
-    const writes = writeText({ table: JOURNAL, execution: loaded.id, row, text, more });
-    for (const batch of batches(writes)) await this.#store(loaded.tenant).transact(batch);
-    const next = { ...head, snapshot: head.sequence };
-    await this.#write(loaded, next, []);
-    loaded.head = next;
-    await this.#removeRows(loaded, (name) => name !== HEAD_ROW && !name.startsWith(`${row}.`));
+    const { head, id } = loaded;
+    const at = head.sequence;
+    if (at - head.snapshot < SNAPSHOT_AFTER) return;
+    const { events } = await this.#read(loaded.tenant, id, head);
+    const text = JSON.stringify({ o: [...loaded.state.all()], n: [0, 0, 0, 0] } satisfies JournalRecord);
+    const more = { base: head.sum, sum: entrySum(head.sum, at, text) };
+    const snapshot = writeText({ table: JOURNAL, execution: id, row: snapshotRow(at), text, more });
+    const store = this.#store(loaded.tenant);
+    for (const batch of batches([...loaded.history.archive(events), ...snapshot])) await store.transact(batch);
+    loaded.head = { ...head, snapshot: at };
+    // From this record on the snapshot counts; before it, nothing has changed.
+    await this.commit(loaded, {});
+    await this.#removeRows(loaded, (row) => row < recordRow(at + 1) || (row > 's' && row < snapshotRow(at)));
   }
 
   /** Removes every trace of an execution's operations and events. */
   async remove(tenant: string, id: string): Promise<void> {
     await this.#removeRows({ tenant, id }, () => true);
-    await HistoryLog.stored(this.#store(tenant), id).remove();
+    await new HistoryLog(this.#store(tenant), id, undefined).remove();
   }
 
-  async #write(loaded: Loaded, next: Head, writes: readonly Write[]): Promise<void> {
-    const condition =
-      loaded.head.sequence === 0 && loaded.head.events === 0
-        ? { exists: false }
-        : { equals: { fence: loaded.head.fence, sequence: loaded.head.sequence, events: loaded.head.events } };
-    const put = { table: JOURNAL, put: headItem(loaded.id, next), condition };
+  async #write(loaded: Loaded, [record, ...others]: readonly Write[]): Promise<void> {
+    if (record === undefined) return;
     try {
-      await this.#store(loaded.tenant).transact([put, ...writes]);
+      await this.#store(loaded.tenant).transact([{ ...record, condition: { exists: false } }, ...others]);
     } catch (thrown) {
       if (thrown instanceof PlatformError && thrown.code === 'CONDITION_FAILED' && thrown.details['index'] === 0)
         throw fenced(loaded.id);
@@ -188,35 +179,42 @@ export class Journal {
     }
   }
 
-  #recordWrites(loaded: Loaded, next: Head, text: string): readonly Write[] {
-    const row = `c${numberText(next.sequence)}`;
-    return writeText({ table: JOURNAL, execution: loaded.id, row, text, more: { sum: next.sum } });
+  #loaded(tenant: string, id: string, { head, state, events }: Read): Loaded {
+    const known = head.snapshot === 0 ? events : undefined;
+    return { tenant, id, head, state, history: new HistoryLog(this.#store(tenant), id, known), timer: undefined };
   }
 
-  async #records(tenant: string, id: string, head: Head): Promise<readonly Record[]> {
-    const records: Record[] = [];
+  async #read(tenant: string, id: string, head: Head): Promise<Read> {
+    const state = new OperationState();
+    const events: StoredEvent[] = [];
     let [sum, sequence] = [firstSum(tenant, id), 0];
     if (head.snapshot > 0) {
       const snapshot = await this.#snapshot(tenant, id, head.snapshot);
-      records.push(parsed(id, snapshot.text));
+      state.merge(parseRecord(id, snapshot.text).o);
       [sum, sequence] = [snapshot.base, head.snapshot];
     }
-    const range = { from: `c${numberText(sequence + 1)}`, to: `c${numberText(head.sequence)}~` };
-    for (const found of joinTexts(await this.#rows(tenant, id, range))) {
+    const range = { from: recordRow(sequence + 1), to: `${recordRow(head.sequence)}~` };
+    for (const each of joinTexts(await this.#rows(tenant, id, range))) {
       sequence += 1;
-      if (found?.row !== `c${numberText(sequence)}`) throw corrupt(id, `record ${sequence} is missing or incomplete`);
-      sum = entrySum(sum, sequence, found.text);
-      if (sum !== found.first['sum']) throw corrupt(id, `record ${sequence} is not what was written`);
-      records.push(parsed(id, found.text));
+      const found = checkRecord(id, each, { sequence, before: sum });
+      const record = parseRecord(id, found.text);
+      sum = textAt(found.first, 'sum');
+      state.merge(record.o, record.d);
+      events.push(...(record.h ?? []));
     }
-    if (sequence !== head.sequence) throw corrupt(id, `it ends at record ${sequence} instead of ${head.sequence}`);
-    if (sum !== head.sum) throw corrupt(id, 'its head is not what was written');
-    return records;
+    const least = Math.max(head.sequence, await this.#promised(tenant, id));
+    if (sequence < least) throw corrupt(id, `it ends at record ${sequence} instead of ${least}`);
+    return { head, state, events };
+  }
+
+  /** The record up to which the execution's timer says that the journal reaches. */
+  async #promised(tenant: string, id: string): Promise<number> {
+    const timer = await this.#store(tenant).table(TIMERS).get({ execution: id });
+    return Number(timer?.['sequence'] ?? 0);
   }
 
   async #snapshot(tenant: string, id: string, at: number): Promise<{ readonly text: string; readonly base: string }> {
-    const row = `s${numberText(at)}`;
-    const [found] = joinTexts(await this.#rows(tenant, id, { prefix: `${row}.` }));
+    const [found] = joinTexts(await this.#rows(tenant, id, { prefix: `${snapshotRow(at)}.` }));
     const base = textAt(found?.first, 'base');
     if (found === undefined || entrySum(base, at, found.text) !== found.first['sum'])
       throw corrupt(id, `its snapshot ${at} is missing or not what was written`);
@@ -228,10 +226,10 @@ export class Journal {
     id: string,
     range: { readonly prefix?: string; readonly from?: string; readonly to?: string },
   ): Promise<readonly Item[]> {
-    const items: Item[] = [];
     const table = this.#table(tenant);
     let page = await table.query({ partition: id, ...range });
-    items.push(...page.items);
+    if (page.cursor === undefined) return page.items;
+    const items = [...page.items];
     while (page.cursor !== undefined) {
       page = await table.query({ partition: id, ...range, cursor: page.cursor });
       items.push(...page.items);
@@ -254,28 +252,20 @@ export class Journal {
   }
 }
 
-function recordText(o: readonly StoredOperation[], d: readonly string[] | undefined): string {
-  const record: Record = { o, ...(d !== undefined && d.length > 0 && { d }) };
-  return JSON.stringify(record);
-}
-
-function parsed(id: string, text: string): Record {
-  try {
-    return JSON.parse(text) as Record;
-  } catch {
-    throw corrupt(id, 'a record is no JSON');
-  }
+function grow(head: Head, { started = 0, bytes = 0 }: Change, events: number): Head {
+  return { ...head, started: head.started + started, bytes: head.bytes + bytes, events: head.events + events };
 }
 
 function isSame(a: Timer, b: Timer | undefined): boolean {
   return b !== undefined && a.bucket === b.bucket && a.atMs === b.atMs;
 }
 
-export function timerWrite(of: { readonly tenant: string; readonly id: string }, { bucket, atMs }: Timer): Write {
-  return { table: TIMERS, put: { execution: of.id, tenant: of.tenant, bucket, at: timeText(atMs) } };
+/** Says when something is to be done, and how far the journal reached then. */
+function timerWrite({ tenant, id }: Loaded, { bucket, atMs }: Timer, sequence: number): Write {
+  return { table: TIMERS, put: { execution: id, tenant, bucket, at: timeText(atMs), sequence } };
 }
 
-export function* batches<T>(all: readonly T[], size = BATCH): Generator<readonly T[]> {
+function* batches<T>(all: readonly T[], size = BATCH): Generator<readonly T[]> {
   for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size);
 }
 
@@ -283,14 +273,6 @@ function fenced(id: string): PlatformError {
   return new PlatformError(
     'EXECUTION_FENCED',
     `Another process has taken execution "${id}" over, so nothing more is written of it here.`,
-    { execution: id },
-  );
-}
-
-function corrupt(id: string, what: string): PlatformError {
-  return new PlatformError(
-    'JOURNAL_CORRUPT',
-    `The journal of execution "${id}" is damaged: ${what}. Restore the data folder from a backup, or end the execution as failed with: zeroplane workflows repair ${id}`,
     { execution: id },
   );
 }

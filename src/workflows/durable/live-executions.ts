@@ -37,6 +37,8 @@ export class LiveExecutions {
   readonly #parts: LiveParts;
   readonly #locks = new KeyedLock();
   readonly #runs = new Map<string, Run>();
+  /** Executions that were made here and have not run yet. */
+  readonly #fresh = new Map<string, Loaded>();
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
@@ -68,13 +70,25 @@ export class LiveExecutions {
    * @returns `undefined` when there is none, or `polite` was asked and its owner lives.
    * @throws PlatformError `JOURNAL_CORRUPT`.
    */
-  async claim({ tenant, id }: Place, manner: 'polite' | 'firm'): Promise<Loaded | undefined> {
+  async claim(place: Place, manner: 'polite' | 'firm'): Promise<Loaded | undefined> {
     const { journal, owners } = this.#parts;
-    const head = await journal.head(tenant, id);
-    if (head === undefined || (manner === 'polite' && !(await owners.mayTakeFrom(head.fence)))) return undefined;
-    const loaded = await journal.load(tenant, id);
-    if (loaded !== undefined) await journal.takeOver(loaded);
+    const key = keyOf(place);
+    const fresh = this.#fresh.get(key);
+    this.#fresh.delete(key);
+    const loaded = fresh ?? (await journal.load(place.tenant, place.id));
+    if (loaded === undefined) return undefined;
+    if (manner === 'polite' && !(await owners.mayTakeFrom(loaded.head.fence))) return undefined;
+    await journal.takeOver(loaded);
     return loaded;
+  }
+
+  /** Spares the first {@link claim} of a new execution its reading. */
+  keep(loaded: Loaded): void {
+    this.#fresh.set(keyOf(loaded), loaded);
+  }
+
+  forget(place: Place): void {
+    this.#fresh.delete(keyOf(place));
   }
 
   /** Changes an execution from outside. @returns `undefined` when there is none. */

@@ -2,18 +2,16 @@
 
 import type { Item, TableSpec } from '../../core/ports.ts';
 
-/**
- * Records of an execution in order, snapshots of its operations, and its head, which says up to where they reach:
- * `row` is `c<sequence>.<part>`, `s<sequence>.<part>` or `head`.
- */
+/** Records of an execution in order and snapshots of its operations: `row` is `c` or `s`, `<sequence>.<part>`. */
 export const JOURNAL: TableSpec = { name: 'WorkflowJournal', partitionKey: 'execution', sortKey: 'row' };
 
-/** Events of an execution: `row` is the id of the first event in it, then the part. */
+/** Events of an execution whose records are gone: `row` is the id of the first event in it, then the part. */
 export const HISTORY: TableSpec = { name: 'WorkflowHistory', partitionKey: 'execution', sortKey: 'row' };
 
 /**
  * What has to be done with an execution, and when. `bucket`: `running` (now), `waiting` (from `at` on), `ended` (its
- * records may go from `at` on). `at` is milliseconds since 1970 in 15 digits.
+ * records may go from `at` on). `at` is milliseconds since 1970 in 15 digits. `sequence` is the record that the
+ * journal reached then, so that a lost end is noticed.
  */
 export const TIMERS: TableSpec = {
   name: 'WorkflowTimers',

@@ -247,6 +247,31 @@ function refusalOf(code: string | undefined): PlatformError {
   return new PlatformError('INVALID_REQUEST', 'The request is not valid HTTP.');
 }
 
+function makeServer(
+  serve: (message: IncomingMessage, response: ServerResponse) => void,
+  timeouts: HostTimeouts,
+): Server {
+  const server = createServer(
+    {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      // An absent Host is refused by the guard, in our words.
+      requireHostHeader: false,
+      connectionsCheckingInterval: timeouts.checkEveryMs,
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
+      noDelay: true,
+    },
+    serve,
+  );
+  // Their bytes are bounded. A bound on their number would drop the last ones unseen, a second Authorization too.
+  server.maxHeadersCount = 0;
+  server.headersTimeout = timeouts.headersMs;
+  server.requestTimeout = timeouts.requestMs;
+  server.keepAliveTimeout = 65_000;
+  server.maxConnections = MAX_CONNECTIONS;
+  return server;
+}
+
 export function createNodeHost(options: NodeHostOptions): NodeHost {
   const { pipeline, redactor, maxBodyBytes, timeouts = TIMEOUTS } = options;
   const limits = { maxBytes: maxBodyBytes, budget: new BodyBudget() };
@@ -268,24 +293,7 @@ export function createNodeHost(options: NodeHostOptions): NodeHost {
       cut();
     }
   };
-  const server = createServer(
-    {
-      maxHeaderSize: MAX_HEADER_BYTES,
-      // An absent Host is refused by the guard, in our words.
-      requireHostHeader: false,
-      connectionsCheckingInterval: timeouts.checkEveryMs,
-      keepAlive: true,
-      keepAliveInitialDelay: 30_000,
-      noDelay: true,
-    },
-    serve,
-  );
-  // Their bytes are bounded. A bound on their number would drop the last ones unseen, a second Authorization too.
-  server.maxHeadersCount = 0;
-  server.headersTimeout = timeouts.headersMs;
-  server.requestTimeout = timeouts.requestMs;
-  server.keepAliveTimeout = 65_000;
-  server.maxConnections = MAX_CONNECTIONS;
+  const server = makeServer(serve, timeouts);
   // An expectation that we do not know may be ignored (RFC 9110, 10.1.1).
   server.on('checkExpectation', serve);
   server.on('connection', (socket: Socket) => {

@@ -15,6 +15,7 @@ import type { Acceptance } from './accept.ts';
 import type { ServiceCatalogue } from './catalogue.ts';
 import { JOB_WORKFLOWS, type ResourceInput } from './job-workflows.ts';
 import { isEnded, type Job } from './job.ts';
+import type { JobNames } from './job-names.ts';
 import type { JobStore } from './job-store.ts';
 import type { Params } from './service.ts';
 import { jobErrorOf } from './step-failure.ts';
@@ -22,6 +23,7 @@ import { jobErrorOf } from './step-failure.ts';
 export interface HandlerParts {
   readonly jobs: JobStore;
   readonly catalogue: ServiceCatalogue;
+  readonly names: JobNames;
   readonly acceptance: Acceptance;
   /** Given once it is there: the engine runs what calls it. */
   readonly engine: () => WorkflowEngine;
@@ -53,7 +55,7 @@ interface At {
 }
 
 async function provision(parts: HandlerParts, asked: Asked, at: At): Promise<JsonValue> {
-  const job = await parts.jobs.find(at.run.tenant, jobOf(at.run));
+  const job = await jobOf(parts, at.run);
   if (job === undefined) return provisionAsJob(parts, asked, at);
   const service = await parts.catalogue.find(job.tenant, asked.cloud, asked.service);
   const region = asked.region ?? (asked.cloud === job.cloud ? job.region : undefined) ?? service.defaultRegion;
@@ -64,7 +66,7 @@ async function provision(parts: HandlerParts, asked: Asked, at: At): Promise<Jso
 }
 
 async function destroy(parts: HandlerParts, id: string, at: At): Promise<JsonValue> {
-  const job = await parts.jobs.find(at.run.tenant, jobOf(at.run));
+  const job = await jobOf(parts, at.run);
   const [cloud = '', , service = ''] = id.split(':').map(decodeURIComponent);
   if (job === undefined) return destroyAsJob(parts, { id, cloud, service }, at);
   return child(parts, JOB_WORKFLOWS.destroy, { requestId: job.requestId, cloud, service, params: {}, id }, { at, job });
@@ -78,7 +80,8 @@ async function child(
   { at, job }: { readonly at: At; readonly job: Job },
 ): Promise<JsonValue> {
   const { call, run } = at;
-  const name = `${job.requestId}-${createHash('sha256').update(call.key).digest('hex').slice(0, 20)}`;
+  const part = createHash('sha256').update(call.key).digest('hex').slice(0, 20);
+  const name = parts.names.of(workflow, job.requestId, part);
   const start = { workflow, name, input: input as unknown as JsonValue };
   const ended = await endOf(parts.engine(), await parts.engine().start(run.principal, start), call.signal);
   if (ended.status === 'SUCCEEDED') return ended.output ?? null;
@@ -158,8 +161,12 @@ async function asJob(parts: HandlerParts, body: Readonly<Record<string, unknown>
   );
 }
 
-/** Executions of a job are named after it. */
-const jobOf = (run: RunInfo): string => run.execution.name.replace(/-[ru]\d+$/, '');
+/** The job that this execution runs for, while it does. */
+async function jobOf({ jobs, names }: HandlerParts, run: RunInfo): Promise<Job | undefined> {
+  const requestId = names.jobOf({ workflow: run.workflow.name, name: run.execution.name });
+  const job = requestId === undefined ? undefined : await jobs.find(run.tenant, requestId);
+  return job?.status === 'running' || job?.status === 'compensating' ? job : undefined;
+}
 
 function askedBy(input: JsonValue): Asked {
   if (!isObject(input)) throw wrongInput('an object with cloud, service and params');

@@ -42,6 +42,12 @@ export const JOB_WORKFLOWS = {
 /** Changes when recorded executions of an older one could not be continued. */
 export const JOB_WORKFLOWS_VERSION = '1';
 
+/** What a job runs as, forward. */
+export const workflowOf = (job: Job): string => job.workflow?.name ?? JOB_WORKFLOWS[job.action];
+
+/** Which run of it: each retry is another. */
+export const runOf = (job: Job): string => `r${job.round}`;
+
 export function jobWorkflows(parts: RunParts): Readonly<Record<keyof typeof JOB_WORKFLOWS, Body>> {
   const of =
     (body: (at: Running) => Promise<JsonValue>): Body =>
@@ -72,6 +78,9 @@ interface Running {
 }
 
 async function begin(parts: RunParts, context: DurableContext, input: ResourceInput, run: RunInfo): Promise<Running> {
+  const { workflow, execution } = run;
+  if (parts.names.jobOf({ workflow: workflow.name, name: execution.name }) !== input.requestId)
+    throw new PlatformError('FORBIDDEN', `The workflow ${workflow.name} runs for jobs alone. Ask POST /v1/provision.`);
   // What it reads of the job never changes, so it need not be recorded.
   const job = await parts.jobs.get(run.tenant, input.requestId);
   return { parts, context, input, run, job };

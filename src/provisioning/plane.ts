@@ -17,8 +17,10 @@ import type {
   ResourceView,
   Submission,
 } from './control-plane.ts';
+import type { JobNames } from './job-names.ts';
 import type { JobChange, JobStore } from './job-store.ts';
 import { isEnded, jobNotFound, wrongState, type Job, type JobStatus } from './job.ts';
+import { runOf, workflowOf } from './job-workflows.ts';
 import type { OfferStore } from './offers.ts';
 import { resourceView, type ResourceStore } from './resource-store.ts';
 import { stepsOf } from './steps-view.ts';
@@ -33,6 +35,7 @@ export interface PlaneParts {
   readonly acceptance: Acceptance;
   readonly engine: () => WorkflowEngine;
   readonly queue: Queue;
+  readonly names: JobNames;
   readonly clock: Clock;
   /** Whether who asked may also consent. */
   readonly selfApproval: () => boolean;
@@ -129,9 +132,10 @@ export class Plane implements ControlPlane {
 
   /** Whatever it is doing is given up; what it made is undone by the next lease. */
   async #stopExecution(job: Job): Promise<void> {
-    const workflow = job.workflow?.name ?? `zeroplane-${job.action}`;
+    const workflow = workflowOf(job);
+    const name = this.#parts.names.of(workflow, job.requestId, runOf(job));
     try {
-      await this.#parts.engine().stop(job.tenant, `${workflow}:${job.requestId}-r${job.round}`, { error: 'Cancelled' });
+      await this.#parts.engine().stop(job.tenant, `${workflow}:${name}`, { error: 'Cancelled' });
     } catch (error) {
       // It may not have begun.
       if (!(error instanceof PlatformError) || error.code !== 'NOT_FOUND') throw error;

@@ -14,6 +14,7 @@ import { ServiceCatalogue, serviceOf, type CatalogService } from './catalogue.ts
 import type { CatalogEntry, ControlPlane } from './control-plane.ts';
 import { provisioningHandlers } from './handlers.ts';
 import { JOB_WORKFLOWS, jobWorkflows } from './job-workflows.ts';
+import { JobNames } from './job-names.ts';
 import { JobStore } from './job-store.ts';
 import type { Job } from './job.ts';
 import { OfferStore, compositeService, type CompositeDescription } from './offers.ts';
@@ -71,6 +72,7 @@ export class Provisioning {
   readonly handlers: ReadonlyMap<string, InProcessHandler>;
   readonly #parts: ProvisioningParts;
   readonly #resources: ResourceStore;
+  readonly #names: JobNames;
   readonly #acceptance: Acceptance;
   readonly #webhooks: Webhooks;
   readonly #announcing = new Set<Promise<void>>();
@@ -84,10 +86,11 @@ export class Provisioning {
     this.audit = new AuditLog({ store, clock, writer: ids.uuid(), key: sealingKey });
     this.jobs = new JobStore({ store, clock, audit: this.audit });
     this.#resources = new ResourceStore(store, clock);
+    this.#names = new JobNames(sealingKey);
     const shipped = [...services.map(serviceOf), ...composites.map(shippedService)];
     const offers = new OfferStore(store, () => this.#running, new Set(shipped.map(nameOf)));
     const catalogue = new ServiceCatalogue(shipped, offers);
-    const base = { jobs: this.jobs, resources: this.#resources, catalogue };
+    const base = { jobs: this.jobs, resources: this.#resources, catalogue, names: this.#names };
     const { approvals = () => [], labelOf } = parts;
     this.#acceptance = new Acceptance({ ...base, store, clock, ids, approvals, labelOf });
     const bodies = jobWorkflows({ ...base, placeOf, clock, effects: new Effects(), retries: parts.retries });
@@ -130,7 +133,8 @@ export class Provisioning {
   async start(engine: WorkflowEngine): Promise<void> {
     const { store, clock, ids, log, concurrency, leaseMs, everyMs } = this.#parts;
     this.#engine = engine;
-    const common = { jobs: this.jobs, resources: this.#resources, queue: this.#queue, clock, log };
+    const base = { jobs: this.jobs, resources: this.#resources, queue: this.#queue };
+    const common = { ...base, names: this.#names, clock, log };
     const onEnd = (job: Job): void => this.#ended(job);
     const worker = new JobWorker({ ...common, engine, owner: ids.uuid(), concurrency, leaseMs, onEnd });
     this.#worker = worker;

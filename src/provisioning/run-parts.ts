@@ -2,6 +2,7 @@
 
 import type { Clock } from '../core/ports.ts';
 import type { ServiceCatalogue } from './catalogue.ts';
+import type { JobNames } from './job-names.ts';
 import type { JobStore } from './job-store.ts';
 import type { CloudPlace } from './provisioner.ts';
 import type { ResourceStore } from './resource-store.ts';
@@ -10,6 +11,7 @@ export interface RunParts {
   readonly jobs: JobStore;
   readonly resources: ResourceStore;
   readonly catalogue: ServiceCatalogue;
+  readonly names: JobNames;
   /** How a cloud is reached on behalf of a tenant. @throws PlatformError `CLOUD_DENIED` when it is not configured. */
   readonly placeOf: (cloud: string, tenant: string) => Promise<CloudPlace>;
   readonly clock: Clock;

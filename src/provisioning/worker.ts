@@ -8,8 +8,9 @@ import type { Principal } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import type { Clock, JsonValue, Logger, Queue, QueueMessage } from '../core/ports.ts';
 import type { ExecutionDescription, WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
-import { JOB_WORKFLOWS, type ResourceInput, type Undone } from './job-workflows.ts';
+import { JOB_WORKFLOWS, runOf, workflowOf, type ResourceInput, type Undone } from './job-workflows.ts';
 import { isEnded, type Job, type JobError, type JobStatus } from './job.ts';
+import type { JobNames } from './job-names.ts';
 import type { JobStore } from './job-store.ts';
 import type { ResourceStore } from './resource-store.ts';
 import { jobErrorOf } from './step-failure.ts';
@@ -20,6 +21,7 @@ export interface WorkerParts {
   readonly engine: WorkflowEngine;
   /** Of all tenants; messages are `{tenant, requestId}`. */
   readonly queue: Queue;
+  readonly names: JobNames;
   readonly clock: Clock;
   readonly log: Logger;
   /** Names this process among the holders of leases. */
@@ -187,10 +189,11 @@ export class JobWorker {
 
   async #work(job: Job): Promise<void> {
     if (job.status === 'compensating') return this.#undo(job);
+    const workflow = workflowOf(job);
     const ended = await this.#executed(job, {
-      workflow: job.workflow?.name ?? JOB_WORKFLOWS[job.action],
+      workflow,
       ...(job.workflow === undefined ? {} : { version: Number(job.workflow.version) }),
-      name: `${job.requestId}-r${job.round}`,
+      name: this.#parts.names.of(workflow, job.requestId, runOf(job)),
       input: inputOf(job),
     });
     if (ended === STOPPED) return;
@@ -251,11 +254,12 @@ export class JobWorker {
 
   /** A provision is undone by removing; an update by going back to the parameters that were. */
   async #undoOf(job: Job): Promise<Start> {
-    const { requestId, round } = job;
-    const name = `${requestId}-u${round}`;
-    if (job.action !== 'update') return { workflow: JOB_WORKFLOWS.undo, name, input: { requestId, ...placeOf(job) } };
+    const { requestId, round, action } = job;
+    const workflow = action === 'update' ? JOB_WORKFLOWS.update : JOB_WORKFLOWS.undo;
+    const name = this.#parts.names.of(workflow, requestId, `u${round}`);
+    if (action !== 'update') return { workflow, name, input: { requestId, ...placeOf(job) } };
     const { params } = await this.#parts.resources.get(job.tenant, job.resourceId);
-    return { workflow: JOB_WORKFLOWS.update, name, input: inputOf({ ...job, params }) };
+    return { workflow, name, input: inputOf({ ...job, params }) };
   }
 
   async #end(job: Job, to: JobStatus, change: Partial<Job>): Promise<void> {

@@ -166,28 +166,107 @@ describe('over HTTP', () => {
     expect((rest.body as string).startsWith('id: 4\n')).toBe(true);
   });
 
-  verifies(
-    '0.21',
-    'a service of two clouds is made on both, and undone on both',
-    async () => {
-      const site = { cloud: 'multi', service: 'static-site', params: { name: 'two-clouds' } };
-      const made = await ask('POST', '/v1/provision', { body: request(site), headers: wait });
-      expect(made.body).toMatchObject({
-        status: 'succeeded',
-        result: { outputs: { copy: { bucketName: 'two-clouds-copy' } } },
-      });
-      const undone = await ask('POST', `/v2/jobs/${made.body.requestId}/rollback`);
-      expect(undone.status).toBe(202);
-      expect((await ended(made.body.requestId)).status).toBe('rolled_back');
-      // The second cloud takes no such names: what the first has made is taken back.
-      const failed = await ask('POST', '/v1/provision', { body: request({ ...site, params: { name: 'goog-site' } }) });
-      const job = await ended(failed.body.requestId);
-      expect(job).toMatchObject({ status: 'rolled_back', result: { undone: ['aws:us-east-1:s3:goog-site'] } });
-      const { Buckets = [] } = await s3().send(new ListBucketsCommand({}));
-      expect(Buckets.map(({ Name }) => Name)).not.toContain('goog-site');
-    },
-    30_000,
-  );
+  verifies('0.21', 'a service of two clouds is made on both, and undone on both', async () => {
+    const site = { cloud: 'multi', service: 'static-site', params: { name: 'two-clouds' } };
+    const made = await ask('POST', '/v1/provision', { body: request(site), headers: wait });
+    expect(made.body).toMatchObject({
+      status: 'succeeded',
+      result: { outputs: { copy: { bucketName: 'two-clouds-copy' } } },
+    });
+    const undone = await ask('POST', `/v2/jobs/${made.body.requestId}/rollback`);
+    expect(undone.status).toBe(202);
+    expect((await ended(made.body.requestId)).status).toBe('rolled_back');
+    // The second cloud takes no such names: what the first has made is taken back.
+    const failed = await ask('POST', '/v1/provision', { body: request({ ...site, params: { name: 'goog-site' } }) });
+    const job = await ended(failed.body.requestId);
+    expect(job).toMatchObject({ status: 'rolled_back', result: { undone: ['aws:us-east-1:s3:goog-site'] } });
+    const { Buckets = [] } = await s3().send(new ListBucketsCommand({}));
+    expect(Buckets.map(({ Name }) => Name)).not.toContain('goog-site');
+  });
+});
+
+verifies(
+  '0.7',
+  'a machine is registered, checked, run and offered as a service, and runs no built-in job by itself',
+  async () => {
+    const definition = {
+      StartAt: 'Make',
+      States: {
+        Make: {
+          Type: 'Task',
+          Resource: 'zeroplane-provision',
+          Parameters: { cloud: 'aws', service: 's3', params: { 'bucketName.$': '$.params.name' } },
+          ResultPath: '$.bucket',
+          End: true,
+        },
+      },
+    };
+    const offer = { cloud: 'aws', service: 'team-bucket', title: 'A bucket of ours.', version: '1', definition };
+    const params = {
+      type: 'object',
+      required: ['name'],
+      properties: { name: { type: 'string', pattern: '^[a-z-]+$' } },
+    };
+    const offered = await ask('POST', '/v1/catalog', { body: JSON.stringify({ ...offer, params }) });
+    expect(offered).toMatchObject({ status: 201, body: { workflow: { name: 'service-team-bucket', version: '1' } } });
+    const made = await ask('POST', '/v1/provision', {
+      body: request({ service: 'team-bucket', params: { name: 'ours-one' } }),
+      headers: wait,
+    });
+    expect(made.body).toMatchObject({ status: 'succeeded', workflow: { name: 'service-team-bucket', version: '1' } });
+    const parts = (await ask('GET', '/v2/resources?service=s3')).body.resources;
+    expect(parts.map(({ id, partOf }: Parsed) => [id, partOf])).toContainEqual([
+      'aws:us-east-1:s3:ours-one',
+      'aws:-:team-bucket:ours-one',
+    ]);
+    // Without a job the same machine has one made for each resource, rules of approval included.
+    const run = await ask('POST', '/v1/workflows/service-team-bucket/executions', {
+      body: JSON.stringify({ name: 'by-hand', input: { params: { name: 'ours-two' } } }),
+    });
+    expect(run.status).toBe(202);
+    let execution: Parsed;
+    do execution = (await ask('GET', `/v1/workflows/executions/${run.body.id}`)).body;
+    while (execution.status === 'RUNNING');
+    expect(execution).toMatchObject({ status: 'SUCCEEDED', output: { bucket: { status: 'provisioned' } } });
+    const { events } = (await ask('GET', `/v1/workflows/executions/${run.body.id}/history`)).body;
+    expect(events.map(({ type }: Parsed) => type)).toEqual([
+      'ExecutionStarted',
+      'TaskStateEntered',
+      'LambdaFunctionScheduled',
+      'LambdaFunctionStarted',
+      'LambdaFunctionSucceeded',
+      'TaskStateExited',
+      'ExecutionSucceeded',
+    ]);
+    const forged = await ask('POST', '/v1/workflows/zeroplane-provision/executions', {
+      body: JSON.stringify({
+        name: `${made.body.requestId}-r1`,
+        input: { requestId: made.body.requestId, cloud: 'aws', service: 's3', params: { bucketName: 'forged' } },
+      }),
+    });
+    let refused: Parsed;
+    do refused = (await ask('GET', `/v1/workflows/executions/${forged.body.id}`)).body;
+    while (refused.status === 'RUNNING');
+    expect(refused).toMatchObject({ status: 'FAILED', error: 'FORBIDDEN' });
+    const bad = {
+      ...offer,
+      service: 'bad',
+      definition: {
+        StartAt: 'A',
+        States: { A: { Type: 'Task', Resource: 'arn:aws:states:::aws-sdk:s3:createBucket', End: true } },
+      },
+    };
+    expect(await ask('POST', '/v1/catalog', { body: JSON.stringify({ ...bad, params }) })).toMatchObject({
+      status: 400,
+      body: { code: 'WORKFLOW_UNSUPPORTED' },
+    });
+  },
+);
+
+verifies('0.8', 'the audit trail has each change of a job and verifies', async () => {
+  const { body } = await ask('GET', '/v1/audit?limit=3');
+  expect(body.records[0]).toMatchObject({ entry: { resource: { type: 'job' } } });
+  expect((await ask('GET', '/v1/audit/verify')).body).toMatchObject({ isIntact: true, problems: [] });
 });
 
 verifies('0.17', 'an official client does the same through MCP, and hears of each step', async () => {

@@ -6,8 +6,10 @@ import { PlatformError } from '../../core/errors.ts';
 import type { Policy } from '../../policy/decide.ts';
 import type { ControlPlane, OfferedService } from '../../provisioning/control-plane.ts';
 import type { WorkflowEngine } from '../../workflows/engine/workflow-engine.ts';
+import { auditRoutes } from './audit.ts';
 import { checkTenant, jobRoutes } from './jobs.ts';
 import { jsonRoutes, numberIn, reply, textIn, type JsonRoute } from './json-route.ts';
+import { workflowRoutes } from './workflows.ts';
 
 export interface ProvisioningRoutesParts {
   readonly plane: ControlPlane;
@@ -20,7 +22,13 @@ export interface ProvisioningRoutesParts {
 
 export function provisioningRoutes(parts: ProvisioningRoutesParts) {
   const { plane, clock } = parts;
-  return jsonRoutes([...jobRoutes(plane, clock), ...resourceRoutes(plane), ...catalogRoutes(plane)]);
+  return jsonRoutes([
+    ...jobRoutes(plane, clock),
+    ...resourceRoutes(plane),
+    ...catalogRoutes(plane),
+    ...workflowRoutes(parts),
+    ...auditRoutes(parts),
+  ]);
 }
 
 function resourceRoutes(plane: ControlPlane): readonly JsonRoute[] {

@@ -1,0 +1,37 @@
+/** A tenant's audit trail over HTTP: its records, newest first, and whether it is whole. */
+
+import { listAudit, verifyAudit } from '../../audit/verify.ts';
+import type { StoreRoot } from '../../core/ports.ts';
+import type { Policy } from '../../policy/decide.ts';
+import { numberIn, reply, textIn, type JsonRoute } from './json-route.ts';
+import { mustAllow } from './workflows.ts';
+
+export interface AuditRoutesParts {
+  readonly store: StoreRoot;
+  readonly policy: Policy;
+  /** Records are sealed with it. */
+  readonly sealingKey: Uint8Array;
+}
+
+export function auditRoutes({ store, policy, sealingKey }: AuditRoutesParts): readonly JsonRoute[] {
+  const reading = { action: 'audit:read', id: '*', type: 'audit trail' } as const;
+  return [
+    {
+      method: 'GET',
+      pattern: /^\/v1\/audit$/,
+      handle: async ({ query, context }) => {
+        await mustAllow(policy, reading, context);
+        const limit = Math.min(500, Math.max(1, numberIn(query, 'limit') ?? 100));
+        return reply(200, await listAudit(store, context.tenant, { limit, cursor: textIn(query, 'cursor') }));
+      },
+    },
+    {
+      method: 'GET',
+      pattern: /^\/v1\/audit\/verify$/,
+      handle: async ({ context }) => {
+        await mustAllow(policy, reading, context);
+        return reply(200, await verifyAudit(store, context.tenant, sealingKey));
+      },
+    },
+  ];
+}

@@ -13,7 +13,7 @@ import { STATES, TaskError } from './states-error.ts';
  * Raised whenever a machine would make other operations than before: executions that began under another version
  * cannot be replayed under this one.
  */
-export const INTERPRETER_VERSION = '1';
+const INTERPRETER_VERSION = '1';
 
 export interface AslKindParts {
   /** One attempt of a Task. @throws TaskError */

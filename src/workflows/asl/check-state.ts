@@ -74,7 +74,7 @@ function checkFields(state: Typed, checks: StateChecks): void {
   const allowed = fieldsOf(state.type, state.language);
   for (const [name, value] of Object.entries(state.fields)) {
     const at = inside(state.place, name);
-    const kind = allowed[name];
+    const kind = Object.hasOwn(allowed, name) ? allowed[name] : undefined;
     if (kind !== undefined) checkField(kind, value ?? null, at, { state, checks });
     else refuseField(state, name, checks.problems);
   }

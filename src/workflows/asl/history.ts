@@ -7,7 +7,7 @@ import type { StateRun } from './state-run.ts';
 import { STATES, StatesError } from './states-error.ts';
 
 /** Events that an execution may have; a machine that goes round in circles ends here. */
-export const MOST_EVENTS = 25_000;
+const MOST_EVENTS = 25_000;
 
 const COMPLETE = { truncated: false };
 

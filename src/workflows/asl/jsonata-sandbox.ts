@@ -1,15 +1,16 @@
 /**
- * Evaluates JSONata within bounds, in this thread. The evaluator runs in a realm of its own whose promises settle
- * before a call returns, so one watchdog ends whatever it does, native loops and regular expressions included, and
- * evaluation is synchronous for us. Steps, depth, strings and arrays are bounded as well, which ends most of what
- * explodes at the same place every time. Nothing of our realm is reachable from an expression.
+ * Evaluates JSONata within bounds. The evaluator runs in a thread of its own, and this one waits for the answer: so
+ * evaluation is synchronous for us, a native loop or regular expression that never ends is ended with its thread, and
+ * memory is bounded apart from ours. Steps, depth, strings and arrays are bounded as well, which ends most of what
+ * explodes at the same place every time.
+ *
+ * Ending a script of this thread by `node:vm`'s timeout is no way: cut off between two promises it leaves the stack of
+ * asynchronous contexts as it was, and Node ends the process.
  */
 
-import { createHash, randomInt, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { createContext, Script } from 'node:vm';
-import type { Context } from 'node:vm';
+import { randomInt } from 'node:crypto';
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import type { JsonValue } from '../../core/ports.ts';
 
 const LIMITS = {
@@ -30,13 +31,11 @@ const LIMITS = {
 /** What a native loop may take: far more than the steps above need, so that it ends nothing that could have ended. */
 const TIMEOUT_MS = 2000;
 
-const HASHES: ReadonlyMap<string, string> = new Map([
-  ['MD5', 'md5'],
-  ['SHA-1', 'sha1'],
-  ['SHA-256', 'sha256'],
-  ['SHA-384', 'sha384'],
-  ['SHA-512', 'sha512'],
-]);
+/** What the thread may take to start; a machine under load takes long. */
+const START_MS = 20_000;
+
+/** Of the thread's heap. A large state is parsed several times its size. */
+const MEMORY_MB = 128;
 
 export interface JsonataRequest {
   /** JSON whose strings `{% … %}`, at any depth, are expressions. */
@@ -60,58 +59,60 @@ export interface JsonataFailure {
   readonly isUndefined?: boolean;
 }
 
-const CALL = new Script('serve()');
-
-let guest: Context | undefined;
+let evaluator: Evaluator | undefined;
 
 /** Evaluates every expression of a template. Never throws for what an expression does. */
 export function evaluateTemplate(request: JsonataRequest): JsonataAnswer {
-  guest ??= makeGuest();
-  const realm = guest;
-  realm['request'] = JSON.stringify({ ...request, seed: randomInt(2 ** 31) });
-  try {
-    CALL.runInContext(realm, { timeout: TIMEOUT_MS });
-    const text = realm['answer'] as string;
-    return JSON.parse(text) as JsonataAnswer;
-  } catch (error) {
-    // What was cut off may have left promises behind, which would run in the next call.
-    guest = undefined;
-    return { failed: { field: request.field, message: why(error) } };
+  evaluator ??= new Evaluator();
+  const answer = evaluator.ask(JSON.stringify({ ...request, seed: randomInt(2 ** 31) }));
+  if (answer !== undefined) return JSON.parse(answer) as JsonataAnswer;
+  evaluator.close();
+  evaluator = undefined;
+  const message = `the evaluation takes longer than ${TIMEOUT_MS} ms or more than ${MEMORY_MB} MB`;
+  return { failed: { field: request.field, message } };
+}
+
+/** The thread, and the line to it. It does not keep the process alive. */
+class Evaluator {
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #flag: Int32Array;
+
+  constructor() {
+    const { port1, port2 } = new MessageChannel();
+    const signal = new SharedArrayBuffer(4);
+    this.#port = port1;
+    this.#flag = new Int32Array(signal);
+    this.#worker = new Worker(new URL('./jsonata-worker.mjs', import.meta.url), {
+      workerData: { port: port2, signal, limits: { ...LIMITS } },
+      transferList: [port2],
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 },
+    });
+    // A thread that runs out of memory says so; whoever waits for it has given up by then.
+    this.#worker.on('error', () => undefined);
+    this.#worker.unref();
+    this.#port.unref();
+    if (this.#receive(START_MS) !== 'ready') throw new Error('The thread that evaluates JSONata did not start.');
   }
-}
 
-function why(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
-  if (code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return `the evaluation takes longer than ${TIMEOUT_MS} ms`;
-  return `the evaluation broke off: ${String((error as { message?: unknown } | null)?.message ?? error).slice(0, 200)}`;
-}
+  /** `undefined` when no answer came in time. */
+  ask(request: string): string | undefined {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port of a thread has no origin
+    this.#port.postMessage(request);
+    return this.#receive(TIMEOUT_MS);
+  }
 
-function hash(text: string, name: string): string {
-  const algorithm = HASHES.get(name);
-  return algorithm === undefined ? '' : createHash(algorithm).update(text).digest('hex');
-}
+  #receive(timeoutMs: number): string | undefined {
+    Atomics.wait(this.#flag, 0, 0, timeoutMs);
+    const received = receiveMessageOnPort(this.#port);
+    Atomics.store(this.#flag, 0, 0);
+    return typeof received?.message === 'string' ? received.message : undefined;
+  }
 
-let scripts: readonly Script[] | undefined;
-
-function makeGuest(): Context {
-  scripts ??= readScripts();
-  const realm = createContext(
-    { host: { hash, uuid: () => randomUUID(), limits: { ...LIMITS } } },
-    { microtaskMode: 'afterEvaluate', codeGeneration: { strings: false, wasm: false } },
-  );
-  for (const script of scripts) script.runInContext(realm);
-  return realm;
-}
-
-function readScripts(): readonly Script[] {
-  const library = createRequire(import.meta.url).resolve('jsonata');
-  const text = readFileSync(library, 'utf8');
-  const asFunction = `(function () { const module = { exports: {} }; (function (module, exports) {${text}\n})(module, module.exports); host.jsonata = module.exports; })()`;
-  return [
-    new Script(asFunction, { filename: library }),
-    new Script(readFileSync(new URL('./jsonata-guest.cjs', import.meta.url), 'utf8'), {
-      filename: 'jsonata-guest.cjs',
-    }),
-    new Script('delete globalThis.host'),
-  ];
+  close(): void {
+    this.#port.close();
+    void this.#worker.terminate();
+  }
 }

@@ -15,13 +15,13 @@ import { STATES, StatesError } from './states-error.ts';
 const SUFFIX = '.$';
 
 /** A dynamic member of a template: its place and its text. */
-export interface DynamicField {
+interface DynamicField {
   /** `Parameters/parts/first.$` */
   readonly field: string;
   readonly value: JsonValue;
 }
 
-export type Compiled = { readonly path: JsonPath } | { readonly call: IntrinsicCall };
+type Compiled = { readonly path: JsonPath } | { readonly call: IntrinsicCall };
 
 /** @throws PathSyntaxError */
 export function compileDynamic(text: string): Compiled {
@@ -29,7 +29,7 @@ export function compileDynamic(text: string): Compiled {
 }
 
 /** Every dynamic member of a template, at any depth. */
-export function dynamicFieldsIn(template: JsonValue, field: string): DynamicField[] {
+function dynamicFieldsIn(template: JsonValue, field: string): DynamicField[] {
   if (Array.isArray(template)) {
     return (template as readonly JsonValue[]).flatMap((each, index) => dynamicFieldsIn(each, `${field}[${index}]`));
   }

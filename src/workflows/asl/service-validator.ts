@@ -16,9 +16,14 @@ export interface ServiceProblem {
  */
 export async function serviceProblems(definition: JsonValue): Promise<ServiceProblem[]> {
   const { default: validate } = await import('asl-validator');
-  // It writes defaults into what it checks, and knows neither names nor placeholders as resources.
-  const { errors } = validate(structuredClone(definition), { checkPaths: true, checkArn: false });
-  return errors.map(problemOf);
+  try {
+    // It writes defaults into what it checks, and knows neither names nor placeholders as resources.
+    const { errors } = validate(structuredClone(definition), { checkPaths: true, checkArn: false });
+    return errors.map(problemOf);
+  } catch (error) {
+    // What is no state machine at all makes it throw.
+    return [{ state: undefined, pointer: '', message: `asl-validator broke off: ${String(error).slice(0, 200)}.` }];
+  }
 }
 
 function problemOf(error: unknown): ServiceProblem {

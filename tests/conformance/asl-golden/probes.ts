@@ -8,7 +8,7 @@ import { single } from './golden.ts';
 import { fail, failing } from './run-machine.ts';
 
 /** As the document that began it prints it. */
-export const SEED_MACHINE = {
+const SEED_MACHINE = {
   StartAt: 'CreateVPC',
   States: {
     CreateVPC: {

@@ -45,7 +45,7 @@ export const EXECUTION = {
   roleArn: 'arn:aws:iam::000000000000:role/golden',
 };
 
-export const STATE_MACHINE = { id: 'arn:aws:states:us-east-1:000000000000:stateMachine:golden', name: 'golden' };
+const STATE_MACHINE = { id: 'arn:aws:states:us-east-1:000000000000:stateMachine:golden', name: 'golden' };
 
 /** Time limits of tasks pass this much faster than the clock; waits of the machine are skipped altogether. */
 const QUICKER = 50;

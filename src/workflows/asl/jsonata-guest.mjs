@@ -1,14 +1,10 @@
-/* eslint-disable */
 /**
- * Evaluates JSONata inside a realm of its own; see `jsonata-sandbox.ts`, which runs this text there behind the text
- * of the jsonata package. Everything crosses the border as JSON text: `request` comes in, `answer` goes out, both
- * while `serve()` runs, because this realm's promises are settled before it returns.
+ * Evaluates JSONata inside the realm that `jsonata-worker.mjs` makes. Everything crosses its border as JSON text:
+ * `request` is set from outside, and `serve()` resolves to the answer.
  */
 'use strict';
 
 var request = '';
-var answer = '';
-var serve;
 
 (function () {
   const { jsonata, hash: outerHash, uuid: outerUuid, limits } = host;
@@ -169,7 +165,11 @@ var serve;
     guard(expression);
     expression.registerFunction('partition', partition, '<an:a<a>>');
     expression.registerFunction('range', range, '<nnn?:a<n>>');
-    expression.registerFunction('hash', (value, algorithm) => (value === undefined ? undefined : hash(value, algorithm)), '<s-s:s>');
+    expression.registerFunction(
+      'hash',
+      (value, algorithm) => (value === undefined ? undefined : hash(value, algorithm)),
+      '<s-s:s>',
+    );
     expression.registerFunction('random', (seed) => (seed === undefined ? random() : seeded(seed)), '<n?:n>');
     expression.registerFunction('uuid', uuid, '<:s>');
     expression.registerFunction('parse', parse, '<s-:x>');
@@ -204,30 +204,32 @@ var serve;
     }
     if (typeof template === 'object' && template !== null) {
       const filled = [];
-      for (const key of Object.keys(template)) filled.push([key, await fill(template[key], bindings, `${field}/${key}`)]);
+      for (const key of Object.keys(template))
+        filled.push([key, await fill(template[key], bindings, `${field}/${key}`)]);
       return Object.fromEntries(filled);
     }
     return template;
   }
 
-  serve = function () {
-    answer = '';
+  globalThis.serve = async function () {
     steps = 0;
     const { template, bindings, field, seed } = JSON.parse(request);
     let draws = seed;
     random = () => seeded(draws++);
-    fill(template, bindings, field).then(
-      (value) => {
-        const size = measure(value, limits.result);
-        answer = size > limits.result ? JSON.stringify({ isTooLarge: true }) : JSON.stringify({ value });
-      },
-      (error) => {
-        answer = JSON.stringify(error?.isFinal ? { failed: error } : { failed: { message: String(error?.message ?? error), field } });
-      },
-    );
+    try {
+      await ready;
+      const value = await fill(template, bindings, field);
+      const isTooLarge = measure(value, limits.result) > limits.result;
+      return JSON.stringify(isTooLarge ? { isTooLarge } : { value });
+    } catch (error) {
+      const { expression, isUndefined, message } = error?.isFinal
+        ? error
+        : { message: String(error?.message ?? error) };
+      return JSON.stringify({ failed: { field: error?.field ?? field, expression, isUndefined, message } });
+    }
   };
 
-  (async () => {
+  const ready = (async () => {
     for (const name of Object.keys(GUARDS)) originals[name] = (await jsonata(`$${name}`).evaluate()).implementation;
   })();
 })();

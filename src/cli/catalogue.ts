@@ -1,10 +1,12 @@
 /** Every verb as data: what help prints, what the reference page says, and where the handler is. */
 
+import { CONTROL_PLANE, CONTROL_PLANE_GROUPS } from './catalogue-control-plane.ts';
 import type { CommandSpec, OptionSpec } from './command.ts';
 
 export const GROUPS: ReadonlyMap<string, string> = new Map([
   ['tools', 'List, search and show tools'],
   ['workflows', 'Check, start and follow workflows'],
+  ...CONTROL_PLANE_GROUPS,
 ]);
 
 const CONFIG: OptionSpec = {
@@ -357,5 +359,6 @@ export const CATALOGUE: readonly CommandSpec[] = [
   DOCTOR,
   WRAP,
   WORKFLOWS_CHECK,
+  ...CONTROL_PLANE,
   TOKEN,
 ];

@@ -60,17 +60,35 @@ export class InstanceClient {
   }
 
   /** @throws PlatformError for every status of 400 and more, with the server's own code where it sent one. */
-  async rest(method: string, path: string, body?: unknown): Promise<RestAnswer> {
+  async rest(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<RestAnswer> {
     const answer = await exchange({
       method,
       url: this.#options.url + path,
-      headers: this.#headers(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      headers: this.#headers({ ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...headers }),
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       timeoutMs: this.#options.timeoutMs,
     });
     const value = answer.text === '' ? undefined : parse(answer);
     if (answer.status >= 400) throw restError(answer.status, value);
     return { status: answer.status, value };
+  }
+
+  /**
+   * Follows an event stream until `onEvent` returns true or it ends.
+   *
+   * @param timeoutMs - For all of it. @throws PlatformError as {@link rest}.
+   */
+  async follow(path: string, timeoutMs: number, onEvent: (data: Record<string, unknown>) => boolean): Promise<void> {
+    const answer = await exchange(
+      { method: 'GET', url: this.#options.url + path, headers: this.#headers({}), timeoutMs },
+      (data) => onEvent(parseMessage(data)),
+    );
+    if (answer.status >= 400) throw restError(answer.status, parse(answer));
   }
 
   /** Every definition of a list, page by page. */

@@ -16,10 +16,10 @@ export const EXIT = {
 
 export const EXIT_MEANINGS: readonly (readonly [number, string])[] = [
   [EXIT.ok, 'It worked.'],
-  [EXIT.failed, 'It failed.'],
+  [EXIT.failed, 'It failed; of a job: it did not succeed.'],
   [EXIT.usage, 'The command line, the configuration or a state machine is wrong.'],
   [EXIT.auth, 'The token was refused, or it does not allow this.'],
-  [EXIT.notFound, 'There is no such tool, registration, client or file.'],
+  [EXIT.notFound, 'There is no such tool, registration, job, resource, client or file.'],
   [EXIT.toolError, 'The tool ran and reported an error (`isError`).'],
   [EXIT.unreachable, 'No instance runs, or a target cannot be reached.'],
   [EXIT.timeout, 'It took too long.'],
@@ -33,6 +33,7 @@ const GROUPS: readonly (readonly [number, readonly ErrorCode[]])[] = [
       'USAGE',
       'WORKFLOW_INVALID',
       'WORKFLOW_UNSUPPORTED',
+      'PROVISION_INVALID',
       'CONFIG_INVALID',
       'CONFIG_NOT_FOUND',
       'CONFIG_SYNTAX',
@@ -42,7 +43,18 @@ const GROUPS: readonly (readonly [number, readonly ErrorCode[]])[] = [
     ],
   ],
   [EXIT.auth, ['UNAUTHENTICATED', 'FORBIDDEN', 'INSUFFICIENT_SCOPE', 'FORBIDDEN_HOST', 'FORBIDDEN_ORIGIN']],
-  [EXIT.notFound, ['NOT_FOUND', 'UNKNOWN_NAME', 'REGISTRATION_NOT_FOUND', 'RESULT_NOT_FOUND', 'FUNCTION_NOT_FOUND']],
+  [
+    EXIT.notFound,
+    [
+      'NOT_FOUND',
+      'UNKNOWN_NAME',
+      'REGISTRATION_NOT_FOUND',
+      'RESULT_NOT_FOUND',
+      'FUNCTION_NOT_FOUND',
+      'JOB_NOT_FOUND',
+      'RESOURCE_NOT_FOUND',
+    ],
+  ],
   [
     EXIT.unreachable,
     ['INSTANCE_NOT_RUNNING', 'TARGET_UNAVAILABLE', 'TARGET_BREAKER_OPEN', 'OVERLOADED', 'SHUTTING_DOWN'],

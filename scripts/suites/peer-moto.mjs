@@ -24,7 +24,7 @@ const ENV = {
 const MANY = 70;
 
 /** A virtual environment with exact versions, made once. */
-function environment() {
+export function environment() {
   const folder = join(root, '.suites', 'moto');
   const stamp = join(folder, 'stamp.json');
   const wanted = JSON.stringify(PACKAGES);
@@ -40,7 +40,7 @@ function environment() {
   return join(folder, 'venv/bin');
 }
 
-function freePort() {
+export function freePort() {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address();
@@ -49,10 +49,10 @@ function freePort() {
   });
 }
 
-async function startMoto(bin) {
+export async function startMoto(bin, more = {}) {
   const port = await freePort();
   const child = start(join(bin, 'moto_server'), ['-H', '127.0.0.1', '-p', String(port)], {
-    env: { PATH: process.env.PATH, HOME: scratchFolder('moto'), ...ENV },
+    env: { PATH: process.env.PATH, HOME: scratchFolder('moto'), ...ENV, ...more },
   });
   const url = `http://127.0.0.1:${port}`;
   for (const deadline = Date.now() + 30_000; ;) {

@@ -14,6 +14,7 @@ import { programs } from './peer-clients.mjs';
 import { google } from './peer-google.mjs';
 import { lambda } from './peer-lambda.mjs';
 import { moto } from './peer-moto.mjs';
+import { provisionAws } from './peer-provision-aws.mjs';
 import { runtimes } from './peer-runtimes.mjs';
 import { servers } from './peer-servers.mjs';
 import { wrapping } from './peer-wrap.mjs';
@@ -150,8 +151,8 @@ async function checkServer(report, name) {
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const official = runtimes((url) => new WireClient({ url, era: 'modern' }));
 const wrapped = wrappedServers(clients);
-const every = [programs, servers, lambda, official, wrapping, wrapped, awsPrograms, moto, google].flatMap((group) =>
-  Object.keys(group),
+const every = [programs, servers, lambda, official, wrapping, wrapped, awsPrograms, moto, google, provisionAws].flatMap(
+  (group) => Object.keys(group),
 );
 const chosen = asked.includes('all') ? ['libraries', ...every] : asked.length === 0 ? ['libraries'] : asked;
 
@@ -175,5 +176,6 @@ await suite(async (report) => {
   for (const name of chosen) if (name in awsPrograms) await awsPrograms[name](report);
   for (const name of chosen) if (name in moto) await moto[name](report);
   for (const name of chosen) if (name in google) await google[name](report);
+  for (const name of chosen) if (name in provisionAws) await provisionAws[name](report);
   return undefined;
 });

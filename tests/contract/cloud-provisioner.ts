@@ -91,8 +91,9 @@ export function cloudProvisionerContract(service: ServiceUnderTest, cloud: () =>
       await service.prepare?.();
     });
 
-    const it = (title: string, body: (start: StartJob) => Promise<void>): void =>
-      test(title, async () => {
+    const it: It = (title, body, needs) =>
+      test(title, async ({ skip }) => {
+        if (needs === 'faults' && cloud().faults === undefined) skip('nothing can be made to go wrong there');
         start = starter(service, module, cloud());
         await body(start);
       });
@@ -111,7 +112,8 @@ export function cloudProvisionerContract(service: ServiceUnderTest, cloud: () =>
   });
 }
 
-type It = (title: string, body: (start: StartJob) => Promise<void>) => void;
+/** @param needs - Without faults to be had the test is skipped, and says so. */
+type It = (title: string, body: (start: StartJob) => Promise<void>, needs?: 'faults') => void;
 type Cloud = () => CloudUnderTest;
 
 function starter(service: ServiceUnderTest, module: ProvisionerModule, cloud: CloudUnderTest): StartJob {
@@ -306,7 +308,9 @@ function crashTests(it: It, cloud: Cloud): void {
     const away = start();
     await destroy(away);
     for (let effect = 0; effect < whole.steps.effects; effect++) {
-      expect(await survive(start, provision, { dyingAfter: effect })).toBe(2);
+      const runs = await survive(start, provision, { dyingAfter: effect });
+      // Beyond the first one of each step it depends on how often a cloud that takes its time is asked.
+      if (effect < whole.steps.begun.length) expect(runs).toBe(2);
       expect(await cloud().owned(TENANT)).toHaveLength(wanted);
       await survive(start, destroy, { dyingAfter: effect % away.steps.effects });
       expect(await cloud().owned(TENANT)).toEqual([]);
@@ -323,24 +327,32 @@ function crashTests(it: It, cloud: Cloud): void {
     await provision(whole);
     await destroy(start());
     for (let effect = 0; effect < whole.steps.effects; effect++) {
-      const died = provision(start({ diesAfter: effect })).catch((error: unknown) => error);
-      expect(await died).toBeInstanceOf(Died);
+      const outcome: unknown = await provision(start({ diesAfter: effect })).catch((error: unknown) => error);
+      if (effect < whole.steps.begun.length) expect(outcome).toBeInstanceOf(Died);
       await destroy(start({ isRollback: true }));
       expect(await cloud().owned(TENANT)).toEqual([]);
     }
   });
 }
 
+function faultsOf({ faults }: CloudUnderTest): FaultSource {
+  if (faults === undefined) throw new Error('This cloud has no faults.');
+  return faults;
+}
+
 function faultTests(it: It, service: ServiceUnderTest, cloud: Cloud): void {
-  it('credentials that the cloud does not take are told as such, without them', async (start) => {
-    const { place } = cloud();
-    if (place.label !== 'simulated' || cloud().faults === undefined) return;
-    const env = Object.fromEntries(Object.keys(place.env).map((key) => [key, 'NotTheRightOne']));
-    const secrets = { get: () => Promise.resolve(undefined) };
-    const denied = await failure(provision(start({ place: { ...place, env, secrets } })), 'CLOUD_DENIED');
-    expect(denied.message).not.toContain('NotTheRightOne');
-    expect(denied.details['cloudCode']).toBeTypeOf('string');
-  });
+  it(
+    'credentials that the cloud does not take are told as such, without them',
+    async (start) => {
+      const { place } = cloud();
+      const env = Object.fromEntries(Object.keys(place.env).map((key) => [key, 'NotTheRightOne']));
+      const secrets = { get: () => Promise.resolve(undefined) };
+      const denied = await failure(provision(start({ place: { ...place, env, secrets } })), 'CLOUD_DENIED');
+      expect(denied.message).not.toContain('NotTheRightOne');
+      expect(denied.details['cloudCode']).toBeTypeOf('string');
+    },
+    'faults',
+  );
 
   it('a cloud that cannot be reached is worth another attempt', async (start) => {
     const place = { ...cloud().place, endpoint: cloud().place.endpoint?.replace(/:\d+$/, ':1') };
@@ -349,43 +361,51 @@ function faultTests(it: It, service: ServiceUnderTest, cloud: Cloud): void {
   });
 
   for (const fault of REQUEST_FAULTS)
-    it(`${fault} at the first request of every operation is got over`, async (start) => {
-      const { faults } = cloud();
-      if (faults === undefined) return;
-      const strike = (operations: ReturnType<FaultSource['counts']>): void => {
-        for (const { service: name, operation } of operations)
-          faults.add({ service: name, operation, fault, times: 1, delayMs: 1 });
-      };
-      const seen = async (run: () => Promise<unknown>): Promise<ReturnType<FaultSource['counts']>> => {
-        faults.forgetCounts();
-        await run();
-        return faults.counts();
-      };
-      const making = await seen(() => provision(start()));
-      const wanted = (await cloud().owned(TENANT)).length;
-      const removing = await seen(() => destroy(start()));
-      strike(making);
-      await provision(start({ attempts: 40 }));
-      expect(await cloud().owned(TENANT)).toHaveLength(wanted);
-      faults.remove();
-      strike(removing);
-      await destroy(start({ attempts: 40 }));
-      expect(await cloud().owned(TENANT)).toEqual([]);
-    });
+    it(
+      `${fault} at the first request of every operation is got over`,
+      async (start) => {
+        const faults = faultsOf(cloud());
+        const strike = (operations: ReturnType<FaultSource['counts']>): void => {
+          for (const { service: name, operation } of operations)
+            faults.add({ service: name, operation, fault, times: 1, delayMs: 1 });
+        };
+        const seen = async (run: () => Promise<unknown>): Promise<ReturnType<FaultSource['counts']>> => {
+          faults.forgetCounts();
+          await run();
+          return faults.counts();
+        };
+        const making = await seen(() => provision(start()));
+        const wanted = (await cloud().owned(TENANT)).length;
+        const removing = await seen(() => destroy(start()));
+        strike(making);
+        await provision(start({ attempts: 40 }));
+        expect(await cloud().owned(TENANT)).toHaveLength(wanted);
+        faults.remove();
+        strike(removing);
+        await destroy(start({ attempts: 40 }));
+        expect(await cloud().owned(TENANT)).toEqual([]);
+      },
+      'faults',
+    );
 
-  it('what takes the cloud long is waited for', async (start) => {
-    const { faults } = cloud();
-    if (faults === undefined) return;
-    faults.add({ fault: 'slow-operation', delayMs: 60_000, times: 1_000 });
-    await provision(start());
-    await destroy(start());
-  });
+  it(
+    'what takes the cloud long is waited for',
+    async (start) => {
+      faultsOf(cloud()).add({ fault: 'slow-operation', delayMs: 60_000, times: 1_000 });
+      await provision(start());
+      await destroy(start());
+    },
+    'faults',
+  );
 
   const { creates } = service;
   if (creates !== undefined)
-    it('a name that somebody else has taken is not ours', async (start) => {
-      cloud().faults?.add({ operation: creates, fault: 'already-exists', times: 1 });
-      if (cloud().faults === undefined) return;
-      await failure(provision(start()), 'RESOURCE_NOT_OWNED');
-    });
+    it(
+      'a name that somebody else has taken is not ours',
+      async (start) => {
+        faultsOf(cloud()).add({ operation: creates, fault: 'already-exists', times: 1 });
+        await failure(provision(start()), 'RESOURCE_NOT_OWNED');
+      },
+      'faults',
+    );
 }

@@ -167,7 +167,8 @@ async function sleepers({ folder, count }: Job): Promise<JsonValue> {
     for (let n = 0; n < count / 100; n += 1) await engine.start(OWNER, { workflow: 'nap' });
   };
   await Promise.all(Array.from({ length: 100 }, lane));
-  while (naps < count) await new Promise((resolve) => setTimeout(resolve, 50));
+  const areAsleep = (): boolean => naps >= count;
+  while (!areAsleep()) await new Promise((resolve) => setTimeout(resolve, 50));
   await new Promise((resolve) => setTimeout(resolve, 500));
   await engine.close();
   await store.close();

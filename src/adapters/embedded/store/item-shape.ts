@@ -139,8 +139,19 @@ export class ItemShape {
   }
 }
 
-/** @throws PlatformError `INVALID_ARGUMENTS` when one attribute would be stored with the tenant and without. */
+/** A shape is made for every write; what follows from the table alone is found once. */
+const prefixedOf = new WeakMap<TableSpec, ReadonlySet<string>>();
+
 function prefixedAttributes(spec: TableSpec): ReadonlySet<string> {
+  const known = prefixedOf.get(spec);
+  if (known !== undefined) return known;
+  const found = findPrefixed(spec);
+  prefixedOf.set(spec, found);
+  return found;
+}
+
+/** @throws PlatformError `INVALID_ARGUMENTS` when one attribute would be stored with the tenant and without. */
+function findPrefixed(spec: TableSpec): ReadonlySet<string> {
   const indexes = spec.indexes ?? [];
   const tenants = indexes.filter((index) => index.acrossTenants !== true);
   const prefixed = new Set([spec.partitionKey, ...tenants.map((index) => index.partitionKey)]);

@@ -120,7 +120,7 @@ describe('a recorded execution', () => {
     // What a broken off branch was doing when it was told is a matter of timing.
     const steady = (lines: readonly string[]): string[] => lines.filter((line) => !/ (?:Both\.1\/|Both#1)/.test(line));
     expect(whole.written).toBeGreaterThan(15);
-    for (let cut = 0; cut < whole.written; cut++) {
+    const continued = async (cut: number): Promise<void> => {
       const execution = new RecordedExecution(ANSWERS);
       const before = program();
       expect(await execution.run(before.program, cut)).toBeUndefined();
@@ -134,7 +134,8 @@ describe('a recorded execution', () => {
         after.calls.map(({ key, attempt }) => key.slice(2) + (attempt === 1 ? '' : `/attempt-${attempt}`)),
       );
       expect(done.map(({ Name }) => Name ?? '').filter((name) => again.has(name))).toEqual([]);
-    }
+    };
+    await Promise.all(Array.from({ length: whole.written }, (_, cut) => continued(cut)));
   });
 
   test('that has ended is replayed without a call', async () => {

@@ -5,6 +5,7 @@
 
 import type { DurableContext, DurableExecutionClient, DurableLambdaHandler } from '@aws/durable-execution-sdk-js';
 import { DurableExecutionInvocationInputWithClient, withDurableExecution } from '@aws/durable-execution-sdk-js';
+import { PlatformError } from '../../core/errors.ts';
 import type { Clock, IdSource, JsonValue, Logger, StoreRoot, Write } from '../../core/ports.ts';
 import { contextLogger } from './context-logger.ts';
 import type { EventDraft, StoredEvent } from './history-log.ts';
@@ -271,10 +272,20 @@ export class Executor {
   async #verify(): Promise<void> {
     for (const bucket of ['running', 'waiting'] as const) {
       for await (const page of this.#schedule.read(bucket)) {
-        for (const { tenant, id } of page) await this.#journal.load(tenant, id);
+        for (const place of page) await this.#check(place);
         // Others have their turn between the pages.
         await new Promise((resolve) => setImmediate(resolve));
       }
+    }
+  }
+
+  async #check({ tenant, id }: Place): Promise<void> {
+    try {
+      await this.#journal.load(tenant, id);
+    } catch (thrown) {
+      if (!(thrown instanceof PlatformError) || thrown.code !== 'JOURNAL_CORRUPT') throw thrown;
+      // Whoever repairs it has to know whose it is.
+      throw new PlatformError(thrown.code, thrown.message, { ...thrown.details, tenant });
     }
   }
 

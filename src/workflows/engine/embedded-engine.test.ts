@@ -261,7 +261,7 @@ describe('a damaged journal', () => {
       const error = await failure(second.boot(), 'JOURNAL_CORRUPT');
       expect(error.message).toContain(id);
       expect(error.message).toContain(`zeroplane workflows repair ${id}`);
-      expect(error.details).toEqual({ execution: id });
+      expect(error.details).toEqual({ execution: id, tenant: 'team-x' });
       expect(await second.repair('team-x', id)).toMatchObject({
         status: 'FAILED',
         error: 'JOURNAL_CORRUPT',
@@ -927,7 +927,7 @@ describe('what is kept', () => {
       const { n } = await context.waitForCondition('poll', async (state: { n: number }) => ({ n: state.n + 1 }), {
         initialState: { n: 0 },
         waitStrategy: (state) =>
-          state.n < 280 ? { shouldContinue: true, delay: { seconds: 1 } } : { shouldContinue: false },
+          state.n < 150 ? { shouldContinue: true, delay: { seconds: 1 } } : { shouldContinue: false },
       });
       return n;
     });
@@ -950,8 +950,8 @@ describe('what is kept', () => {
       } finally {
         clearInterval(timer);
       }
-      expect((await engine.describe('team-x', id)).output).toBe(280);
-      expect(most).toBeLessThan(300);
+      expect((await engine.describe('team-x', id)).output).toBe(150);
+      expect(most).toBeLessThan(280);
       expect((await rows()).some((item) => textAt(item, 'row').startsWith('s'))).toBe(true);
       await engine.close();
       await again().boot();

@@ -180,17 +180,10 @@ const CASES: Readonly<Record<string, Case>> = {
     changed: (tableName) => ({ tableName, partitionKey: { name: 'id' }, pointInTimeRecovery: false }),
     fixed: (tableName) => ({ tableName, partitionKey: { name: 'other' } }),
   },
-  // Where tables have no backups.
+  // Where tables have neither backups nor encryption that could be changed.
   'dynamodb:plain': {
     list: tables,
     params: (tableName) => ({ tableName, partitionKey: { name: 'id' }, pointInTimeRecovery: false }),
-    changed: (tableName) => ({
-      tableName,
-      partitionKey: { name: 'id' },
-      pointInTimeRecovery: false,
-      deletionProtection: false,
-      encryption: 'aws:kms',
-    }),
     fixed: (tableName) => ({ tableName, partitionKey: { name: 'other' }, pointInTimeRecovery: false }),
   },
   sqs: {

@@ -26,6 +26,8 @@ type Params = ProvisionRequest['params'];
 /** A table is made, changed or deleted in seconds, a large one in minutes. */
 const WAIT = { everyMs: 2_000, timeoutMs: 900_000 };
 const ABSENT = ['ResourceNotFoundException', 'TableNotFoundException'];
+/** Of a table that is just being made, and of stand-ins for AWS that know no backups. */
+const NO_BACKUPS = [...ABSENT, 'ContinuousBackupsUnavailableException', 'UnknownOperationException'];
 const BUSY = 'ResourceInUseException';
 
 export function createTable(
@@ -68,7 +70,7 @@ class TableKind implements ResourceKind {
     if (status === 'DELETING') return { tags: {}, outputs, settings: {}, isReady: false, isEnding: true };
     const [tags, backups] = await Promise.all([
       askFor('ListTagsOfResource', ABSENT, () => this.#tagsOf(arn)),
-      askFor('DescribeContinuousBackups', [...ABSENT, 'ContinuousBackupsUnavailableException'], () =>
+      askFor('DescribeContinuousBackups', NO_BACKUPS, () =>
         this.#client.send(new DescribeContinuousBackupsCommand(this.#table)),
       ),
     ]);

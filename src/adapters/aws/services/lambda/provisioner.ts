@@ -9,7 +9,12 @@ import {
   UpdateFunctionCodeCommand,
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
-import type { CreateFunctionCommandInput, FunctionCode, GetFunctionCommandOutput } from '@aws-sdk/client-lambda';
+import type {
+  CreateFunctionCommandInput,
+  FunctionCode,
+  FunctionConfiguration,
+  GetFunctionCommandOutput,
+} from '@aws-sdk/client-lambda';
 import type { JsonValue } from '../../../../core/ports.ts';
 import { cloudError } from '../../../../provisioning/cloud-errors.ts';
 import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
@@ -83,22 +88,18 @@ class FunctionKind implements ResourceKind {
   }
 
   #settings({ Configuration = {}, Tags = {} }: GetFunctionCommandOutput): Record<string, JsonValue> {
-    const { Runtime, Handler, Description, MemorySize, Timeout, Architectures, Environment, Role = '' } = Configuration;
     const { role = '', code, secretEnvironment = {} } = this.#given;
-    const isNamed = role.startsWith('aws:') && Role.endsWith(`/${placeOf(role).name}`);
-    const open = Object.entries(Environment?.Variables ?? {}).filter(
+    const found = configurationOf(Configuration);
+    const isNamed = role.startsWith('aws:') && found.role.endsWith(`/${placeOf(role).name}`);
+    const open = Object.entries(Configuration.Environment?.Variables ?? {}).filter(
       ([name]) => !Object.hasOwn(secretEnvironment, name),
     );
+    const isOther = code !== undefined && Tags[CODE_TAG] !== codeName(code);
     return {
-      runtime: Runtime ?? '',
-      handler: Handler ?? '',
-      description: Description ?? '',
-      memoryMb: MemorySize ?? 0,
-      timeoutSeconds: Timeout ?? 0,
-      architecture: Architectures?.[0] ?? 'x86_64',
+      ...found,
       environment: Object.fromEntries(open),
-      role: isNamed ? role : Role,
-      ...(code !== undefined && Tags[CODE_TAG] !== codeName(code) ? { code: Tags[CODE_TAG] ?? null } : {}),
+      role: isNamed ? role : found.role,
+      ...(isOther ? { code: Tags[CODE_TAG] ?? null } : {}),
     };
   }
 
@@ -208,6 +209,20 @@ class FunctionKind implements ResourceKind {
       return null;
     });
   }
+}
+
+/** By the names of the parameters. */
+function configurationOf(configuration: FunctionConfiguration): { readonly role: string } & Record<string, JsonValue> {
+  const { Runtime = '', Handler = '', Description = '', MemorySize = 0, Timeout = 0, Role = '' } = configuration;
+  return {
+    runtime: Runtime,
+    handler: Handler,
+    description: Description,
+    memoryMb: MemorySize,
+    timeoutSeconds: Timeout,
+    architecture: configuration.Architectures?.[0] ?? 'x86_64',
+    role: Role,
+  };
 }
 
 function codeName(code: LambdaParams['code']): string {

@@ -22,7 +22,7 @@ import { failure } from './harness.ts';
  * - `moody`: task `first` succeeds, task `second` fails with `Moody` and the cause `not today` until the harness is
  *   cheered up, and the execution with it; then it gives back `"happy"`.
  */
-export const CONTRACT_WORKFLOWS = ['echo', 'nap', 'ask', 'moody'] as const;
+const CONTRACT_WORKFLOWS = ['echo', 'nap', 'ask', 'moody'] as const;
 
 export interface EngineHarness {
   readonly engine: WorkflowEngine;
@@ -90,6 +90,13 @@ async function allHistory(engine: WorkflowEngine, id: string): Promise<readonly 
 }
 
 function startTests(create: CreateEngine): void {
+  test('the workflows of this suite are there', () =>
+    withEngine(create, async ({ engine }) => {
+      const names = (await engine.workflows('team-x')).map(({ name }) => name);
+      expect(names).toEqual(expect.arrayContaining([...CONTRACT_WORKFLOWS]));
+      await failure(engine.workflow('team-x', 'nope'), 'NOT_FOUND');
+    }));
+
   test('an execution runs to its end and keeps what went in and came out', () =>
     withEngine(create, async ({ engine }) => {
       const input = { text: 'Zoë 😀', list: [1, null, { deep: true }] };

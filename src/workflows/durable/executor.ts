@@ -106,7 +106,7 @@ export class Executor {
     this.#slots = new Slots({
       maxActive: options.maxActive ?? 100,
       work: (place) => worker.work(place),
-      onRoom: () => void this.#schedule.look(),
+      onRoom: () => void this.#schedule.sweep(),
     });
     this.#handler = withDurableExecution((input: JsonValue, context: DurableContext) => this.#perform(input, context));
   }
@@ -119,7 +119,7 @@ export class Executor {
   async boot(): Promise<void> {
     await this.#owners.start();
     await this.#verify();
-    await this.#schedule.look();
+    await this.#schedule.sweep();
   }
 
   /** Ends what runs at a step boundary, or when the time for that is up. */
@@ -242,7 +242,8 @@ export class Executor {
       const change = { operations: [changed], bytes: wanted.bytes, ...(isWoken && { timer: NOW }) };
       return { told: { operation, isOpen: true }, change, news: [wanted.id] };
     });
-    if (isWoken) this.#slots.add(place, 'again');
+    // What another process ran before it was taken over for this runs here now.
+    if (isWoken || this.#options.leaseMs !== undefined) this.#slots.add(place, 'again');
     return found;
   }
 
@@ -251,22 +252,24 @@ export class Executor {
     return token === undefined || token === this.#options.tokens.mint(tenant, id, operation);
   }
 
-  #onDue({ tenant, id, bucket }: Scheduled): boolean {
-    if (bucket !== 'ended') return this.#slots.add({ tenant, id }, 'never');
-    this.#remove({ tenant, id }).catch((thrown: unknown) => {
-      this.#options.log.log('warn', 'workflow-removal-failed', { execution: id, reason: String(thrown) });
-    });
-    return true;
+  #onDue({ tenant, id, bucket }: Scheduled): boolean | Promise<boolean> {
+    return bucket === 'ended' ? this.#remove({ tenant, id }) : this.#slots.add({ tenant, id }, 'never');
   }
 
-  /** What was kept long enough goes. */
-  async #remove(place: Place): Promise<void> {
+  /** What was kept long enough goes. @returns false when that has to be tried later. */
+  async #remove(place: Place): Promise<boolean> {
     const { tenant, id } = place;
-    await this.#live.locked(place, async () => {
-      const writes = await this.#options.host.removal(tenant, id);
-      await this.#journal.remove(tenant, id);
-      await this.#options.store.store(tenant).transact([...writes, { table: TIMERS, delete: { execution: id } }]);
-    });
+    try {
+      await this.#live.locked(place, async () => {
+        const writes = await this.#options.host.removal(tenant, id);
+        await this.#journal.remove(tenant, id);
+        await this.#options.store.store(tenant).transact([...writes, { table: TIMERS, delete: { execution: id } }]);
+      });
+      return true;
+    } catch (thrown) {
+      this.#options.log.log('warn', 'workflow-removal-failed', { execution: id, reason: String(thrown) });
+      return false;
+    }
   }
 
   async #verify(): Promise<void> {

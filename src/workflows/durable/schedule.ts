@@ -21,8 +21,8 @@ export interface ScheduleParts {
   readonly store: StoreRoot;
   readonly clock: Clock;
   readonly log: Logger;
-  /** @returns false when no more can be taken now; {@link Schedule.look} is called again later. */
-  readonly onDue: (scheduled: Scheduled) => boolean;
+  /** @returns false when no more can be taken now; {@link Schedule.sweep} is called again later. */
+  readonly onDue: (scheduled: Scheduled) => boolean | Promise<boolean>;
 }
 
 export class Schedule {
@@ -31,6 +31,8 @@ export class Schedule {
   #armedForMs = Number.POSITIVE_INFINITY;
   #looking: Promise<void> | undefined;
   #again = false;
+  /** When executions that should be running are looked for, too: somebody left one alone. */
+  #sweepAtMs = Number.POSITIVE_INFINITY;
   #isStopped = false;
 
   constructor(parts: ScheduleParts) {
@@ -43,8 +45,19 @@ export class Schedule {
     this.#arm(atMs);
   }
 
-  /** Hands out what is due, then sleeps until the next is. */
-  look(): Promise<void> {
+  /** An execution could not be continued; by then it is tried again. */
+  retry(atMs: number): void {
+    this.#sweepAtMs = Math.min(this.#sweepAtMs, atMs);
+    this.expect(atMs);
+  }
+
+  /** Hands out what should be running and what is due, then sleeps until the next is due. */
+  sweep(): Promise<void> {
+    this.#sweepAtMs = Number.NEGATIVE_INFINITY;
+    return this.#lookSoon();
+  }
+
+  #lookSoon(): Promise<void> {
     if (this.#looking === undefined) this.#looking = this.#look().finally(() => (this.#looking = undefined));
     else this.#again = true;
     return this.#looking;
@@ -72,7 +85,7 @@ export class Schedule {
     try {
       do {
         this.#again = false;
-        await this.#handOut();
+        await this.#handOut(this.#mustSweep());
       } while (this.#again && !this.#isStopped);
       const next = await this.#next();
       // Something may have been expected meanwhile.
@@ -80,15 +93,21 @@ export class Schedule {
         this.#arm(next);
     } catch (thrown) {
       this.#parts.log.log('error', 'workflow-schedule-failed', { reason: String(thrown) });
-      if (!this.#isStopped) this.#arm(this.#parts.clock.nowMs() + 1000);
+      if (!this.#isStopped) this.retry(this.#parts.clock.nowMs() + 1000);
     }
   }
 
-  async #handOut(): Promise<void> {
+  #mustSweep(): boolean {
+    if (this.#sweepAtMs > this.#parts.clock.nowMs()) return false;
+    this.#sweepAtMs = Number.POSITIVE_INFINITY;
+    return true;
+  }
+
+  async #handOut(mustSweep: boolean): Promise<void> {
     const nowMs = this.#parts.clock.nowMs();
-    for (const bucket of ['running', 'waiting', 'ended'] as const) {
+    for (const bucket of mustSweep ? (['running', 'waiting', 'ended'] as const) : (['waiting', 'ended'] as const)) {
       for await (const page of this.read(bucket, bucket === 'running' ? undefined : nowMs)) {
-        for (const scheduled of page) if (this.#isStopped || !this.#parts.onDue(scheduled)) return;
+        for (const scheduled of page) if (this.#isStopped || !(await this.#parts.onDue(scheduled))) return;
       }
     }
   }
@@ -109,7 +128,7 @@ export class Schedule {
     this.#disarm();
     this.#armedForMs = atMs;
     const delayMs = Math.min(MAX_SLEEP_MS, Math.max(0, atMs - this.#parts.clock.nowMs()));
-    this.#cancel = this.#parts.clock.after(delayMs, () => void this.look());
+    this.#cancel = this.#parts.clock.after(delayMs, () => void this.#lookSoon());
   }
 
   #disarm(): void {

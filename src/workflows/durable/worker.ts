@@ -241,6 +241,6 @@ export class Worker {
   }
 
   #lookAgain(delayMs: number): void {
-    this.#parts.schedule.expect(this.#parts.clock.nowMs() + delayMs);
+    this.#parts.schedule.retry(this.#parts.clock.nowMs() + delayMs);
   }
 }

@@ -985,6 +985,25 @@ describe('what is kept', () => {
   });
 });
 
+test('of two processes that share a store, one is told a heartbeat or an answer for what the other runs', async () => {
+  const tokens: string[] = [];
+  const flow = defineWorkflow({ name: 'f', version: 1 }, async (context) =>
+    context.waitForCallback('ask', async (token) => void tokens.push(token), { heartbeatTimeout: { seconds: 60 } }),
+  );
+  await withEngine({ leaseMs: 9000, workflows: [flow] }, async ({ engine, again }) => {
+    const { id } = await engine.start(ADA, { workflow: 'f' });
+    await expect.poll(() => tokens.length, { interval: 2 }).toBe(1);
+    await turn();
+    const second = again();
+    await second.boot();
+    await second.sendTaskHeartbeat('team-x', tokens[0] ?? '');
+    await turn();
+    await engine.sendTaskSuccess('team-x', tokens[0] ?? '', 'fine');
+    expect((await endOf(engine, id)).output).toBe('"fine"');
+    expect(tokens).toHaveLength(1);
+  });
+});
+
 describe('registration', () => {
   const kind: WorkflowKind = {
     kind: 'say',

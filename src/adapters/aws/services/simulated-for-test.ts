@@ -3,11 +3,14 @@
 import { fakeClock } from '../../../../tests/contract/fake-clock.ts';
 import type { FakeClock } from '../../../../tests/contract/fake-clock.ts';
 import type { CloudUnderTest } from '../../../../tests/contract/cloud-provisioner.ts';
+import { RecordedSteps } from '../../../../tests/contract/recorded-steps.ts';
 import { silentLog } from '../../../../tests/fixtures/assembled.ts';
 import { isObject } from '../../../core/json.ts';
 import { Redactor } from '../../../core/redact.ts';
 import { createFunctionRuntime } from '../../../functions/function-runtime.ts';
-import type { CloudPlace } from '../../../provisioning/provisioner.ts';
+import { resourceId } from '../../../provisioning/provisioner.ts';
+import type { CloudPlace, CloudProvisioner } from '../../../provisioning/provisioner.ts';
+import type { Params, ServiceDefinition } from '../../../provisioning/service.ts';
 import { createEgress } from '../../embedded/egress.ts';
 import { openMemoryStore } from '../../embedded/store/store.ts';
 import { systemClock, systemIds } from '../../embedded/system.ts';
@@ -94,4 +97,62 @@ export async function simulatedAws(): Promise<SimulatedAws> {
 function isOver(value: Readonly<Record<string, unknown>>, nowMs: number): boolean {
   const { goneAtMs } = value;
   return typeof goneAtMs === 'number' && goneAtMs > 0 && nowMs >= goneAtMs;
+}
+
+export interface JobForTest {
+  readonly id: string;
+  readonly steps: RecordedSteps;
+  provision(): ReturnType<CloudProvisioner['provision']>;
+  destroy(): ReturnType<CloudProvisioner['destroy']>;
+  update(): ReturnType<CloudProvisioner['update']>;
+  read(): ReturnType<CloudProvisioner['read']>;
+}
+
+export interface JobOptions {
+  readonly params: Params;
+  readonly region?: string;
+  readonly tenant?: string;
+  readonly requestId?: string;
+  readonly secrets?: Readonly<Record<string, string>>;
+  readonly userTags?: Readonly<Record<string, string>>;
+  readonly expiresAt?: string;
+  readonly diesAfter?: number;
+}
+
+/** One job of one resource, as a platform would run it. */
+export async function jobForTest(
+  aws: SimulatedAws,
+  definition: ServiceDefinition,
+  options: JobOptions,
+): Promise<JobForTest> {
+  const { tenant = 'team-x', requestId = 'request-1', secrets = {}, expiresAt, diesAfter } = options;
+  const params = definition.params.parse(options.params);
+  const region = definition.regions === undefined ? undefined : (options.region ?? 'eu-west-1');
+  const { cloud, service } = definition;
+  const id = resourceId({ cloud, region, service, name: definition.nameOf(params, requestId) });
+  const request = { cloud, service, params, tenant, env: 'dev', region };
+  const steps = new RecordedSteps(new Map(), {
+    advance: (ms) => aws.advance(ms),
+    ...(diesAfter === undefined ? {} : { diesAfter }),
+  });
+  const module = await definition.load();
+  const provisioner = module.create({
+    request,
+    id,
+    requestId,
+    ownership: { tenant, env: 'dev', service, requestId, owner: 'ada', expiresAt, 'managed-by': 'zeroplane' },
+    userTags: options.userTags ?? {},
+    place: { ...aws.place, secrets: { get: (name) => Promise.resolve(secrets[name]) } },
+    steps,
+    log: silentLog,
+    signal: new AbortController().signal,
+  });
+  return {
+    id,
+    steps,
+    provision: () => provisioner.provision(request),
+    destroy: () => provisioner.destroy(id),
+    update: () => provisioner.update(id, request),
+    read: () => provisioner.read(id),
+  };
 }

@@ -6,30 +6,17 @@
  * - `rearm`: opens that folder, and says how long it took and what it takes;
  * - `life`: `count` executions from their start to their end, and what is left on the heap.
  */
-
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDriver, prepareConnection } from '../../src/adapters/embedded/store/open-driver.ts';
-import { openEmbeddedStore } from '../../src/adapters/embedded/store/store.ts';
-import { systemClock, systemIds } from '../../src/adapters/embedded/system.ts';
-import type { Principal } from '../../src/core/context.ts';
-import type { JsonValue, Logger, StoreRoot, TenantStore } from '../../src/core/ports.ts';
-import { aslKind } from '../../src/workflows/asl/asl-kind.ts';
-import { defineWorkflow } from '../../src/workflows/engine/code-workflow.ts';
-import type { EmbeddedEngine } from '../../src/workflows/engine/embedded-engine.ts';
-import { createEmbeddedEngine } from '../../src/workflows/engine/embedded-engine.ts';
-
-interface Job {
-  readonly job: 'rate' | 'sleepers' | 'rearm' | 'life';
-  readonly folder: string;
-  readonly count: number;
-  readonly rounds: number;
-}
-
-const OWNER: Principal = { id: 'bench', tenant: 'bench', roles: ['requester'], scopes: ['zeroplane:use'] };
-const quiet: Logger = { log: () => undefined, with: () => quiet };
+import { openDriver, prepareConnection } from '../../dist/adapters/embedded/store/open-driver.js';
+import { openEmbeddedStore } from '../../dist/adapters/embedded/store/store.js';
+import { systemClock, systemIds } from '../../dist/adapters/embedded/system.js';
+import { aslKind } from '../../dist/workflows/asl/asl-kind.js';
+import { defineWorkflow } from '../../dist/workflows/engine/code-workflow.js';
+import { createEmbeddedEngine } from '../../dist/workflows/engine/embedded-engine.js';
+const OWNER = { id: 'bench', tenant: 'bench', roles: ['requester'], scopes: ['zeroplane:use'] };
+const quiet = { log: () => undefined, with: () => quiet };
 const STATES = 10;
-
 /** Ten tasks in a row. */
 const MACHINE = {
   StartAt: 'S1',
@@ -44,8 +31,7 @@ const MACHINE = {
       },
     ]),
   ),
-} as unknown as JsonValue;
-
+};
 let naps = 0;
 const nap = defineWorkflow({ name: 'nap' }, async (context) => {
   naps += 1;
@@ -53,10 +39,9 @@ const nap = defineWorkflow({ name: 'nap' }, async (context) => {
   return 1;
 });
 const short = defineWorkflow({ name: 'short' }, async (context, input) => context.step('only', async () => input));
-
 /** Counts what is written in one transaction. */
-function counting(store: StoreRoot, onCommit: () => void): StoreRoot {
-  const wrap = (inner: TenantStore): TenantStore => ({
+function counting(store, onCommit) {
+  const wrap = (inner) => ({
     ...inner,
     table: (spec) => inner.table(spec),
     transact: (writes) => {
@@ -73,8 +58,7 @@ function counting(store: StoreRoot, onCommit: () => void): StoreRoot {
     close: () => store.close(),
   };
 }
-
-async function open(folder: string, onCommit: () => void = () => undefined) {
+async function open(folder, onCommit = () => undefined) {
   const disk = await openEmbeddedStore({ folder, clock: systemClock });
   const store = counting(disk, onCommit);
   const kinds = [aslKind({ runTask: async ({ input }) => input })];
@@ -89,13 +73,9 @@ async function open(folder: string, onCommit: () => void = () => undefined) {
   });
   return { store: disk, engine };
 }
-
 /** Starts `count` executions, `inFlight` at a time, and waits for the end of each. @returns seconds. */
-async function run(
-  engine: EmbeddedEngine,
-  of: { readonly workflow: string; readonly count: number; readonly inFlight: number },
-): Promise<number> {
-  const ended = new Map<string, () => void>();
+async function run(engine, of) {
+  const ended = new Map();
   const stop = engine.onEnd(({ id, status }) => {
     if (status !== 'SUCCEEDED') throw new Error(`${id} is ${status}`);
     ended.get(id)?.();
@@ -103,11 +83,11 @@ async function run(
   });
   let left = of.count;
   const began = performance.now();
-  const lane = async (): Promise<void> => {
+  const lane = async () => {
     while (left > 0) {
       left -= 1;
       const name = systemIds.uuid();
-      const over = new Promise<void>((resolve) => ended.set(`${of.workflow}:${name}`, resolve));
+      const over = new Promise((resolve) => ended.set(`${of.workflow}:${name}`, resolve));
       await engine.start(OWNER, { workflow: of.workflow, name, input: { n: left } });
       await over;
     }
@@ -116,9 +96,8 @@ async function run(
   stop();
   return (performance.now() - began) / 1000;
 }
-
 /** Commits of one row each per second, one after the other. */
-async function bareRate(folder: string, commits: number): Promise<number> {
+async function bareRate(folder, commits) {
   const driver = await openDriver(join(folder, `bare-${commits}-${Date.now()}.db`));
   prepareConnection(driver);
   driver.exec('CREATE TABLE rows (id INTEGER PRIMARY KEY, body TEXT)');
@@ -133,14 +112,13 @@ async function bareRate(folder: string, commits: number): Promise<number> {
   driver.close();
   return commits / seconds;
 }
-
-async function rate({ folder, count, rounds }: Job): Promise<JsonValue> {
+async function rate({ folder, count, rounds }) {
   let commits = 0;
   const { store, engine } = await open(join(folder, 'data'), () => (commits += 1));
   await engine.boot();
   await engine.register('bench', { name: 'ten', kind: 'asl', definition: MACHINE });
   await run(engine, { workflow: 'ten', count: 200, inFlight: 50 });
-  const figures: { bare: number; alone: number; together: number }[] = [];
+  const figures = [];
   let perRun = 0;
   let cpuMs = 0;
   for (let round = 0; round < rounds; round += 1) {
@@ -159,23 +137,21 @@ async function rate({ folder, count, rounds }: Job): Promise<JsonValue> {
   await store.close();
   return { figures, commits: perRun, cpuMs };
 }
-
-async function sleepers({ folder, count }: Job): Promise<JsonValue> {
+async function sleepers({ folder, count }) {
   const { store, engine } = await open(folder);
   await engine.boot();
-  const lane = async (): Promise<void> => {
+  const lane = async () => {
     for (let n = 0; n < count / 100; n += 1) await engine.start(OWNER, { workflow: 'nap' });
   };
   await Promise.all(Array.from({ length: 100 }, lane));
-  const areAsleep = (): boolean => naps >= count;
+  const areAsleep = () => naps >= count;
   while (!areAsleep()) await new Promise((resolve) => setTimeout(resolve, 50));
   await new Promise((resolve) => setTimeout(resolve, 500));
   await engine.close();
   await store.close();
   return { naps };
 }
-
-async function rearm({ folder }: Job): Promise<JsonValue> {
+async function rearm({ folder }) {
   const began = performance.now();
   const { store, engine } = await open(folder);
   await engine.boot();
@@ -187,11 +163,10 @@ async function rearm({ folder }: Job): Promise<JsonValue> {
   await store.close();
   return { seconds, mib, naps, listed: items.length };
 }
-
-async function life({ folder, count }: Job): Promise<JsonValue> {
+async function life({ folder, count }) {
   const { store, engine } = await open(folder);
   await engine.boot();
-  const heap = (): number => {
+  const heap = () => {
     for (let n = 0; n < 4; n += 1) globalThis.gc?.();
     return process.memoryUsage().heapUsed / 2 ** 20;
   };
@@ -207,8 +182,7 @@ async function life({ folder, count }: Job): Promise<JsonValue> {
   await store.close();
   return { grownMib: after - before, perSecond: (count - part) / seconds };
 }
-
 const JOBS = { rate, sleepers, rearm, life };
-const job = JSON.parse(process.argv[2] ?? '{}') as Job;
+const job = JSON.parse(process.argv[2] ?? '{}');
 mkdirSync(job.folder, { recursive: true });
 console.log(JSON.stringify(await JOBS[job.job](job)));

@@ -60,6 +60,15 @@ describe('the control routes of a simulated cloud', () => {
     expect((await ask('GET contents?limit=0')).status).toBe(400);
   });
 
+  test('what is held elsewhere is listed after the rest, by its kind too', async () => {
+    const held = [{ kind: 'lambda-function', id: 'greet', value: { runtime: 'nodejs22.x' } }];
+    control = { ...control, alsoHeld: () => Promise.resolve(held) };
+    await control.state.put('s3-bucket', 'assets', {});
+    expect(bodyOf(await ask('GET contents'))).toMatchObject({ contents: [{ id: 'assets' }, { id: 'greet' }] });
+    expect(bodyOf(await ask('GET contents?kind=lambda-function'))).toMatchObject({ contents: held });
+    expect(bodyOf(await ask('GET contents?kind=s3-bucket'))).toMatchObject({ contents: [{ id: 'assets' }] });
+  });
+
   test('faults are set, listed and taken back', async () => {
     const one = await ask('POST faults', { service: 's3', operation: 'CreateBucket', fault: 'throttle', times: 2 });
     expect(one.status).toBe(201);

@@ -1,5 +1,7 @@
 import {
+  CopyObjectCommand,
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteBucketCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
@@ -22,10 +24,14 @@ import {
   PutPublicAccessBlockCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
+import type { LookupOptions } from 'node:dns';
+import { Agent } from 'node:http';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { endpointForTest, nameOfError } from '../endpoint-for-test.ts';
 import type { EndpointForTest } from '../endpoint-for-test.ts';
+
+type LookupDone = (error: null, address: unknown, family?: number) => void;
 
 let endpoint: EndpointForTest;
 let client: S3Client;
@@ -215,6 +221,30 @@ describe('objects', () => {
   test('an object of no bucket is refused', async () => {
     const put = new PutObjectCommand({ Bucket: 'nobody-made-this', Key: 'a', Body: 'x' });
     expect(await nameOfError(client.send(put))).toBe('NoSuchBucket');
+  });
+});
+
+describe('addresses', () => {
+  test('the bucket may stand in the name of the host', async () => {
+    const Bucket = await newBucket();
+    const { port } = new URL(endpoint.url);
+    const lookup = (_name: string, options: LookupOptions, done: LookupDone): void =>
+      options.all === true ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
+    const agent = new Agent({ lookup: lookup as never });
+    const settings = { ...endpoint.settings(), endpoint: `http://localhost:${port}`, forcePathStyle: false };
+    const hosted = new S3Client({ ...settings, requestHandler: { httpAgent: agent } });
+    await hosted.send(new PutObjectCommand({ Bucket, Key: 'a/b', Body: 'by host' }));
+    const got = await client.send(new GetObjectCommand({ Bucket, Key: 'a/b' }));
+    expect(await got.Body?.transformToString()).toBe('by host');
+    hosted.destroy();
+  });
+
+  test('what S3 has and this has not is said to be missing', async () => {
+    const Bucket = await newBucket();
+    const Key = 'copy';
+    const copy = new CopyObjectCommand({ Bucket, Key, CopySource: `${Bucket}/a` });
+    expect(await nameOfError(client.send(copy))).toBe('NotImplemented');
+    expect(await nameOfError(client.send(new CreateMultipartUploadCommand({ Bucket, Key })))).toBe('NotImplemented');
   });
 });
 

@@ -10,7 +10,7 @@ import { createSdkTransport } from './sdk-transport.ts';
 import type { SdkTransport } from './sdk-transport.ts';
 
 /** Name of the secret with the keys as JSON: `{"accessKeyId", "secretAccessKey", "sessionToken"?}`. */
-export const CREDENTIALS_SECRET = 'AWS_CREDENTIALS';
+const CREDENTIALS_SECRET = 'AWS_CREDENTIALS';
 
 /** Until an answer begins. What takes longer is asked for again, not waited for. */
 const TIMEOUT_MS = 30_000;

@@ -6,7 +6,7 @@
 
 import type { PriceEstimate } from '../../provisioning/service.ts';
 
-export const PRICES_OF = '2025-06-01';
+const PRICES_OF = '2025-06-01';
 const HOURS = 730;
 
 /** Per hour, Linux, on demand. */

@@ -28,7 +28,7 @@ export interface StoredTable extends Value {
 }
 
 /** Kept and described as they came. */
-export const KEPT = [
+const KEPT = [
   'AttributeDefinitions',
   'KeySchema',
   'BillingMode',
@@ -43,7 +43,7 @@ export const KEPT = [
 /** What UpdateTable may change. */
 export const CHANGEABLE = KEPT.filter((name) => !['KeySchema', 'LocalSecondaryIndexes'].includes(name));
 
-export function arnOf({ region, name }: Pick<StoredTable, 'region' | 'name'>): string {
+function arnOf({ region, name }: Pick<StoredTable, 'region' | 'name'>): string {
   return `arn:aws:dynamodb:${region}:${ACCOUNT}:table/${name}`;
 }
 

@@ -212,7 +212,11 @@ export function tagsIn(form: Form): Map<string, string> {
     const key = required(tag, 'Key');
     if (key.startsWith('aws:') || key.length > 127)
       throw new AwsError('InvalidParameterValue', `Value ( ${key.slice(0, 130)} ) for parameter key is invalid.`);
-    tags.set(key, (tag.text('Value') ?? '').slice(0, 255));
+    const value = tag.text('Value') ?? '';
+    // What XML cannot hold could never be listed again.
+    if (/\p{Cc}/u.test(key + value) || value.length > 255)
+      throw new AwsError('InvalidParameterValue', `Tag value of ${key.slice(0, 130)} is invalid.`);
+    tags.set(key, value);
   }
   if (tags.size > 50)
     throw new AwsError('TagLimitExceeded', 'The maximum number of Tags for a resource has been reached.');

@@ -269,7 +269,7 @@ function gatewayXml(gateway: InternetGateway): XmlValue {
 
 // ------------------------------------------------------------------------------------------------ zones
 
-export function zonesOf({ region }: Account): string[] {
+function zonesOf({ region }: Account): string[] {
   return ['a', 'b', 'c'].map((letter) => `${region}${letter}`);
 }
 

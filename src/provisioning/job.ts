@@ -108,6 +108,8 @@ export interface Job {
   /** Grows with each lease; who holds an older one changes nothing any more. */
   readonly fence: number;
   readonly leaseOwner?: string;
+  /** Deliveries of its message, one after the other, that ended in an error of ours. */
+  readonly failures?: number;
   /** How often it was run or undone: each has an execution of its own. */
   readonly round: number;
 }

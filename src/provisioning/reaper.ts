@@ -9,7 +9,7 @@ import { Context } from '../core/context.ts';
 import { textOf } from '../core/json.ts';
 import type { Clock, Item, Logger, Queue, StoreRoot, TableSpec, TenantStore } from '../core/ports.ts';
 import type { Acceptance } from './accept.ts';
-import { DUE_JOBS, JOBS, fromItem, isEnded, isUnderWay, type Job } from './job.ts';
+import { DUE_JOBS, JOBS, fromItem, isEnded, isUnderWay, type Job, type JobError } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import {
   DUE_RESOURCES,
@@ -150,19 +150,34 @@ export class Reaper {
     }
   }
 
+  /** What it has made is never left behind silently: such a job ends as one whose undo has failed, and can be retried. */
+  async #bury(job: Job, error: JobError): Promise<Job | undefined> {
+    const { jobs, resources, clock } = this.#parts;
+    const change = { error, fence: job.fence + 1 };
+    const made = job.action === 'provision' ? await resources.ofJob(job.tenant, job.requestId) : [];
+    if (job.status === 'compensating' || (job.status === 'running' && made.length > 0)) {
+      const dueAtMs = clock.nowMs() + AGAIN_MS;
+      const undoing =
+        job.status === 'compensating'
+          ? job
+          : await jobs.advance(job, { to: 'compensating', change, dueAtMs, by: 'system' });
+      return undoing && jobs.advance(undoing, { to: 'rollback_failed', change: { error }, by: 'system' });
+    }
+    return jobs.advance(job, { to: 'failed', change, by: 'system' });
+  }
+
   /** A job whose message has failed too often ends, and says why. */
   async #buryDead(): Promise<void> {
     const { queue, jobs, onEnd } = this.#parts;
     for (const letter of await queue.deadLetters()) {
       const { tenant, requestId } = letter.body as { readonly tenant: string; readonly requestId: string };
       const job = await jobs.find(tenant, requestId);
-      if (job === undefined || isEnded(job.status)) continue;
+      if (job === undefined || isEnded(job.status) || this.#parts.isWorkingOn(tenant, requestId)) continue;
       const error = {
         code: 'JOB_UNPROCESSABLE',
         message: `The job was tried ${letter.receives} times and could not be worked on: ${letter.reason}. Retry it once that is mended.`,
       };
-      const to = job.status === 'compensating' ? 'rollback_failed' : 'failed';
-      const ended = await jobs.advance(job, { to, change: { error }, by: 'system' });
+      const ended = await this.#bury(job, error);
       if (ended !== undefined) onEnd(ended);
     }
   }

@@ -123,7 +123,7 @@ export class JobWorker {
       return;
     }
     const run = this.#handle(message, tenant, requestId)
-      .catch((error: unknown) => this.#failed(message, requestId, error))
+      .catch((error: unknown) => this.#failed(message, error))
       .finally(() => {
         this.#running.delete(key);
         if (!this.#isStopped) this.wake();
@@ -131,7 +131,14 @@ export class JobWorker {
     this.#running.set(key, run);
   }
 
-  async #failed(message: QueueMessage, requestId: string, error: unknown): Promise<void> {
+  async #failed(message: QueueMessage, error: unknown): Promise<void> {
+    const { tenant, requestId } = message.body as { readonly tenant: string; readonly requestId: string };
+    const job = await this.#parts.jobs.find(tenant, requestId).catch(() => undefined);
+    // Without this note the next delivery would be taken for one that ended with its process.
+    if (job !== undefined && !isEnded(job.status))
+      await this.#parts.jobs
+        .touch(job, { failures: message.receives }, this.#parts.clock.nowMs() + this.#leaseMs)
+        .catch(() => undefined);
     const reason = error instanceof Error ? error.message : String(error);
     this.#parts.log.log('error', 'job-not-worked-on', { jobId: requestId, reason, receives: message.receives });
     // Later, and in the end among the dead letters; the reaper then ends the job with that reason.
@@ -143,6 +150,7 @@ export class JobWorker {
   async #handle(message: QueueMessage, tenant: string, requestId: string): Promise<void> {
     const { queue, jobs } = this.#parts;
     const found = await jobs.find(tenant, requestId);
+    if (found !== undefined && diedBefore(message, found)) return this.#replace(message, found);
     const job = found === undefined || isEnded(found.status) ? undefined : await this.#leased(found);
     if (job !== undefined) {
       const stopBeating = this.#beat(job, message.receipt);
@@ -156,10 +164,17 @@ export class JobWorker {
     if (!this.#isStopped) await queue.ack(message.receipt);
   }
 
+  /** A process that ends is no fault of the job: its message is handed on with a fresh count. */
+  async #replace(message: QueueMessage, { tenant, requestId }: Job): Promise<void> {
+    await this.#parts.queue.send({ tenant, requestId });
+    await this.#parts.queue.ack(message.receipt);
+  }
+
   /** @returns `undefined` when somebody else is quicker, or nothing is to be done. */
   async #leased(job: Job): Promise<Job | undefined> {
     const { jobs, clock, owner } = this.#parts;
     const lease = { fence: job.fence + 1, leaseOwner: owner };
+
     const dueAtMs = clock.nowMs() + this.#leaseMs;
     if (job.status === 'queued') return jobs.advance(job, { to: 'running', change: lease, dueAtMs, by: 'system' });
     return job.status === 'running' || job.status === 'compensating' ? jobs.touch(job, lease, dueAtMs) : undefined;
@@ -299,6 +314,11 @@ export class JobWorker {
 function neverBegun(error: PlatformError): ExecutionDescription {
   const cause = JSON.stringify({ code: error.code, message: error.message });
   return { status: 'FAILED', error: error.code, cause } as unknown as ExecutionDescription;
+}
+
+/** Whether an earlier delivery ended neither well nor with an error, but with its process. */
+function diedBefore({ receives }: QueueMessage, { failures = 0 }: Job): boolean {
+  return receives - 1 > failures;
 }
 
 interface Start {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { isObject } from '../core/json.ts';
 import type { JsonValue } from '../core/ports.ts';
 import type { JobAction } from './job.ts';
-import { notAmong, problemsOf, refuseProblems, type RequestProblem } from './problems.ts';
+import { notAmong, pointerOf, problemsOf, refuseProblems, type RequestProblem } from './problems.ts';
 
 /** Tenants and environments: compared byte for byte, and part of keys. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -109,9 +109,20 @@ export function parseBody(body: unknown, action?: JobAction): ProvisionBody {
   const given = withAction(body as Record<string, unknown>, action);
   const parsed = provisionSchema.safeParse(given);
   const problems: RequestProblem[] = parsed.success ? [] : problemsOf(parsed.error, [], keysAt, given);
+  problems.push(...prototypesIn(given['params'], '/params'), ...prototypesIn(given['tags'], '/tags'));
   if (action !== undefined && given['action'] !== action) problems.push(notAmong('/action', given['action'], [action]));
   refuseProblems(problems);
   return parsed.data as ProvisionBody;
+}
+
+/** The key is an ordinary one in JSON, and no parameter is called so; the schemas would drop it without a word. */
+function prototypesIn(value: unknown, pointer: string): RequestProblem[] {
+  if (Array.isArray(value)) return value.flatMap((each, at) => prototypesIn(each, `${pointer}/${at}`));
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([key, member]) => {
+    const here = pointer + pointerOf([key]);
+    return key === '__proto__' ? [{ pointer: here, message: 'is not known here' }] : prototypesIn(member, here);
+  });
 }
 
 function withAction(body: Record<string, unknown>, action: JobAction | undefined): Record<string, unknown> {

@@ -130,8 +130,11 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
   ...of('multi-cloud control plane', {
     '0.1': 'POST /v1/provision takes the sample as printed, and publishes its schema.',
     '0.2': 'The aliases /provision and /terminate; /v2/status by id, and by tenant and environment.',
+    '0.3': 'A job that made something ends with status provisioned in its result; answers carry its requestId.',
     '0.7': 'Machines of the Amazon States Language are checked, versioned, run, and offered as services.',
     '0.8': 'Every change of a job is kept with its history, tags, owner and audit.',
+    '0.9': 'What a tenant has in an environment, and what became of a request, can be asked.',
+    '0.16': 'Environments are kept apart: lists and resources of one show nothing of another.',
     '0.17': 'The same requests are tools of the gateway.',
     '0.20': 'Prefer: wait=N holds the answer up to 25 s: 200 when the job ends in time, otherwise 202.',
     '0.21': 'One workflow makes things on two clouds and undoes both.',

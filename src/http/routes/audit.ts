@@ -3,7 +3,7 @@
 import { listAudit, verifyAudit } from '../../audit/verify.ts';
 import type { StoreRoot } from '../../core/ports.ts';
 import type { Policy } from '../../policy/decide.ts';
-import { numberIn, reply, textIn, type JsonRoute } from './json-route.ts';
+import { limitIn, reply, textIn, type JsonRoute } from './json-route.ts';
 import { mustAllow } from './workflows.ts';
 
 export interface AuditRoutesParts {
@@ -21,7 +21,7 @@ export function auditRoutes({ store, policy, sealingKey }: AuditRoutesParts): re
       pattern: /^\/v1\/audit$/,
       handle: async ({ query, context }) => {
         await mustAllow(policy, reading, context);
-        const limit = Math.min(500, Math.max(1, numberIn(query, 'limit') ?? 100));
+        const limit = limitIn(query) ?? 100;
         return reply(200, await listAudit(store, context.tenant, { limit, cursor: textIn(query, 'cursor') }));
       },
     },

@@ -4,15 +4,32 @@ import { PlatformError } from '../../core/errors.ts';
 import type { RequestContext } from '../../core/context.ts';
 import { isObject } from '../../core/json.ts';
 import type { Clock } from '../../core/ports.ts';
-import { EventStream } from '../../gateway/event-stream.ts';
 import type { Reply } from '../../gateway/reply.ts';
-import type { ControlPlane, JobDetails, JobEvent } from '../../provisioning/control-plane.ts';
+import type { ControlPlane, JobDetails } from '../../provisioning/control-plane.ts';
 import { isEnded, jobView, type Job, type JobAction, type JobStatus } from '../../provisioning/job.ts';
-import { numberIn, reply, textIn, type Asked, type JsonRoute } from './json-route.ts';
+import { JobStreams } from './job-events.ts';
+import { limitIn, oneOf, reply, textIn, type Asked, type JsonRoute } from './json-route.ts';
 
 const MAX_WAIT_SECONDS = 25;
 
+/** Every state, for lists of one alone; the type sees to it that none is missing. */
+export const JOB_STATUSES = Object.keys({
+  accepted: true,
+  planned: true,
+  awaiting_approval: true,
+  queued: true,
+  running: true,
+  succeeded: true,
+  compensating: true,
+  rolled_back: true,
+  rollback_failed: true,
+  failed: true,
+  cancelled: true,
+  expired: true,
+} satisfies Record<JobStatus, true>) as readonly JobStatus[];
+
 export function jobRoutes(plane: ControlPlane, clock: Clock): readonly JsonRoute[] {
+  const streams = new JobStreams(plane, clock);
   const verb = (name: string, act: (requestId: string, asked: Asked) => Promise<Job>): JsonRoute => ({
     method: 'POST',
     pattern: new RegExp(`^/v2/jobs/([^/]+)/${name}$`),
@@ -32,7 +49,7 @@ export function jobRoutes(plane: ControlPlane, clock: Clock): readonly JsonRoute
     verb('rollback', (id, { context }) => plane.rollback(id, context)),
     verb('approve', async (id, asked) => plane.approve(id, await commentOf(asked), asked.context)),
     verb('reject', async (id, asked) => plane.reject(id, await commentOf(asked), asked.context)),
-    { method: 'GET', pattern: /^\/v2\/jobs\/([^/]+)\/events$/, handle: (asked) => followed(plane, clock, asked) },
+    { method: 'GET', pattern: /^\/v2\/jobs\/([^/]+)\/events$/, handle: (asked) => streams.follow(asked) },
   ];
 }
 
@@ -69,8 +86,8 @@ async function commentOf(asked: Asked): Promise<string | undefined> {
 
 async function listed(plane: ControlPlane, { query, context }: Asked): Promise<Reply> {
   checkTenant(query, context);
-  const status = textIn(query, 'status') as JobStatus | undefined;
-  const page = { env: textIn(query, 'env'), status, limit: numberIn(query, 'limit'), cursor: textIn(query, 'cursor') };
+  const status = oneOf(query, 'status', JOB_STATUSES);
+  const page = { env: textIn(query, 'env'), status, limit: limitIn(query), cursor: textIn(query, 'cursor') };
   const { items, next } = await plane.list(page, context);
   return reply(200, { jobs: items.map(jobView), next });
 }
@@ -80,54 +97,4 @@ export function checkTenant(query: URLSearchParams, { tenant }: RequestContext):
   const asked = textIn(query, 'tenant');
   if (asked === undefined || asked === tenant) return;
   throw new PlatformError('FORBIDDEN', `The tenant "${asked.slice(0, 63)}" is not yours, which is "${tenant}".`);
-}
-
-/** Server-sent events from the one after `Last-Event-ID` on, until the job has ended. */
-async function followed(plane: ControlPlane, clock: Clock, asked: Asked): Promise<Reply> {
-  const { parts, context, query } = asked;
-  const [requestId = ''] = parts;
-  const after = Number(asked.header('last-event-id') ?? numberIn(query, 'after') ?? 0);
-  if (!Number.isInteger(after) || after < 0)
-    throw new PlatformError('INVALID_ARGUMENTS', 'Last-Event-ID is the id of an event of this job: a whole number.');
-  const stream = new EventStream(clock);
-  let sent = after;
-  const waiting: JobEvent[] = [];
-  let isCaughtUp = false;
-  const send = (event: JobEvent): void => {
-    if (event.id <= sent) return;
-    sent = event.id;
-    stream.sendRaw(`id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify({ at: event.at, ...event.data })}`);
-    if (event.type === 'job-ended') stream.end();
-  };
-  // Watched first, so that nothing is lost between what is read and what comes.
-  const stop = plane.watch(requestId, context.tenant, (event) => (isCaughtUp ? send(event) : waiting.push(event)));
-  stream.onClose(stop);
-  try {
-    for (const event of await backlog(plane, requestId, { after, context })) send(event);
-    for (const event of waiting) send(event);
-    isCaughtUp = true;
-    const { job } = await plane.status(requestId, context);
-    // Its last event was before the one that the caller knows.
-    if (isEnded(job.status) && !stream.ended) stream.end();
-    return stream.reply();
-  } catch (error) {
-    stop();
-    throw error;
-  }
-}
-
-async function backlog(
-  plane: ControlPlane,
-  requestId: string,
-  { after, context }: { readonly after: number; readonly context: RequestContext },
-): Promise<readonly JobEvent[]> {
-  const events: JobEvent[] = [];
-  let from = after;
-  for (;;) {
-    const page = await plane.events(requestId, from, context);
-    events.push(...page);
-    const last = page.at(-1);
-    if (last === undefined || page.length < 500) return events;
-    from = last.id;
-  }
 }

@@ -3,7 +3,8 @@
 import type { Context } from '../../core/context.ts';
 import { PlatformError, toPlatformError } from '../../core/errors.ts';
 import { scan } from '../../core/json.ts';
-import { jsonReply, retryHeaders, type GatewayRequest, type Reply } from '../../gateway/reply.ts';
+import { nearestOf } from '../../core/nearest.ts';
+import { isStream, jsonReply, retryHeaders, type GatewayRequest, type Reply, type Sink } from '../../gateway/reply.ts';
 import { headerValue } from '../../protocol/era-2026.ts';
 import { checkJson } from '../../protocol/media.ts';
 import { decodeUtf8 } from '../../protocol/utf8.ts';
@@ -29,25 +30,41 @@ export interface JsonRoute {
 
 const MAX_DEPTH = 64;
 
-/** @returns `undefined` for a path that no route has. */
+/** Answers every path; one that no route has with 404. */
 export function jsonRoutes(routes: readonly JsonRoute[]) {
-  return (request: GatewayRequest, context: Context): Promise<Reply> | undefined => {
+  return (request: GatewayRequest, context: Context): Promise<Reply> => {
     const here = routes.filter(({ pattern }) => pattern.test(request.path));
-    if (here.length === 0) return undefined;
     return answer(here, request, context);
   };
 }
 
 async function answer(here: readonly JsonRoute[], request: GatewayRequest, context: Context): Promise<Reply> {
   try {
+    if (here.length === 0)
+      throw new PlatformError('NOT_FOUND', `There is nothing at ${request.path.slice(0, 100)}. See /v1/openapi.json.`);
     const isHead = request.method === 'HEAD';
     const route = here.find(({ method }) => method === (isHead ? 'GET' : request.method));
     if (route === undefined) return notAllowed(here, request, context);
     const answered = await route.handle(askedOf(route, request, context));
-    return isHead && typeof answered.body === 'string' ? { ...answered, body: '' } : answered;
+    return isHead ? withoutBody(answered) : answered;
   } catch (thrown) {
     return refusal(thrown, context);
   }
+}
+
+/** Its reader has gone before it came. */
+const NOBODY: Sink = {
+  write: () => undefined,
+  end: () => undefined,
+  abort: () => undefined,
+  buffered: 0,
+  onClose: (run) => run(),
+};
+
+function withoutBody(answered: Reply): Reply {
+  const { body } = answered;
+  if (isStream(body)) body.open(NOBODY);
+  return { ...answered, body: '' };
 }
 
 function refusal(thrown: unknown, context: Context): Reply {
@@ -95,9 +112,7 @@ function decoded(part: string): string {
 
 async function bodyOf(request: GatewayRequest): Promise<unknown> {
   checkJson(request.headers);
-  const text = decodeUtf8(await request.readBody());
-  scan(text, 0);
-  const value = JSON.parse(text) as unknown;
+  const { value } = scan(decodeUtf8(await request.readBody()), 0);
   return withoutPrototype(value);
 }
 
@@ -112,6 +127,30 @@ function withoutPrototype(value: unknown, depth = 0): unknown {
 
 export function reply(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Reply {
   return jsonReply(status, JSON.stringify(body), headers);
+}
+
+/** How many items a page may have. @throws PlatformError `INVALID_ARGUMENTS` for less than 1 or more than `most`. */
+export function limitIn(query: URLSearchParams, most = 500): number | undefined {
+  const limit = numberIn(query, 'limit');
+  if (limit === undefined || (limit >= 1 && limit <= most)) return limit;
+  throw new PlatformError('INVALID_ARGUMENTS', `The query member "limit" must be from 1 to ${most}.`);
+}
+
+/** One of the values that a query member may have. @throws PlatformError `INVALID_ARGUMENTS` that lists them. */
+export function oneOf<Value extends string>(
+  query: URLSearchParams,
+  name: string,
+  allowed: readonly Value[],
+): Value | undefined {
+  const text = textIn(query, name);
+  const found = allowed.find((each) => each === text);
+  if (text === undefined || found !== undefined) return found;
+  const nearest = nearestOf(text, allowed);
+  const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+  throw new PlatformError(
+    'INVALID_ARGUMENTS',
+    `The query member "${name}" must be one of ${allowed.join(', ')}.${hint}`,
+  );
 }
 
 /** A whole number in a query. @throws PlatformError `INVALID_ARGUMENTS`. */

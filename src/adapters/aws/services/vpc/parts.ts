@@ -25,14 +25,23 @@ export interface Parts {
   readonly groups: readonly SecurityGroup[];
 }
 
-export async function partsOf(client: EC2Client, id: string): Promise<Parts> {
+export type PartKind = keyof Parts;
+const ALL: readonly PartKind[] = ['vpcs', 'subnets', 'gateways', 'tables', 'groups'];
+
+/** @param wanted - Kinds to ask EC2 for; of the others it looks as if there were none. */
+export async function partsOf(client: EC2Client, id: string, wanted: readonly PartKind[] = ALL): Promise<Parts> {
   const Filters = [{ Name: `tag:${RESOURCE_TAG}`, Values: [id] }];
+  const of = async <Answer extends object>(
+    kind: PartKind,
+    operation: string,
+    send: () => Promise<Answer>,
+  ): Promise<Partial<Answer>> => (wanted.includes(kind) ? ask(operation, send) : {});
   const [vpcs, subnets, gateways, tables, groups] = await Promise.all([
-    ask('DescribeVpcs', () => client.send(new DescribeVpcsCommand({ Filters }))),
-    ask('DescribeSubnets', () => client.send(new DescribeSubnetsCommand({ Filters }))),
-    ask('DescribeInternetGateways', () => client.send(new DescribeInternetGatewaysCommand({ Filters }))),
-    ask('DescribeRouteTables', () => client.send(new DescribeRouteTablesCommand({ Filters }))),
-    ask('DescribeSecurityGroups', () => client.send(new DescribeSecurityGroupsCommand({ Filters }))),
+    of('vpcs', 'DescribeVpcs', () => client.send(new DescribeVpcsCommand({ Filters }))),
+    of('subnets', 'DescribeSubnets', () => client.send(new DescribeSubnetsCommand({ Filters }))),
+    of('gateways', 'DescribeInternetGateways', () => client.send(new DescribeInternetGatewaysCommand({ Filters }))),
+    of('tables', 'DescribeRouteTables', () => client.send(new DescribeRouteTablesCommand({ Filters }))),
+    of('groups', 'DescribeSecurityGroups', () => client.send(new DescribeSecurityGroupsCommand({ Filters }))),
   ]);
   return {
     vpcs: (vpcs.Vpcs ?? []).toSorted((a, b) => order(a.VpcId, b.VpcId)),

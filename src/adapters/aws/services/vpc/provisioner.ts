@@ -38,7 +38,7 @@ import type { VpcParams } from './definition.ts';
 import { inOrderOf, permissionsOf, ruleKey, rulesOf } from './ingress.ts';
 import { isPublic, sixteenth, subnetNames, zoneFor } from './layout.ts';
 import { EVERYWHERE, PART_TAG, leadsOut, partName, partsOf } from './parts.ts';
-import type { Parts } from './parts.ts';
+import type { PartKind, Parts } from './parts.ts';
 import { removeNetwork } from './removal.ts';
 import type { Removal } from './removal.ts';
 
@@ -98,16 +98,16 @@ class NetworkKind implements ResourceKind {
 
   /** A gateway stands beside its network, and outlives it when a removal dies in between. */
   async remains(): Promise<Found | undefined> {
-    const [gateway] = (await this.#parts()).gateways;
+    const [gateway] = (await this.#parts(['gateways'])).gateways;
     return gateway === undefined ? undefined : { tags: tagsOfList(gateway.Tags), outputs: {}, settings: {} };
   }
 
-  #parts(): Promise<Parts> {
-    return partsOf(this.#client, this.#id);
+  #parts(wanted?: readonly PartKind[]): Promise<Parts> {
+    return partsOf(this.#client, this.#id, wanted);
   }
 
   async create(tags: Tags): Promise<undefined> {
-    if ((await this.#parts()).vpcs.length > 0) return;
+    if ((await this.#parts(['vpcs'])).vpcs.length > 0) return;
     const { cidr, publicSubnets, privateSubnets } = this.#params;
     const more = { ...tags, [SUBNETS_TAG]: `${publicSubnets} ${privateSubnets}` };
     const TagSpecifications = this.#tagged('vpc', 'network', more);
@@ -136,9 +136,9 @@ class NetworkKind implements ResourceKind {
     if (this.#params.ingress.length > 0) await this.#setIngress();
   }
 
-  /** @throws PlatformError `CLOUD_UNAVAILABLE` while EC2 does not show it yet. */
-  async #vpc(): Promise<{ readonly VpcId: string; readonly parts: Parts }> {
-    const parts = await this.#parts();
+  /** The network, and its parts of the kinds named. @throws PlatformError `CLOUD_UNAVAILABLE` while EC2 does not show it yet. */
+  async #vpc(...wanted: readonly PartKind[]): Promise<{ readonly VpcId: string; readonly parts: Parts }> {
+    const parts = await this.#parts(['vpcs', ...wanted]);
     const VpcId = parts.vpcs[0]?.VpcId;
     if (VpcId === undefined) throw unseen('network');
     const stranger = [...parts.vpcs, ...parts.gateways].find(({ Tags }) => !isTenants(tagsOfList(Tags), this.#context));
@@ -147,7 +147,7 @@ class NetworkKind implements ResourceKind {
   }
 
   async #createSubnet(name: string, index: number, tags: Tags): Promise<null> {
-    const { VpcId, parts } = await this.#vpc();
+    const { VpcId, parts } = await this.#vpc('subnets');
     if (parts.subnets.some((subnet) => partName(subnet) === name)) return null;
     const zones = await ask('DescribeAvailabilityZones', () =>
       this.#client.send(
@@ -169,7 +169,7 @@ class NetworkKind implements ResourceKind {
   async #openWay(tags: Tags): Promise<void> {
     const { steps } = this.#context;
     await steps.run('create-internet-gateway', async () => {
-      if ((await this.#vpc()).parts.gateways.length > 0) return null;
+      if ((await this.#vpc('gateways')).parts.gateways.length > 0) return null;
       const TagSpecifications = this.#tagged('internet-gateway', 'internet-gateway', tags);
       await ask('CreateInternetGateway', () =>
         this.#client.send(new CreateInternetGatewayCommand({ TagSpecifications })),
@@ -182,7 +182,7 @@ class NetworkKind implements ResourceKind {
   }
 
   async #attach(): Promise<null> {
-    const { VpcId, parts } = await this.#vpc();
+    const { VpcId, parts } = await this.#vpc('gateways');
     const [gateway] = parts.gateways;
     if (gateway === undefined) throw unseen('internet gateway');
     const { InternetGatewayId, Attachments = [] } = gateway;
@@ -194,7 +194,7 @@ class NetworkKind implements ResourceKind {
   }
 
   async #createTable(tags: Tags, { token }: StepAttempt): Promise<null> {
-    const { VpcId, parts } = await this.#vpc();
+    const { VpcId, parts } = await this.#vpc('tables');
     if (parts.tables.length > 0) return null;
     const TagSpecifications = this.#tagged('route-table', 'route-table', tags);
     await ask('CreateRouteTable', () =>
@@ -204,7 +204,7 @@ class NetworkKind implements ResourceKind {
   }
 
   async #route(): Promise<null> {
-    const { parts } = await this.#vpc();
+    const { parts } = await this.#vpc('tables', 'gateways', 'subnets');
     const [table, gateway] = [parts.tables[0], parts.gateways[0]];
     const [RouteTableId, GatewayId] = [table?.RouteTableId, gateway?.InternetGatewayId];
     if (table === undefined || GatewayId === undefined) throw unseen('route table');
@@ -224,7 +224,7 @@ class NetworkKind implements ResourceKind {
   }
 
   async #createGroup(tags: Tags): Promise<null> {
-    const { VpcId, parts } = await this.#vpc();
+    const { VpcId, parts } = await this.#vpc('groups');
     if (parts.groups.length > 0) return null;
     const input = {
       VpcId,
@@ -241,7 +241,7 @@ class NetworkKind implements ResourceKind {
   /** The rules of the parameters, and no others. */
   async #setIngress(): Promise<void> {
     await this.#context.steps.run('set-ingress', async () => {
-      const [group] = (await this.#vpc()).parts.groups;
+      const [group] = (await this.#vpc('groups')).parts.groups;
       if (group === undefined) throw unseen('security group');
       const { GroupId } = group;
       const found = rulesOf(group);
@@ -282,7 +282,7 @@ class NetworkKind implements ResourceKind {
   async remove(): Promise<void> {
     const { steps } = this.#context;
     const isOurs: Removal['isOurs'] = ({ Tags }) => isTenants(tagsOfList(Tags), this.#context);
-    await removeNetwork({ client: this.#client, steps, isOurs, find: () => this.#parts() });
+    await removeNetwork({ client: this.#client, steps, isOurs, find: (kind) => this.#parts([kind]) });
   }
 }
 

@@ -14,14 +14,14 @@ import type { Steps } from '../../../../provisioning/provisioner.ts';
 import { askFor } from '../../cloud-call.ts';
 import type { AwsTag } from '../../ownership.ts';
 import { untilFree } from '../../until-free.ts';
-import type { Parts } from './parts.ts';
+import type { PartKind, Parts } from './parts.ts';
 
 export interface Removal {
   readonly client: EC2Client;
   readonly steps: Steps;
   readonly isOurs: (part: { readonly Tags?: readonly AwsTag[] | undefined }) => boolean;
-  /** The parts that are there now. */
-  readonly find: () => Promise<Parts>;
+  /** The parts of a kind that are there now. */
+  readonly find: (kind: PartKind) => Promise<Parts>;
 }
 
 const NO_SUBNET = ['InvalidSubnetID.NotFound'];
@@ -34,21 +34,22 @@ const NO_VPC = ['InvalidVpcID.NotFound'];
 export async function removeNetwork(removal: Removal): Promise<void> {
   const { client, steps } = removal;
   await untilFree(steps, 'delete-security-group', async () => {
-    for (const { GroupId } of (await removal.find()).groups.filter(removal.isOurs))
+    for (const { GroupId } of (await removal.find('groups')).groups.filter(removal.isOurs))
       await askFor('DeleteSecurityGroup', NO_GROUP, () => client.send(new DeleteSecurityGroupCommand({ GroupId })));
   });
   await untilFree(steps, 'delete-subnets', async () => {
-    for (const { SubnetId } of (await removal.find()).subnets.filter(removal.isOurs))
+    for (const { SubnetId } of (await removal.find('subnets')).subnets.filter(removal.isOurs))
       await askFor('DeleteSubnet', NO_SUBNET, () => client.send(new DeleteSubnetCommand({ SubnetId })));
   });
   await untilFree(steps, 'delete-route-table', async () => {
-    for (const table of (await removal.find()).tables.filter(removal.isOurs)) await deleteTable(client, table);
+    for (const table of (await removal.find('tables')).tables.filter(removal.isOurs)) await deleteTable(client, table);
   });
   await untilFree(steps, 'delete-internet-gateway', async () => {
-    for (const gateway of (await removal.find()).gateways.filter(removal.isOurs)) await deleteGateway(client, gateway);
+    for (const gateway of (await removal.find('gateways')).gateways.filter(removal.isOurs))
+      await deleteGateway(client, gateway);
   });
   await untilFree(steps, 'delete-network', async () => {
-    for (const { VpcId } of (await removal.find()).vpcs.filter(removal.isOurs))
+    for (const { VpcId } of (await removal.find('vpcs')).vpcs.filter(removal.isOurs))
       await askFor('DeleteVpc', NO_VPC, () => client.send(new DeleteVpcCommand({ VpcId })));
   });
 }

@@ -10,6 +10,8 @@ export function problemReply(
   extensions: Readonly<Record<string, unknown>> = {},
 ): Reply {
   const body = {
+    // First: what RFC 9457 and every client read is never a detail's.
+    ...error.details,
     type: 'about:blank',
     title: error.code,
     status: error.status,
@@ -17,7 +19,6 @@ export function problemReply(
     instance: requestId,
     code: error.code,
     retryable: error.retryable,
-    ...error.details,
     ...extensions,
   };
   const retryAfter = error.details['retryAfterSeconds'];

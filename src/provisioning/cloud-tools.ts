@@ -1,11 +1,8 @@
 /** The tools of the target `cloud`: what each is called, takes and answers. Plain data; nothing of a cloud is loaded. */
 
-import { z } from 'zod';
 import type { Definition } from '../core/target.ts';
 import type { JobAction } from './job.ts';
-import { provisionSchema } from './request.ts';
-
-type Schema = Readonly<Record<string, unknown>>;
+import { requestBodySchema, type Schema } from './request-schema.ts';
 
 interface Tool {
   readonly name: string;
@@ -50,14 +47,7 @@ const JOB = {
 
 /** The body of `POST /v1/provision` without what the tool or the caller says already. */
 function requestSchema(): Schema {
-  const {
-    properties = {},
-    required = [],
-    ...rest
-  } = z.toJSONSchema(provisionSchema, { io: 'input' }) as {
-    readonly properties?: Record<string, unknown>;
-    readonly required?: readonly string[];
-  };
+  const { properties, required, ...rest } = requestBodySchema();
   const { action: _action, tenant: _tenant, ...own } = properties;
   return { ...rest, properties: own, required: required.filter((name) => name !== 'action' && name !== 'tenant') };
 }

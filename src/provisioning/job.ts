@@ -159,7 +159,7 @@ export function wrongState(job: Pick<Job, 'requestId' | 'status'>, what: string)
   return new PlatformError(
     'JOB_STATE',
     `Job ${job.requestId} is ${job.status} and ${what}. Ask for its status to see what is possible now.`,
-    { requestId: job.requestId, status: job.status },
+    { requestId: job.requestId, jobStatus: job.status },
   );
 }
 

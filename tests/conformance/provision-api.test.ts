@@ -8,6 +8,7 @@ import type { Principal, Role } from '../../src/core/context.ts';
 import { PlatformError } from '../../src/core/errors.ts';
 import { startGateway, type LocalInstance } from '../../src/testing.ts';
 import { eventsOf, exchange, textOf, type Exchange } from '../fixtures/http-exchange.ts';
+import { AnswerChecker } from '../fixtures/openapi-answers.ts';
 import { verifies } from './verifies.ts';
 
 const person = (id: string, tenant: string, roles: readonly Role[], scopes = ['zeroplane:use']): Principal => ({
@@ -39,8 +40,12 @@ const authenticator = {
 type Parsed = any;
 
 let gateway: LocalInstance;
+/** Every answer of this file is as the API's own document says. */
+let checker: AnswerChecker;
 beforeAll(async () => {
   gateway = await startGateway({ authenticator });
+  const { body } = await open('GET', '/v1/openapi.json');
+  checker = new AnswerChecker(JSON.parse(await textOf(body)));
 });
 afterAll(() => gateway.close({ drainMs: 0 }));
 
@@ -66,14 +71,19 @@ interface Answer {
   readonly body: Parsed;
 }
 
+/** Refusals of what is in no document: other methods, paths of nobody. */
+const isOfNobody = (status: number, code: string): boolean =>
+  status === 405 || (status === 404 && code === 'NOT_FOUND');
+
 async function ask(method: string, path: string, question?: Question): Promise<Answer> {
-  const { status, headers, body } = await open(method, path, question);
-  const text = await textOf(body);
-  return {
-    status,
-    headers,
-    body: String(headers['content-type']).includes('json') && text !== '' ? JSON.parse(text) : text,
-  };
+  const answer = await open(method, path, question);
+  const text = await textOf(answer.body);
+  const type = String(answer.headers['content-type']);
+  const body: Parsed = type.includes('json') && text !== '' ? JSON.parse(text) : text;
+  const { status, headers } = answer;
+  if (method !== 'HEAD' && !isOfNobody(status, body.code))
+    expect(checker.check({ method, path, status, type, body })).toEqual([]);
+  return { status, headers, body };
 }
 
 let count = 0;
@@ -360,7 +370,7 @@ describe('what follows', () => {
     for (const verb of ['approve', 'reject', 'cancel', 'retry', 'rollback']) {
       const again = await ask('POST', `/v2/jobs/${requestId}/${verb}`, { as: 'sam' });
       expect([verb, ...(problemOf(again) as unknown[])]).toEqual([verb, ...(isProblem(409, 'JOB_STATE') as unknown[])]);
-      expect(again.body).toMatchObject({ requestId });
+      expect(again.body).toMatchObject({ status: 409, requestId, jobStatus: 'cancelled' });
     }
   });
 

@@ -6,27 +6,12 @@ import { isObject } from '../../core/json.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { Reply } from '../../gateway/reply.ts';
 import type { ControlPlane, JobDetails } from '../../provisioning/control-plane.ts';
-import { isEnded, jobView, type Job, type JobAction, type JobStatus } from '../../provisioning/job.ts';
+import { isEnded, jobView, type Job, type JobAction } from '../../provisioning/job.ts';
+import { JOB_STATUSES } from '../openapi/schemas.ts';
 import { JobStreams } from './job-events.ts';
 import { limitIn, oneOf, reply, textIn, type Asked, type JsonRoute } from './json-route.ts';
 
 const MAX_WAIT_SECONDS = 25;
-
-/** Every state, for lists of one alone; the type sees to it that none is missing. */
-export const JOB_STATUSES = Object.keys({
-  accepted: true,
-  planned: true,
-  awaiting_approval: true,
-  queued: true,
-  running: true,
-  succeeded: true,
-  compensating: true,
-  rolled_back: true,
-  rollback_failed: true,
-  failed: true,
-  cancelled: true,
-  expired: true,
-} satisfies Record<JobStatus, true>) as readonly JobStatus[];
 
 export function jobRoutes(plane: ControlPlane, clock: Clock): readonly JsonRoute[] {
   const streams = new JobStreams(plane, clock);

@@ -8,7 +8,8 @@ import type { ControlPlane, OfferedService } from '../../provisioning/control-pl
 import type { WorkflowEngine } from '../../workflows/engine/workflow-engine.ts';
 import { auditRoutes } from './audit.ts';
 import { checkTenant, jobRoutes } from './jobs.ts';
-import { jsonRoutes, numberIn, reply, textIn, type JsonRoute } from './json-route.ts';
+import { jsonRoutes, limitIn, reply, textIn, type JsonRoute } from './json-route.ts';
+import { openApiRoutes } from './openapi.ts';
 import { workflowRoutes } from './workflows.ts';
 
 export interface ProvisioningRoutesParts {
@@ -18,17 +19,24 @@ export interface ProvisioningRoutesParts {
   readonly store: StoreRoot;
   readonly sealingKey: Uint8Array;
   readonly clock: Clock;
+  /** Of the product. */
+  readonly version: string;
 }
 
 export function provisioningRoutes(parts: ProvisioningRoutesParts) {
+  return jsonRoutes(controlPlaneRoutes(parts));
+}
+
+export function controlPlaneRoutes(parts: ProvisioningRoutesParts): readonly JsonRoute[] {
   const { plane, clock } = parts;
-  return jsonRoutes([
+  return [
     ...jobRoutes(plane, clock),
     ...resourceRoutes(plane),
     ...catalogRoutes(plane),
     ...workflowRoutes(parts),
     ...auditRoutes(parts),
-  ]);
+    ...openApiRoutes(plane, parts.version),
+  ];
 }
 
 function resourceRoutes(plane: ControlPlane): readonly JsonRoute[] {
@@ -39,7 +47,7 @@ function resourceRoutes(plane: ControlPlane): readonly JsonRoute[] {
       handle: async ({ query, context }) => {
         checkTenant(query, context);
         const wanted = { env: textIn(query, 'env'), cloud: textIn(query, 'cloud'), service: textIn(query, 'service') };
-        const page = { limit: numberIn(query, 'limit'), cursor: textIn(query, 'cursor') };
+        const page = { limit: limitIn(query), cursor: textIn(query, 'cursor') };
         const { items, next } = await plane.resources({ ...wanted, ...page }, context);
         return reply(200, { resources: items, next });
       },

@@ -5,6 +5,7 @@
  * Ratios are what counts: absolute figures change from machine to machine. `--quick` takes about a minute,
  * `--full` counts memory over a million calls, `--floors` leaves the product out, `--no-peers` the proxies,
  * `--only PATTERN` measures the rows whose id matches, `--check` fails on a miss,
+ * `--jobs` measures workflows and jobs instead and stores them in `bench/results/jobs.json`,
  * `--json` prints the document that is stored in `bench/results/latest.json`.
  */
 
@@ -18,6 +19,8 @@ import { pinned, stopAll } from './processes.ts';
 import { memoryGrowth, startCosts } from './start.ts';
 import { floors, peers, productCalls, productList } from './subjects.ts';
 import { judge } from './targets.ts';
+import { jobVerdicts } from './jobs.ts';
+import { workflowVerdicts } from './workflows.ts';
 import { lambdaRows, wrapperVerdicts } from './wrapped.ts';
 
 const flag = { type: 'boolean', default: false } as const;
@@ -31,6 +34,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string' },
     only: { type: 'string' },
     check: flag,
+    jobs: flag,
   },
 });
 
@@ -102,7 +106,27 @@ function printVerdicts(verdicts: readonly Verdict[]): void {
     console.log(`${pass ? 'pass' : 'MISS'}  ${title}: ${value} (${bound})`);
 }
 
+/** The control plane: its figures stand beside the database and the ideal, not beside the echo. */
+async function controlPlane(): Promise<boolean> {
+  const { quick, full } = options;
+  const verdicts = [...(await workflowVerdicts({ rounds, quick, full })), ...(await jobVerdicts({ rounds, quick }))];
+  store(
+    'jobs.json',
+    JSON.stringify({ at: new Date().toISOString(), machine: machine(), rounds, verdicts }, undefined, 2),
+  );
+  printVerdicts(verdicts);
+  return !options.check || verdicts.every((verdict) => verdict.pass);
+}
+
+const machine = (): object => ({ node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, pinned });
+
+function store(name: string, document: string): void {
+  mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
+  writeFileSync(new URL(`./results/${name}`, import.meta.url), `${document}\n`);
+}
+
 async function main(): Promise<boolean> {
+  if (options.jobs) return controlPlane();
   const modules = await installPeers();
   const rows = await measureAll(await allRows(modules));
   await stopAll();
@@ -112,17 +136,13 @@ async function main(): Promise<boolean> {
     verdicts.push(...(await wrapperVerdicts({ modules, rounds, quick: options.quick })));
     verdicts.push(...(await memoryGrowth(options.full ? 1_000_000 : 200_000, timing.connections)));
   }
-  const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, pinned };
   const document = JSON.stringify(
-    { at: new Date().toISOString(), machine, rounds, timing, rows, verdicts },
+    { at: new Date().toISOString(), machine: machine(), rounds, timing, rows, verdicts },
     undefined,
     2,
   );
   // Part of the table would read like the whole of it.
-  if (options.only === undefined && !options.floors) {
-    mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
-    writeFileSync(new URL('./results/latest.json', import.meta.url), `${document}\n`);
-  }
+  if (options.only === undefined && !options.floors) store('latest.json', document);
   if (options.json) console.log(document);
   else {
     printRows(rows);

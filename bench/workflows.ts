@@ -10,7 +10,9 @@ import { atLeast, atMost } from './targets.ts';
 
 /** Runs a part to its end. @returns the JSON document it printed. */
 async function outcome<Result>(job: object): Promise<Result> {
-  const child = launch(node('--expose-gc', part('workflows.mjs'), JSON.stringify(job)));
+  const child = launch(
+    node('--expose-gc', '--conditions=zeroplane-source', '--import', 'tsx', part('workflows.mjs'), JSON.stringify(job)),
+  );
   let [text, errors] = ['', ''];
   child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
   child.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString('utf8')));

@@ -8,12 +8,12 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDriver, prepareConnection } from '../../dist/adapters/embedded/store/open-driver.js';
-import { openEmbeddedStore } from '../../dist/adapters/embedded/store/store.js';
-import { systemClock, systemIds } from '../../dist/adapters/embedded/system.js';
-import { aslKind } from '../../dist/workflows/asl/asl-kind.js';
-import { defineWorkflow } from '../../dist/workflows/engine/code-workflow.js';
-import { createEmbeddedEngine } from '../../dist/workflows/engine/embedded-engine.js';
+import { openDriver, prepareConnection } from '../../src/adapters/embedded/store/open-driver.ts';
+import { openEmbeddedStore } from '../../src/adapters/embedded/store/store.ts';
+import { systemClock, systemIds } from '../../src/adapters/embedded/system.ts';
+import { aslKind } from '../../src/workflows/asl/asl-kind.ts';
+import { defineWorkflow } from '../../src/workflows/engine/code-workflow.ts';
+import { createEmbeddedEngine } from '../../src/workflows/engine/embedded-engine.ts';
 const OWNER = { id: 'bench', tenant: 'bench', roles: ['requester'], scopes: ['zeroplane:use'] };
 const quiet = { log: () => undefined, with: () => quiet };
 const STATES = 10;

@@ -89,6 +89,9 @@ export const ERRORS = {
   PROVISION_INVALID: spec(400, -32602),
   JOB_NOT_FOUND: spec(404, -32602),
   JOB_STATE: spec(409, -32602),
+  JOB_UNPROCESSABLE: spec(500, -32603),
+  ROLLBACK_FAILED: spec(502, -32603),
+  WORKFLOW_FAILED: spec(502, -32603),
   RESOURCE_BUSY: spec(409, -32603, true),
   RESOURCE_NOT_FOUND: spec(404, -32602),
   // workflows

@@ -18,6 +18,7 @@ export interface ControlPlaneRouteParts {
   readonly store: StoreRoot;
   readonly sealingKey: Uint8Array;
   readonly clock: Clock;
+  readonly version: string;
 }
 
 type Handler = (request: GatewayRequest, context: Context) => Promise<Reply> | undefined;
@@ -34,10 +35,10 @@ export function controlPlaneRoute(parts: ControlPlaneRouteParts): Handler {
   };
 }
 
-async function load({ host, policy, store, sealingKey, clock }: ControlPlaneRouteParts): Promise<Handler> {
+async function load({ host, policy, store, sealingKey, clock, version }: ControlPlaneRouteParts): Promise<Handler> {
   const { plane, engine } = await host.running();
   const { provisioningRoutes } = await import('../http/routes/provisioning.ts');
-  return provisioningRoutes({ plane, engine, policy, store, sealingKey, clock });
+  return provisioningRoutes({ plane, engine, policy, store, sealingKey, clock, version });
 }
 
 async function answer(handler: Promise<Handler>, request: GatewayRequest, context: Context): Promise<Reply> {

@@ -34,12 +34,18 @@ export interface Clouds {
   close(): Promise<void>;
 }
 
-/** Listeners on loopback; what is behind those of Google and Azure is loaded when somebody connects. */
+/** Listeners on loopback; what is behind them is loaded when somebody connects. */
 export async function startClouds(parts: CloudsParts): Promise<Clouds> {
   const { loaded, log } = parts;
   const { clouds } = loaded.config;
   const secret = parts.token === '' ? ACCESS_KEY_ID : parts.token;
-  const aws = await startAws(parts, secret);
+  const aws = await LazyEndpoint.listen({
+    vendor: 'AWS',
+    scheme: 'http',
+    port: clouds.aws.port,
+    log,
+    start: () => startAws(parts, secret),
+  });
   const gcp = await LazyEndpoint.listen({
     vendor: 'Google Cloud',
     scheme: 'http',
@@ -83,7 +89,7 @@ async function startAws(parts: CloudsParts, secretAccessKey: string): Promise<Aw
     import('../adapters/simulated-cloud/aws-endpoint.ts'),
     import('../adapters/simulated-cloud/aws-services.ts'),
   ]);
-  const { port, schemas, deny } = loaded.config.clouds.aws;
+  const { schemas, deny } = loaded.config.clouds.aws;
   const { control } = functions;
   const tenant = store.store(DEVELOPER.tenant);
   const own = await controlOf('aws', parts, secretAccessKey);
@@ -98,7 +104,6 @@ async function startAws(parts: CloudsParts, secretAccessKey: string): Promise<Aw
     ids,
     log,
     redactor,
-    port,
   });
 }
 

@@ -97,7 +97,7 @@ export class Webhooks {
         .store(tenant)
         .table(DELIVERIES)
         .get({ id: textOf(item['id']).slice(tenant.length + 1) });
-      if (known !== undefined) await this.#try(known as unknown as Delivery);
+      if (known !== undefined && known['status'] === 'pending') await this.#try(deliveryOf(known));
     }
   }
 
@@ -168,6 +168,11 @@ export class Webhooks {
     const item = { ...delivery, ...due, expiresAt } as unknown as Item;
     return this.#parts.store.store(delivery.tenant).table(DELIVERIES).put(item);
   }
+}
+
+/** Without the attributes of the index, which are made anew with each write. */
+function deliveryOf({ dueGroup: _group, dueAt: _at, ...delivery }: Item): Delivery {
+  return delivery as unknown as Delivery;
 }
 
 /** `t=SECONDS,v1=HEX`: HMAC-SHA256 over `t.body`. Receivers compare in constant time and refuse old ones. */

@@ -5,7 +5,7 @@
 
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Context } from '../../core/context.ts';
 import type { Principal } from '../../core/context.ts';
 import { PlatformError } from '../../core/errors.ts';
@@ -41,6 +41,8 @@ export interface AwsEndpointOptions {
 export interface AwsEndpoint {
   /** `http://127.0.0.1:PORT`. */
   readonly url: string;
+  /** Takes over a connection that another listener has accepted. */
+  accept(socket: Socket): void;
   close(): Promise<void>;
 }
 
@@ -65,6 +67,7 @@ export async function startAwsEndpoint(options: AwsEndpointOptions): Promise<Aws
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
+    accept: (socket) => void server.emit('connection', socket),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,6 +1,6 @@
 /**
  * A loopback port that costs next to nothing until somebody connects: the endpoint behind it is loaded with the first
- * connection, and bytes are handed on as they come.
+ * connection, which it takes over, or whose bytes are handed on to it as they come.
  */
 
 import { createServer, connect } from 'node:net';
@@ -10,6 +10,8 @@ import type { Logger } from '../../core/ports.ts';
 
 export interface Startable {
   readonly url: string;
+  /** Takes a connection over; without it bytes are handed on to {@link url}. */
+  accept?(socket: Socket): void;
   close(): Promise<void>;
 }
 
@@ -43,7 +45,8 @@ export class LazyEndpoint<Endpoint extends Startable> {
   static async listen<Endpoint extends Startable>(
     options: LazyEndpointOptions<Endpoint>,
   ): Promise<LazyEndpoint<Endpoint>> {
-    const server = createServer({ pauseOnConnect: true });
+    // HTTP answers after its client has sent all it has to send.
+    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => {
         const what = `The local endpoint of ${options.vendor} cannot have port ${options.port}`;
@@ -74,7 +77,13 @@ export class LazyEndpoint<Endpoint extends Startable> {
   async #serve(socket: Socket): Promise<void> {
     this.#keep(socket);
     try {
-      const { port } = new URL((await this.started()).url);
+      const endpoint = await this.started();
+      if (endpoint.accept !== undefined) {
+        endpoint.accept(socket);
+        socket.resume();
+        return;
+      }
+      const { port } = new URL(endpoint.url);
       const behind = connect({ port: Number(port), host: '127.0.0.1', noDelay: true });
       this.#keep(behind);
       socket.setNoDelay(true);

@@ -1,0 +1,155 @@
+/** Jobs of the control plane: accepting, running and listing them, and what the code for each cloud takes to load. */
+
+import type { Verdict } from './targets.ts';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { median } from './measure.ts';
+import { launch, node, part } from './processes.ts';
+import { atMost } from './targets.ts';
+
+export interface JobPlan {
+  readonly rounds: number;
+  readonly quick: boolean;
+}
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));
+
+export async function jobVerdicts(plan: JobPlan): Promise<Verdict[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'zeroplane-bench-jobs-'));
+  try {
+    return [...(await plane(folder, plan)), ...(await bundles(folder, plan))];
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Runs a part to its end. @returns the JSON document it printed. */
+async function outcome<Result>(job: string, folder: string, count: number): Promise<Result> {
+  const place = join(folder, `${job}-${count}-${Math.random().toString(36).slice(2)}`);
+  mkdirSync(place);
+  const words = ['--conditions=zeroplane-source', '--import', 'tsx', part('jobs.ts')];
+  const child = launch(node(...words, JSON.stringify({ job, folder: place, count })));
+  let [text, errors] = ['', ''];
+  child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
+  child.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString('utf8')));
+  await new Promise((resolve) => child.once('close', resolve));
+  if (text === '') throw new Error(`jobs ${job} printed nothing: ${errors.slice(-2_000)}`);
+  return JSON.parse(text) as Result;
+}
+
+interface Accepted {
+  readonly p99Ms: number;
+  readonly p50Ms: number;
+  readonly commitMs: number;
+  readonly aloneMs: number;
+}
+
+async function plane(folder: string, { rounds, quick }: JobPlan): Promise<Verdict[]> {
+  const accepted: Accepted[] = [];
+  for (let at = 0; at < Math.min(3, rounds); at++)
+    accepted.push(await outcome<Accepted>('accept', folder, quick ? 500 : 2_000));
+  const of = (pick: (one: Accepted) => number): number => median(accepted.map(pick));
+  const jobs = quick ? 200 : 1_000;
+  const run = await outcome<{ seconds: number; idealSeconds: number }>('run', folder, jobs);
+  const listed = quick ? 10_000 : 100_000;
+  const list = await outcome<{ p50Ms: number; p99Ms: number; found: number }>('list', folder, listed);
+  return [
+    atMost(
+      `accepting a request with 64 in flight, p99 (${rounded(
+        of((one) => one.p99Ms),
+        1,
+      )} ms), of a bare durable commit with as many (${rounded(
+        of((one) => one.commitMs),
+        2,
+      )} ms; alone ${rounded(
+        of((one) => one.aloneMs),
+        2,
+      )} ms)`,
+      rounded(
+        of((one) => one.p99Ms / one.commitMs),
+        1,
+      ),
+      5,
+      'times',
+    ),
+    atMost(
+      `${jobs} jobs with one call of 50 ms, four at a time (${rounded(run.seconds, 1)} s, ideal ${run.idealSeconds} s)`,
+      rounded(run.seconds / run.idealSeconds, 2),
+      1.2,
+      'times',
+    ),
+    atMost(`status by tenant and environment over ${listed} jobs, p99`, rounded(list.p99Ms, 2), 20, 'ms'),
+  ];
+}
+
+/** The client that each provisioner's bundle stands beside; services without a client of their vendor have Google's library. */
+const CLIENTS: Readonly<Record<string, string>> = {
+  'aws/s3': '@aws-sdk/client-s3',
+  'aws/dynamodb': '@aws-sdk/client-dynamodb',
+  'aws/sqs': '@aws-sdk/client-sqs',
+  'aws/ec2': '@aws-sdk/client-ec2',
+  'aws/vpc': '@aws-sdk/client-ec2',
+  'aws/lambda': '@aws-sdk/client-lambda',
+  'aws/iam-role': '@aws-sdk/client-iam',
+  'azure/resource-group': '@azure/arm-resources',
+  'azure/storage': '@azure/arm-storage',
+  'azure/vnet': '@azure/arm-network',
+};
+
+/** Processor time that importing a bundle takes in a process of its own, median of nine, less that of an empty one. */
+async function bundles(folder: string, { quick }: JobPlan): Promise<Verdict[]> {
+  const runs = quick ? 3 : 9;
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const bundle = async (name: string, contents: string): Promise<string> => {
+    const outfile = join(folder, `${name.replaceAll(/[^a-z0-9]/gi, '-')}.mjs`);
+    await build({
+      stdin: { contents, resolveDir: root, loader: 'ts' },
+      outfile,
+      bundle: true,
+      minify: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node20',
+      logLevel: 'error',
+      banner: { js: "import { createRequire as __r } from 'node:module'; const require = __r(import.meta.url);" },
+    });
+    return outfile;
+  };
+  const empty = join(folder, 'empty.mjs');
+  writeFileSync(empty, '');
+  const base = cpuOf(empty, runs);
+  const ratios: { name: string; ratio: number; ms: number }[] = [];
+  for (const [name, client] of Object.entries(CLIENTS)) {
+    const [cloud = '', service = ''] = name.split('/');
+    const path = `./src/adapters/${cloud}/services/${service}/provisioner.ts`;
+    if (!readdirSync(join(root, 'src/adapters', cloud, 'services')).includes(service)) continue;
+    const ours = await bundle(name, `export * from '${path}';`);
+    const theirs = await bundle(client, `export * from '${client}';`);
+    const ms = cpuOf(ours, runs) - base;
+    ratios.push({ name, ms, ratio: ms / Math.max(1, cpuOf(theirs, runs) - base) });
+  }
+  const [worst] = ratios.toSorted((a, b) => b.ratio - a.ratio);
+  const list = ratios.map(({ name, ratio }) => `${name} ${rounded(ratio, 2)}`).join(', ');
+  return [
+    atMost(
+      `a provisioner's bundle to load, of its client alone (${list})`,
+      rounded(worst?.ratio ?? 0, 2),
+      1.3,
+      'times',
+    ),
+  ];
+}
+
+function cpuOf(file: string, runs: number): number {
+  const code = `await import(${JSON.stringify(`file://${file}`)}); const { user, system } = process.cpuUsage(); console.log((user + system) / 1000);`;
+  const taken = Array.from({ length: runs }, () => {
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
+    return Number(stdout.trim().split('\n').at(-1));
+  });
+  return median(taken);
+}

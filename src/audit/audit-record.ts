@@ -44,7 +44,7 @@ export interface ChainHead {
 }
 
 /** The sort key: text that sorts as the number does. */
-export const positionOf = (sequence: number): string => String(sequence).padStart(10, '0');
+const positionOf = (sequence: number): string => String(sequence).padStart(10, '0');
 
 /** JSON whose members are in the order of their names, so that equal values have equal text. */
 export function canonical(value: unknown): string {

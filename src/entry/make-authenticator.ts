@@ -35,7 +35,7 @@ export function makeAuthenticator({ token, issuers, egress, clock, log }: Authen
 }
 
 /** What the adapter is told of an entry. */
-export function issuerOptions({ issuer, audience, audienceClaim, algorithms, jwksUri }: Issuer) {
+function issuerOptions({ issuer, audience, audienceClaim, algorithms, jwksUri }: Issuer) {
   const audiences = typeof audience === 'string' ? [audience] : audience;
   return { issuer, audience: audiences, audienceClaim, algorithms, jwksUri };
 }

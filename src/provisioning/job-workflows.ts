@@ -39,9 +39,6 @@ export const JOB_WORKFLOWS = {
   undo: 'zeroplane-undo',
 } as const;
 
-/** Changes when recorded executions of an older one could not be continued. */
-export const JOB_WORKFLOWS_VERSION = '1';
-
 /** What a job runs as, forward. */
 export const workflowOf = (job: Job): string => job.workflow?.name ?? JOB_WORKFLOWS[job.action];
 
@@ -213,7 +210,7 @@ async function undoOne(at: Running, note: Note): Promise<boolean> {
   const service = await parts.catalogue.find(job.tenant, note.cloud, note.service);
   let wasThere = note.status === 'removed';
   if (!wasThere && service.definition !== undefined && !note.isAdopted) {
-    const provisioner = await made(at, service.definition, note);
+    const provisioner = await made(at, service.definition, { ...note, isRollback: true });
     wasThere = await context.step('look', async () => (await provisioner.read(note.id))?.isOwned === true);
     // Also where reading finds nothing: a part may be there without the whole.
     if (wasThere || (await isOurs(at, provisioner, note.id))) await provisioner.destroy(note.id);
@@ -271,7 +268,12 @@ function requestOf({ tenant, env }: Job, { cloud, service, region, params }: Res
 async function made(
   { parts, context, run, job }: Running,
   definition: ServiceDefinition,
-  target: { readonly id: string; readonly params: Params; readonly region?: string | undefined },
+  target: {
+    readonly id: string;
+    readonly params: Params;
+    readonly region?: string | undefined;
+    readonly isRollback?: boolean;
+  },
 ): Promise<CloudProvisioner> {
   const { cloud, service } = definition;
   const steps = new DurableSteps({
@@ -298,6 +300,7 @@ async function made(
     userTags: job.tags,
     place: await parts.placeOf(cloud, job.tenant),
     steps,
+    isRollback: target.isRollback,
     log: run.log,
     signal: run.signal,
   };

@@ -40,7 +40,7 @@ const FOLLOWS: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
   expired: [],
 };
 
-export const mayFollow = (from: JobStatus, to: JobStatus): boolean => FOLLOWS[from].includes(to);
+const mayFollow = (from: JobStatus, to: JobStatus): boolean => FOLLOWS[from].includes(to);
 
 /** Nothing more happens by itself. */
 export const isEnded = (status: JobStatus): boolean =>

@@ -71,7 +71,7 @@ function wordsOf(message: string): string {
   return words === '' ? 'is not valid' : `is not valid: ${words.charAt(0).toLowerCase()}${words.slice(1)}`;
 }
 
-export function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   let at = value;
   for (const part of path) {
     if (typeof at !== 'object' || at === null || !Object.hasOwn(at, part)) return undefined;

@@ -39,7 +39,7 @@ export interface EngineHarness {
 
 export type CreateEngine = () => Promise<EngineHarness>;
 
-export function principalOf(tenant: string, id = 'ada'): Principal {
+function principalOf(tenant: string, id = 'ada'): Principal {
   return { id, tenant, roles: ['requester'], scopes: ['zeroplane:use'], claims: { sub: id } };
 }
 

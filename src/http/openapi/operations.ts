@@ -13,7 +13,7 @@ const inQuery = (name: string, description: string, schema: Schema = text): Para
   description,
 });
 
-export const PAGE: readonly Parameter[] = [
+const PAGE: readonly Parameter[] = [
   inQuery('limit', 'At most this many.', { type: 'integer', minimum: 1, maximum: 500, default: 100 }),
   inQuery('cursor', '`next` of the page before.'),
 ];

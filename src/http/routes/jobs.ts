@@ -38,7 +38,7 @@ export function jobRoutes(plane: ControlPlane, clock: Clock): readonly JsonRoute
   ];
 }
 
-export function detailsView({ job, steps }: JobDetails): Record<string, unknown> {
+function detailsView({ job, steps }: JobDetails): Record<string, unknown> {
   return { ...jobView(job), steps };
 }
 

@@ -154,6 +154,7 @@ const KEEPS_TIME: Readonly<Record<string, string>> = {
   'http/node-host.ts': 'cuts connections at the end of the drain, below the pipeline and its clock',
   'entry/instance.ts': "a start that waits must hold the process, and the clock's timers do not",
   'functions/bootstrap.mjs': "runs in the function's own process and counts down to the deadline it was given",
+  'cli/verbs/job-progress.ts': 'waits for an instance that starts again, in a program that nothing else keeps alive',
   'cli/verbs/workflows.ts': 'asks again every half second, in a program that nothing else keeps alive',
   'cli/write-client.ts': 'names the copy that it sets aside after the day',
   'wrapper/lambda/lambda-clock.ts': 'is the clock of a process that Lambda freezes',

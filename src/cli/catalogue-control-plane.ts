@@ -144,21 +144,42 @@ const LISTS: readonly CommandSpec[] = [
       ...INSTANCE,
     ],
     examples: [{ command: 'zeroplane resources ls --env dev', meaning: 'What the tenant has in one environment.' }],
-    load: async () => (await import('./verbs/jobs.ts')).resourcesLs,
+    load: async () => (await import('./verbs/resources.ts')).resourcesLs,
+  },
+  {
+    path: ['resources', 'show'],
+    summary: 'Show a resource with its outputs and tags',
+    arguments: [{ syntax: '<resource>', description: 'Id of the resource, as resources ls shows it' }],
+    options: INSTANCE,
+    examples: [
+      { command: 'zeroplane resources show aws:us-east-1:s3:project-assets', meaning: 'Outputs, tags, owner, job.' },
+    ],
+    load: async () => (await import('./verbs/resources.ts')).resourcesShow,
   },
   {
     path: ['catalog', 'ls'],
     summary: 'List services that can be provisioned',
     options: INSTANCE,
     examples: [{ command: 'zeroplane catalog ls --output json', meaning: 'With the JSON Schema of each.' }],
-    load: async () => (await import('./verbs/jobs.ts')).catalogLs,
+    load: async () => (await import('./verbs/catalog.ts')).catalogLs,
+  },
+  {
+    path: ['catalog', 'show'],
+    summary: 'Show a service with its parameters',
+    arguments: [
+      { syntax: '<cloud>', description: 'aws, gcp, azure, or multi' },
+      { syntax: '<service>', description: 'Name of the service' },
+    ],
+    options: INSTANCE,
+    examples: [{ command: 'zeroplane catalog show aws s3', meaning: 'Parameters, regions, and how it is asked for.' }],
+    load: async () => (await import('./verbs/catalog.ts')).catalogShow,
   },
   {
     path: ['audit', 'ls'],
     summary: 'List the audit trail, newest first',
     options: [...PAGE, ...INSTANCE],
     examples: [{ command: 'zeroplane audit ls --limit 20', meaning: 'Who did what to which job.' }],
-    load: async () => (await import('./verbs/jobs.ts')).auditLs,
+    load: async () => (await import('./verbs/audit.ts')).auditLs,
   },
   {
     path: ['audit', 'verify'],
@@ -166,7 +187,7 @@ const LISTS: readonly CommandSpec[] = [
     description: 'Reads every record and names the first one of each chain that is wrong or missing. Exit code 1 then.',
     options: INSTANCE,
     examples: [{ command: 'zeroplane audit verify', meaning: 'intact, or which record was touched.' }],
-    load: async () => (await import('./verbs/jobs.ts')).auditVerify,
+    load: async () => (await import('./verbs/audit.ts')).auditVerify,
   },
 ];
 

@@ -237,6 +237,7 @@ function restError(status: number, value: unknown): PlatformError {
       : '';
   return new PlatformError(code, `${said ?? `The instance answered with status ${status}`}${details}`, {
     next: nextOf(body),
+    problems: Array.isArray(body['problems']) ? (body['problems'] as unknown[]) : undefined,
   });
 }
 

@@ -31,11 +31,11 @@ export class Renderer {
 
   /** @returns the exit code that the error stands for. */
   error(thrown: unknown): number {
-    const { code, message, next, exit, problems, block } = describe(thrown);
+    const { code, message, next, exit, problems, block, lines = [] } = describe(thrown);
     const error = { code, message, next, problems, exitCode: exit };
     if (this.#mode === 'stream-json') this.#json({ type: 'error', ...error });
     if (this.#mode === 'json') this.#terminal.write('stderr', `${JSON.stringify({ error })}\n`);
-    else this.#terminal.write('stderr', block ?? this.#errorText(code, message, next));
+    else this.#terminal.write('stderr', block ?? this.#errorText(code, [message, ...lines], next));
     return exit;
   }
 
@@ -59,9 +59,10 @@ export class Renderer {
       this.#terminal.write('stderr', `${event.level === 'info' ? '' : `${event.level} `}${printable(event.message)}\n`);
   }
 
-  #errorText(code: string, message: string, next: string | undefined): string {
+  #errorText(code: string, [message = '', ...lines]: readonly string[], next: string | undefined): string {
+    const more = lines.map((line) => `  ${printable(line)}\n`).join('');
     const hint = next === undefined ? '' : `  next: ${printable(next)}\n`;
-    return `error ${code}  ${printable(message)}\n${hint}`;
+    return `error ${code}  ${printable(message)}\n${more}${hint}`;
   }
 
   #json(value: unknown): void {
@@ -83,10 +84,23 @@ interface Described {
   /** A command to try. */
   readonly next?: string | undefined;
   readonly exit: number;
-  /** Of a configuration that is not valid. */
-  readonly problems?: readonly ConfigProblem[] | undefined;
+  /** Of a configuration or a request that is not valid. */
+  readonly problems?: readonly ConfigProblem[] | readonly RequestProblem[] | undefined;
+  /** One for each problem, where there are several. */
+  readonly lines?: readonly string[];
   /** Ready text, for errors that have a layout of their own. */
   readonly block?: string | undefined;
+}
+
+/** As the control plane tells of it. */
+interface RequestProblem {
+  readonly pointer: string;
+  readonly message: string;
+  readonly nearest?: string;
+}
+
+function problemLine({ pointer, message, nearest }: RequestProblem): string {
+  return `${pointer} ${message}${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`;
 }
 
 /** What to try when the error itself does not say. */
@@ -108,14 +122,16 @@ function describe(thrown: unknown): Described {
     const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
     return { code: error.code, message: text, exit: EXIT.failed };
   }
-  const { next, block } = error.details;
+  const { next, block, problems: told } = error.details;
   const problems = thrown instanceof ConfigError ? thrown.problems : undefined;
+  const ofRequest = Array.isArray(told) ? (told as RequestProblem[]) : [];
   return {
     code: error.code,
     message: error.message,
+    lines: ofRequest.length > 1 ? ofRequest.map(problemLine) : [],
     next: typeof next === 'string' ? next : NEXT.get(error.code),
     exit: exitCodeOf(error.code),
-    problems,
+    problems: problems ?? (ofRequest.length > 0 ? ofRequest : undefined),
     block: problems !== undefined ? formatProblems(problems) : typeof block === 'string' ? block : undefined,
   };
 }

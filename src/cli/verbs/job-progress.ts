@@ -1,5 +1,6 @@
 /** A job as a terminal shows it: its steps while they happen, and what became of it. */
 
+import { PlatformError } from '../../core/errors.ts';
 import type { InstanceClient } from '../client.ts';
 import type { CliEvent, Invocation } from '../command.ts';
 import { result } from '../command.ts';
@@ -33,27 +34,96 @@ export interface JobView {
 const ENDED = ['succeeded', 'rolled_back', 'rollback_failed', 'failed', 'cancelled', 'expired'];
 const DEFAULT_SECONDS = 3_600;
 
-/** Follows a job's events to its end. Ends with 1 unless it succeeded, or was undone because somebody asked. */
-export async function* followJob(
-  client: InstanceClient,
-  requestId: string,
-  invocation: Invocation,
-): AsyncGenerator<CliEvent, number> {
-  const timeoutMs = Number(invocation.text('timeout') ?? DEFAULT_SECONDS) * 1_000;
-  const events = new EventQueue<CliEvent>();
-  const path = `/v2/jobs/${encodeURIComponent(requestId)}/events`;
-  const following = client
-    .follow(path, timeoutMs, (data) => {
-      const text = lineOf(data);
-      if (text !== undefined) events.push({ type: 'event', event: data, text });
-      return false;
-    })
-    .finally(() => events.end());
-  yield* events;
-  await following;
-  const { value } = await client.rest('GET', `/v2/status/${encodeURIComponent(requestId)}`);
-  return yield* jobResult(value as JobView);
+/** An instance that starts again is waited for this often, each time for {@link RETRY_MS}. */
+const MAX_RETRIES = 20;
+const RETRY_MS = 500;
+
+export interface Following {
+  readonly client: InstanceClient;
+  readonly requestId: string;
+  /** The last event that is known already. @default 0 */
+  readonly after?: number;
 }
+
+/**
+ * Follows a job's events to its end, also across a restart of the instance. Ends with 1 unless it succeeded, or was
+ * undone because somebody asked.
+ *
+ * @throws PlatformError `REQUEST_TIMEOUT` when `--timeout` has passed; the job goes on.
+ */
+export async function* followJob(following: Following, invocation: Invocation): AsyncGenerator<CliEvent, number> {
+  const { client, requestId } = following;
+  const seconds = Number(invocation.text('timeout') ?? DEFAULT_SECONDS);
+  const events = new EventQueue<CliEvent>();
+  const told = tellEvents(following, seconds * 1_000, (data) => {
+    const text = lineOf(data);
+    events.push({ type: 'event', event: data, ...(text === undefined ? {} : { text }) });
+  }).finally(() => events.end());
+  // What went wrong is thrown below, after the events that came before it.
+  told.catch(() => undefined);
+  yield* events;
+  try {
+    await told;
+  } catch (error) {
+    if (!(error instanceof PlatformError) || error.code !== 'REQUEST_TIMEOUT') throw error;
+    const message = `Job ${requestId} has not ended within ${seconds} s. It goes on.`;
+    throw new PlatformError(
+      'REQUEST_TIMEOUT',
+      message,
+      { next: `zeroplane jobs watch ${requestId}` },
+      { cause: error },
+    );
+  }
+  return yield* jobResult(await jobOf(client, requestId));
+}
+
+export async function jobOf(client: InstanceClient, requestId: string): Promise<JobView> {
+  const { value } = await client.rest('GET', `/v2/status/${encodeURIComponent(requestId)}`);
+  return value as JobView;
+}
+
+/** Id of the last event of a job that has ended: what comes after it is of another round. */
+export async function lastEventOf(client: InstanceClient, requestId: string): Promise<number> {
+  let last = 0;
+  if (!ENDED.includes((await jobOf(client, requestId)).status)) return last;
+  await client.follow(eventsPath(requestId, 0), DEFAULT_SECONDS * 1_000, (data) => {
+    last = Number(data['id']);
+    return false;
+  });
+  return last;
+}
+
+const eventsPath = (requestId: string, after: number): string =>
+  `/v2/jobs/${encodeURIComponent(requestId)}/events?after=${after}`;
+
+/** Reads events until the job has ended; a stream that breaks off is taken up where it was. */
+async function tellEvents(
+  { client, requestId, after = 0 }: Following,
+  timeoutMs: number,
+  tell: (data: Readonly<Record<string, unknown>>) => void,
+): Promise<void> {
+  const until = performance.now() + timeoutMs;
+  let last = after;
+  let failures = 0;
+  for (;;) {
+    try {
+      await client.follow(eventsPath(requestId, last), Math.max(1, Math.ceil(until - performance.now())), (data) => {
+        failures = 0;
+        last = Number(data['id']);
+        tell(data);
+        return false;
+      });
+      if (ENDED.includes((await jobOf(client, requestId)).status)) return;
+    } catch (error) {
+      if (!isAway(error) || ++failures > MAX_RETRIES) throw error;
+    }
+    if (performance.now() >= until) throw new PlatformError('REQUEST_TIMEOUT', 'The time to follow the job is over.');
+    await new Promise((done) => setTimeout(done, RETRY_MS));
+  }
+}
+
+const isAway = (error: unknown): boolean =>
+  error instanceof PlatformError && ['INSTANCE_NOT_RUNNING', 'SHUTTING_DOWN'].includes(error.code);
 
 export function* jobResult(job: JobView): Generator<CliEvent, number> {
   yield result(job, (style) => jobText(job, style));

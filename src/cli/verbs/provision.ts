@@ -25,7 +25,7 @@ function verbOf(action: Action): Handler {
     const job = value as JobView;
     yield { type: 'step', message: `Job ${job.requestId}: ${action} of ${job.resourceId} [${job.label}]` };
     if (invocation.isSet('detach') || job.status === 'awaiting_approval') return yield* jobResult(job);
-    return yield* followJob(client, job.requestId, invocation);
+    return yield* followJob({ client, requestId: job.requestId }, invocation);
   };
 }
 

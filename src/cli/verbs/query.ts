@@ -1,0 +1,17 @@
+/** Flags of a list as the query of its route. */
+
+import { PlatformError } from '../../core/errors.ts';
+import type { Invocation } from '../command.ts';
+
+/** @throws PlatformError `USAGE` for a limit that no list takes. */
+export function queryOf(invocation: Invocation, names: readonly string[]): string {
+  const query = new URLSearchParams();
+  for (const name of names) {
+    const value = invocation.text(name);
+    if (value !== undefined) query.set(name, value);
+  }
+  const limit = query.get('limit');
+  if (limit !== null && !/^[1-9]\d{0,2}$/.test(limit))
+    throw new PlatformError('USAGE', '--limit takes a whole number from 1 to 500.');
+  return query.toString();
+}

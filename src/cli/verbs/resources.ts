@@ -1,0 +1,101 @@
+/** `resources`: what the tenant has. */
+
+import { PlatformError } from '../../core/errors.ts';
+import type { CliContext, CliEvent, Invocation } from '../command.ts';
+import { result } from '../command.ts';
+import { connectToInstance } from '../instance.ts';
+import type { Style } from '../style.ts';
+import { oneLine, plural, table } from '../style.ts';
+import { queryOf } from './query.ts';
+
+interface ResourceRow {
+  readonly id: string;
+  readonly status: string;
+  readonly env: string;
+  readonly owner: string;
+  readonly expiresAt?: string;
+  readonly isAdopted: boolean;
+}
+
+interface ResourceDetails extends ResourceRow {
+  readonly requestId: string;
+  readonly partOf?: string;
+  readonly outputs: Readonly<Record<string, unknown>>;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+export async function* resourcesLs(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {
+  const client = await connectToInstance(invocation, context);
+  const query = queryOf(invocation, ['env', 'cloud', 'service', 'limit', 'cursor']);
+  const { value } = await client.rest('GET', `/v2/resources?${query}`);
+  const { resources } = value as { resources: readonly ResourceRow[] };
+  yield result(value, (style) => resourcesText(resources, style));
+  return undefined;
+}
+
+function resourcesText(resources: readonly ResourceRow[], style: Style): string {
+  if (resources.length === 0) return 'No resources. Make one with  zeroplane provision';
+  const rows = resources.map(({ id, status, env, owner, expiresAt, isAdopted }) => [
+    { text: oneLine(id, 120), paint: style.bold },
+    isAdopted ? `${status}, adopted` : status,
+    env,
+    owner,
+    expiresAt === undefined ? '' : `until ${expiresAt}`,
+  ]);
+  return `${table(rows, '')}\n${style.dim(plural(resources.length, 'resource'))}`;
+}
+
+/** Its id says where to look; lists have no way to ask for one. */
+export async function* resourcesShow(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {
+  const id = invocation.word;
+  const client = await connectToInstance(invocation, context);
+  const [cloud = '', , service = ''] = id.split(':').map(plain);
+  let cursor: string | null = '';
+  while (cursor !== null) {
+    const query = new URLSearchParams({ cloud, service, limit: '500', ...(cursor === '' ? {} : { cursor }) });
+    const { value } = await client.rest('GET', `/v2/resources?${query.toString()}`);
+    const { resources, next } = value as { resources: readonly ResourceDetails[]; next: string | null };
+    const found = resources.find((each) => each.id === id);
+    if (found !== undefined) {
+      yield result(found, (style) => resourceText(found, style));
+      return undefined;
+    }
+    cursor = next;
+  }
+  const details = { next: 'zeroplane resources ls' };
+  throw new PlatformError('RESOURCE_NOT_FOUND', `There is no resource "${id}".`, details);
+}
+
+function plain(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+function resourceText(resource: ResourceDetails, style: Style): string {
+  const { id, status, env, owner, expiresAt, isAdopted, requestId, partOf, outputs, tags } = resource;
+  const rows = [
+    ['env', env],
+    ['owner', owner],
+    ['job', requestId],
+    ...(isAdopted ? [['adopted', 'it was there before, and is not undone']] : []),
+    ...(partOf === undefined ? [] : [['part of', partOf]]),
+    ...(expiresAt === undefined ? [] : [['until', expiresAt]]),
+  ];
+  return [
+    `${style.bold(oneLine(id, 200))}  ${status}`,
+    table(rows),
+    ...section('Outputs', outputs, style),
+    ...section('Tags', tags, style),
+  ].join('\n');
+}
+
+function section(title: string, values: Readonly<Record<string, unknown>>, style: Style): readonly string[] {
+  const rows = Object.entries(values).map(([key, value]) => [
+    key,
+    oneLine(typeof value === 'string' ? value : JSON.stringify(value), 200),
+  ]);
+  return rows.length === 0 ? [] : ['', style.dim(title), table(rows)];
+}

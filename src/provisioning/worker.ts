@@ -141,16 +141,22 @@ export class JobWorker {
         .catch(() => undefined);
     const reason = error instanceof Error ? error.message : String(error);
     this.#parts.log.log('error', 'job-not-worked-on', { jobId: requestId, reason, receives: message.receives });
-    // Later, and in the end among the dead letters; the reaper then ends the job with that reason.
-    await this.#parts.queue
-      .release(message.receipt, { delayMs: 1_000 * message.receives, reason })
-      .catch(() => undefined);
+    await this.#later(message, reason).catch(() => undefined);
+  }
+
+  /** In the end it is among the dead letters; the reaper then ends the job with that reason. */
+  async #later({ receipt, receives, body }: QueueMessage, reason: string): Promise<void> {
+    const { queue } = this.#parts;
+    const delayMs = 1_000 * receives;
+    const isOurs = await queue.release(receipt, { delayMs, reason });
+    if (!isOurs) await queue.send(body, { delayMs });
   }
 
   async #handle(message: QueueMessage, tenant: string, requestId: string): Promise<void> {
     const { queue, jobs } = this.#parts;
     const found = await jobs.find(tenant, requestId);
-    if (found !== undefined && diedBefore(message, found)) return this.#replace(message, found);
+    // A process that ends is no fault of the job: such a delivery does not count. Until its end the reaper watches it.
+    if (found !== undefined && diedBefore(message, found)) await queue.ack(message.receipt);
     const job = found === undefined || isEnded(found.status) ? undefined : await this.#leased(found);
     if (job !== undefined) {
       const stopBeating = this.#beat(job, message.receipt);
@@ -164,17 +170,10 @@ export class JobWorker {
     if (!this.#isStopped) await queue.ack(message.receipt);
   }
 
-  /** A process that ends is no fault of the job: its message is handed on with a fresh count. */
-  async #replace(message: QueueMessage, { tenant, requestId }: Job): Promise<void> {
-    await this.#parts.queue.send({ tenant, requestId });
-    await this.#parts.queue.ack(message.receipt);
-  }
-
   /** @returns `undefined` when somebody else is quicker, or nothing is to be done. */
   async #leased(job: Job): Promise<Job | undefined> {
     const { jobs, clock, owner } = this.#parts;
     const lease = { fence: job.fence + 1, leaseOwner: owner };
-
     const dueAtMs = clock.nowMs() + this.#leaseMs;
     if (job.status === 'queued') return jobs.advance(job, { to: 'running', change: lease, dueAtMs, by: 'system' });
     return job.status === 'running' || job.status === 'compensating' ? jobs.touch(job, lease, dueAtMs) : undefined;

@@ -8,7 +8,7 @@ import { errorResult } from '../registry/function-result.ts';
 import { CLOUD_TOOLS } from './cloud-tools.ts';
 import type { ControlPlane, JobDetails, JobEvent } from './control-plane.ts';
 import type { RequestProblem } from './problems.ts';
-import { isEnded, jobView, type Job, type JobAction, type JobStatus } from './job.ts';
+import { isEnded, JOB_STATUSES, jobView, type Job, type JobAction, type JobStatus } from './job.ts';
 
 export interface CloudTargetParts {
   /** Loaded by the first call. */
@@ -140,17 +140,16 @@ async function waited({ plane, exchange, context }: At, job: Job): Promise<Recor
   }
 }
 
+/** Accepted, planned, queued and running before its steps, and its end after them. */
+const EVENTS_AROUND_STEPS = 6;
+
+/** Ids of events grow, as progress must. How many there will be is known but for retries and an undo. */
 function progressOf(exchange: Exchange, job: Job): (event: JobEvent) => void {
-  const total = job.plan.steps.length;
-  let done = 0;
-  return ({ type, data }) => {
+  const expected = EVENTS_AROUND_STEPS + 2 * job.plan.steps.length;
+  return ({ id, type, data }) => {
     if (type === 'job-ended') return;
-    if (type === 'step-ended' && data['outcome'] === 'ok') done++;
-    const message = wordsOf(type, data);
-    exchange.notify(
-      'notifications/progress',
-      JSON.stringify({ progress: done, total: Math.max(total, done), message }),
-    );
+    const progress = { progress: id, total: Math.max(id, expected), message: wordsOf(type, data) };
+    exchange.notify('notifications/progress', JSON.stringify(progress));
   };
 }
 
@@ -165,9 +164,16 @@ function wordsOf(type: JobEvent['type'], data: JobEvent['data']): string {
 }
 
 async function jobs({ plane, args, context }: At): Promise<Record<string, unknown>> {
-  const status = textAt(args, 'status') as JobStatus | undefined;
+  const status = statusIn(args);
   const { items, next } = await plane.list({ env: textAt(args, 'env'), status, ...pageOf(args) }, context);
   return { jobs: items.map(jobView), next };
+}
+
+function statusIn(args: Args): JobStatus | undefined {
+  const text = textAt(args, 'status');
+  const status = JOB_STATUSES.find((each) => each === text);
+  if (text === undefined || status !== undefined) return status;
+  throw new PlatformError('INVALID_ARGUMENTS', `"status" must be one of ${JOB_STATUSES.join(', ')}.`);
 }
 
 async function resources({ plane, args, context }: At): Promise<Record<string, unknown>> {
@@ -176,13 +182,23 @@ async function resources({ plane, args, context }: At): Promise<Record<string, u
   return { resources: items, next };
 }
 
+/** The schemas of all services would fill a model's context; it gets them of the one that it names. */
 async function catalogue({ plane, args, context }: At): Promise<Record<string, unknown>> {
   const [cloud, service] = [textAt(args, 'cloud'), textAt(args, 'service')];
   const all = await plane.catalogue(context);
-  const services = all.filter(
+  const found = all.filter(
     (each) => (cloud === undefined || each.cloud === cloud) && (service === undefined || each.service === service),
   );
-  return { services };
+  if (service !== undefined) return { services: found };
+  return {
+    services: found.map(({ cloud: of, service: name, title, actions, label }) => ({
+      cloud: of,
+      service: name,
+      title,
+      actions,
+      label,
+    })),
+  };
 }
 
 function detailsView({ job, steps }: JobDetails): Record<string, unknown> {

@@ -1,7 +1,7 @@
 /** The tools of the target `cloud`: what each is called, takes and answers. Plain data; nothing of a cloud is loaded. */
 
 import type { Definition } from '../core/target.ts';
-import type { JobAction } from './job.ts';
+import { JOB_STATUSES, type JobAction } from './job.ts';
 import { requestBodySchema, type Schema } from './request-schema.ts';
 
 interface Tool {
@@ -107,7 +107,11 @@ const TOOLS: readonly Tool[] = [
     description: 'Jobs of the tenant, newest first.',
     input: {
       type: 'object',
-      properties: { env: ENV, status: { type: 'string', description: 'In one state alone.' }, ...PAGE },
+      properties: {
+        env: ENV,
+        status: { type: 'string', enum: JOB_STATUSES, description: 'In one state alone.' },
+        ...PAGE,
+      },
       additionalProperties: false,
     },
     output: {
@@ -173,7 +177,8 @@ const TOOLS: readonly Tool[] = [
   {
     name: 'catalog',
     title: 'List services',
-    description: 'Services that can be provisioned, each with the JSON Schema of its parameters.',
+    description:
+      'Services that can be provisioned. Name cloud and service to get the JSON Schema of the parameters and the regions.',
     input: {
       type: 'object',
       properties: {

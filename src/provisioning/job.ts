@@ -40,6 +40,9 @@ const FOLLOWS: Readonly<Record<JobStatus, readonly JobStatus[]>> = {
   expired: [],
 };
 
+/** Every state. */
+export const JOB_STATUSES = Object.keys(FOLLOWS) as readonly JobStatus[];
+
 const mayFollow = (from: JobStatus, to: JobStatus): boolean => FOLLOWS[from].includes(to);
 
 /** Nothing more happens by itself. */

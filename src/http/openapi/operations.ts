@@ -1,6 +1,6 @@
 /** Every operation of the control plane's API, as data. A test holds this table and the routes equal. */
 
-import { JOB_STATUSES } from './schemas.ts';
+import { JOB_STATUSES } from '../../provisioning/job.ts';
 import { described, oneOf, ref, text, wholeNumber, type Schema } from './json-schema.ts';
 import type { Answer, Operation, Parameter } from './operation.ts';
 import { WORKFLOW_OPERATIONS } from './workflow-operations.ts';

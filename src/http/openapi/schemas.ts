@@ -1,7 +1,7 @@
 /** The shapes of the control plane's API: requests from the schemas that check them, answers as they are given. */
 
 import type { CatalogEntry, JobEvent, ResourceStatus } from '../../provisioning/control-plane.ts';
-import type { JobAction, JobStatus } from '../../provisioning/job.ts';
+import { JOB_STATUSES, type JobAction } from '../../provisioning/job.ts';
 import { paramsName, requestSchemaFor } from '../../provisioning/request-schema.ts';
 import {
   anyObject,
@@ -22,21 +22,6 @@ import { WORKFLOW_SCHEMAS } from './workflow-schemas.ts';
 
 /** Every value of a union; the type sees to it that none is missing. */
 const all = <Value extends string>(values: Record<Value, true>): readonly Value[] => Object.keys(values) as Value[];
-
-export const JOB_STATUSES = all<JobStatus>({
-  accepted: true,
-  planned: true,
-  awaiting_approval: true,
-  queued: true,
-  running: true,
-  succeeded: true,
-  compensating: true,
-  rolled_back: true,
-  rollback_failed: true,
-  failed: true,
-  cancelled: true,
-  expired: true,
-});
 
 const ACTIONS = all<JobAction>({ provision: true, destroy: true, update: true, plan: true });
 const RESOURCE_STATUSES = all<ResourceStatus>({

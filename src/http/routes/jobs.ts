@@ -6,8 +6,7 @@ import { isObject } from '../../core/json.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { Reply } from '../../gateway/reply.ts';
 import type { ControlPlane, JobDetails } from '../../provisioning/control-plane.ts';
-import { isEnded, jobView, type Job, type JobAction } from '../../provisioning/job.ts';
-import { JOB_STATUSES } from '../openapi/schemas.ts';
+import { isEnded, JOB_STATUSES, jobView, type Job, type JobAction } from '../../provisioning/job.ts';
 import { JobStreams } from './job-events.ts';
 import { limitIn, oneOf, reply, textIn, type Asked, type JsonRoute } from './json-route.ts';
 

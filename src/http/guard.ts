@@ -76,4 +76,4 @@ export class Guard {
   }
 }
 
-const EXPOSED = 'Mcp-Session-Id, WWW-Authenticate, Retry-After';
+const EXPOSED = 'Mcp-Session-Id, WWW-Authenticate, Retry-After, Location, ETag, Preference-Applied';

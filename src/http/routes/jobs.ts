@@ -49,6 +49,7 @@ async function submitted(plane: ControlPlane, asked: Asked, action?: JobAction):
   const waitSeconds = waitOf(asked.header('prefer'));
   const location = `/v2/status/${job.requestId}`;
   if (waitSeconds === undefined) return reply(202, jobView(job), { location });
+  asked.request.onDisconnect(() => context.abort(new Error('the client closed the connection')));
   const now = await plane.wait(job.requestId, waitSeconds * 1_000, context);
   const headers = { location, 'preference-applied': `wait=${waitSeconds}` };
   return reply(isEnded(now.status) ? 200 : 202, jobView(now), headers);

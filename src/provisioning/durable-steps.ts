@@ -23,9 +23,12 @@ export interface DurableStepsParts {
 
 type Outcome<Result> = { readonly value: Result } | { readonly failed: RecordedError };
 
-/** What a question has come to so far; the beginning is recorded, so that a restart does not give it more time. */
+/**
+ * What a question has come to so far. The time it took is recorded, so that a restart does not give it more, and counted
+ * by waiting, so that a clock that is set forward takes none away.
+ */
 interface Asking<Result> {
-  readonly startedMs: number;
+  readonly waitedMs: number;
   readonly outcome: Outcome<Result> | null;
 }
 
@@ -77,23 +80,23 @@ export class DurableSteps implements Steps {
   ): Promise<Result> {
     const step = { name, key: this.#keyOf(name), effect: ask };
     const { clock } = this.#parts.run;
-    const initialState: Asking<Result> = { startedMs: 0, outcome: null };
+    const initialState: Asking<Result> = { waitedMs: 0, outcome: null };
     const last = await this.#parts.context.waitForCondition<Asking<Result>>(
       name,
-      async (asking, { attempt }) => {
-        const startedMs = asking.startedMs === 0 ? clock.nowMs() : asking.startedMs;
+      async ({ waitedMs }, { attempt }) => {
+        const beganMs = clock.monotonicMs();
         // Only the first time, or a long wait would fill the job's events.
         if (attempt === 1) await this.#tell('step-started', step, { attempt: 1 });
-        return {
-          startedMs,
-          outcome: await this.#asked(step, { attempt, everyMs, lateMs: startedMs + timeoutMs, timeoutMs }),
-        };
+        const lateMs = beganMs + timeoutMs - waitedMs;
+        const outcome = await this.#asked(step, { attempt, everyMs, lateMs, timeoutMs });
+        const tookMs = clock.monotonicMs() - beganMs + 1_000 * nextQuestion(everyMs, attempt).seconds;
+        return { waitedMs: waitedMs + tookMs, outcome };
       },
       {
         initialState,
         waitStrategy: ({ outcome }, attempt) =>
           outcome === null
-            ? { shouldContinue: true, delay: secondsOf(Math.min(60_000, everyMs * Math.max(1, attempt / 50))) }
+            ? { shouldContinue: true, delay: nextQuestion(everyMs, attempt) }
             : { shouldContinue: false },
       },
     );
@@ -159,7 +162,7 @@ export class DurableSteps implements Steps {
           return { failed: withStep(recorded(thrown), step.name) };
         }
       }
-      if (clock.nowMs() >= lateMs) {
+      if (clock.monotonicMs() >= lateMs) {
         const late = tookTooLong(this.#parts.resourceId, step.name, timeoutMs);
         await this.#failed(step, late, { attempt, outcome: 'failed' });
         return { failed: withStep(recorded(late), step.name) };
@@ -233,6 +236,11 @@ function valueOf<Result>(outcome: Outcome<Result>): Result {
 /** Doubles with each attempt, and varies so that jobs that failed together do not come back together. */
 function pauseMs(attempt: number, { firstMs, longestMs }: StepRetries): number {
   return Math.min(longestMs, firstMs * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
+}
+
+/** What takes long is asked more seldom with time. */
+function nextQuestion(everyMs: number, attempt: number): { readonly seconds: number } {
+  return secondsOf(Math.min(60_000, everyMs * Math.max(1, attempt / 50)));
 }
 
 function secondsOf(ms: number): { readonly seconds: number } {

@@ -6,8 +6,8 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import { Context } from '../core/context.ts';
-import { textOf } from '../core/json.ts';
-import type { Clock, Item, Logger, Queue, StoreRoot, TableSpec, TenantStore } from '../core/ports.ts';
+import { isObject, textOf } from '../core/json.ts';
+import type { Clock, DeadLetter, Item, Logger, Queue, StoreRoot, TableSpec, TenantStore } from '../core/ports.ts';
 import type { Acceptance } from './accept.ts';
 import { DUE_JOBS, JOBS, fromItem, isEnded, isUnderWay, type Job, type JobError } from './job.ts';
 import type { JobStore } from './job-store.ts';
@@ -168,18 +168,30 @@ export class Reaper {
 
   /** A job whose message has failed too often ends, and says why. */
   async #buryDead(): Promise<void> {
-    const { queue, jobs, onEnd } = this.#parts;
-    for (const letter of await queue.deadLetters()) {
-      const { tenant, requestId } = letter.body as { readonly tenant: string; readonly requestId: string };
-      const job = await jobs.find(tenant, requestId);
-      if (job === undefined || isEnded(job.status) || this.#parts.isWorkingOn(tenant, requestId)) continue;
-      const error = {
-        code: 'JOB_UNPROCESSABLE',
-        message: `The job was tried ${letter.receives} times and could not be worked on: ${letter.reason}. Retry it once that is mended.`,
-      };
-      const ended = await this.#bury(job, error);
-      if (ended !== undefined) onEnd(ended);
+    for (const letter of await this.#parts.queue.deadLetters()) {
+      try {
+        await this.#buryLetter(letter);
+      } catch (error) {
+        // One that cannot be buried is no reason to leave the others.
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#parts.log.log('warn', 'dead-letter-not-buried', { letter: letter.id, reason });
+      }
     }
+  }
+
+  async #buryLetter({ body, receives, reason }: DeadLetter): Promise<void> {
+    const { jobs, isWorkingOn, onEnd } = this.#parts;
+    const { tenant, requestId } = isObject(body) ? body : {};
+    // Nobody's job: it stays among the dead letters for people to read.
+    if (typeof tenant !== 'string' || typeof requestId !== 'string') return;
+    const job = await jobs.find(tenant, requestId);
+    if (job === undefined || isEnded(job.status) || isWorkingOn(tenant, requestId)) return;
+    const error = {
+      code: 'JOB_UNPROCESSABLE',
+      message: `The job was tried ${receives} times and could not be worked on: ${reason}. Retry it once that is mended.`,
+    };
+    const ended = await this.#bury(job, error);
+    if (ended !== undefined) onEnd(ended);
   }
 }
 

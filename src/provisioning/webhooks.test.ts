@@ -2,13 +2,14 @@ import { createHmac } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { memoryStore, quiet, startControlPlane, type Started } from '../../tests/fixtures/control-plane.ts';
+import { fakeClock } from '../../tests/contract/fake-clock.ts';
+import { memoryStore, startControlPlane, type Started } from '../../tests/fixtures/control-plane.ts';
 import { thingCloud, thingService } from '../../tests/fixtures/thing-service.ts';
 import { createEgress } from '../adapters/embedded/egress.ts';
 import { systemClock } from '../adapters/embedded/system.ts';
-import type { Clock, StoreRoot } from '../core/ports.ts';
+import type { Clock, Item, StoreRoot } from '../core/ports.ts';
 import type { StartParts } from '../../tests/fixtures/control-plane.ts';
-import { signatureOf } from './webhooks.ts';
+import { DELIVERIES, signatureOf } from './webhooks.ts';
 
 interface Received {
   readonly signature: string;
@@ -102,25 +103,105 @@ test('a receiver that fails is asked again with the same event, until it takes i
   expect(received).toHaveLength(3);
 });
 
-test('a private address that nobody allowed is never asked, and no redirect is followed', async () => {
-  await begin({}, []);
-  await made({ url, secretRef: 'hook' });
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(received).toEqual([]);
+/** What is kept of the only delivery. */
+async function kept(requestId: string): Promise<Item | undefined> {
+  return store
+    .store('team-x')
+    .table(DELIVERIES)
+    .get({ id: `${requestId}-succeeded-1` });
+}
+
+test('a private address that nobody allowed is never asked, and it is not tried again', async () => {
+  let aheadMs = 0;
+  await begin({ clock: ahead(() => aheadMs) }, []);
+  const requestId = await made({ url, secretRef: 'hook' });
+  await expect.poll(async () => (await kept(requestId))?.['status']).toBe('given-up');
+  expect(await kept(requestId)).toMatchObject({ attempts: 1, lastError: expect.stringContaining('127.0.0.1') });
+  aheadMs = 3_600_000;
+  await at.provisioning.sweep();
+  expect([received, (await kept(requestId))?.['attempts']]).toEqual([[], 1]);
 });
 
-test('without its secret nothing is sent', async () => {
-  await begin({ log: quiet });
-  await made({ url, secretRef: 'unknown' });
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(received).toEqual([]);
+test('a redirect is not followed: it is no success, and asked again', async () => {
+  let aheadMs = 0;
+  await begin({ clock: ahead(() => aheadMs) });
+  answer = (response, count) =>
+    count === 1
+      ? response.writeHead(307, { location: `${url}/elsewhere` }).end()
+      : response.writeHead(202).end('taken');
+  const requestId = await made({ url, secretRef: 'hook' });
+  await expect.poll(async () => (await kept(requestId))?.['lastError']).toContain('307');
+  aheadMs = 10_000;
+  await expect.poll(async () => (await kept(requestId))?.['status']).toBe('delivered');
+  expect(received).toHaveLength(2);
 });
 
-test('a receiver that hangs holds up neither the job nor a stop', async () => {
+test('a receiver that is not there is asked again, and given up after a day', async () => {
+  let aheadMs = 0;
+  await begin({ clock: ahead(() => aheadMs) });
+  const requestId = await made({ url: 'http://127.0.0.1:1/', secretRef: 'hook' });
+  await expect.poll(async () => (await kept(requestId))?.['attempts']).toBe(1);
+  aheadMs = 10_000;
+  await expect.poll(async () => (await kept(requestId))?.['attempts']).toBe(2);
+  expect(await kept(requestId)).toMatchObject({ status: 'pending' });
+  aheadMs = 25 * 3_600_000;
+  await expect.poll(async () => (await kept(requestId))?.['status']).toBe('given-up');
+});
+
+test('a delivery that a process could not finish is made by the next, under the same event id', async () => {
   await begin();
   answer = () => undefined;
+  await made({ url, secretRef: 'hook' });
+  await until(() => received.length === 1);
+  const beganMs = Date.now();
+  await at.stop();
+  expect(Date.now() - beganMs).toBeLessThan(2_000);
+  answer = (response) => response.writeHead(200).end();
+  at = await startControlPlane({
+    store,
+    services: [],
+    clock: ahead(() => 10_000),
+    egress: createEgress({ allow: ['127.0.0.1'], clock: systemClock }),
+    secrets: { get: () => Promise.resolve('the secret') },
+  });
+  await until(() => received.length === 2);
+  expect(received[1]?.body).toBe(received[0]?.body);
+});
+
+test('without its secret nothing is sent, and the reason is kept', async () => {
+  await begin();
+  const requestId = await made({ url, secretRef: 'unknown' });
+  await expect.poll(async () => (await kept(requestId))?.['lastError']).toContain('"unknown"');
+  expect([received, (await kept(requestId))?.['status']]).toEqual([[], 'pending']);
+});
+
+test('a receiver that hangs holds up neither the job nor the deliveries of others', async () => {
+  await begin();
+  answer = (response, count) => (count === 1 ? undefined : response.writeHead(200).end());
   const requestId = await made({ url, secretRef: 'hook' });
   await until(() => received.length === 1);
   expect((await at.ended(requestId)).status).toBe('succeeded');
-  server.closeAllConnections();
+  const other = await at.submit({ params: { name: 'two' }, webhook: { url, secretRef: 'hook' } });
+  await at.ended(other.requestId);
+  await expect.poll(async () => (await kept(other.requestId))?.['status']).toBe('delivered');
+});
+
+test('of an answer only the status counts: a body that never ends is not waited for', async () => {
+  await begin();
+  answer = (response) => void response.writeHead(200, { 'content-type': 'text/plain' }).write('.');
+  const requestId = await made({ url, secretRef: 'hook' });
+  await expect.poll(async () => (await kept(requestId))?.['status']).toBe('delivered');
+  expect(received).toHaveLength(1);
+});
+
+test('a receiver that takes too long is let go after ten seconds', async () => {
+  const clock = fakeClock();
+  await begin({ egress: createEgress({ allow: ['127.0.0.1'], clock }) });
+  answer = () => undefined;
+  const requestId = await made({ url, secretRef: 'hook' });
+  await until(() => received.length === 1);
+  expect((await kept(requestId))?.['attempts']).toBe(0);
+  clock.advance(10_000);
+  await expect.poll(async () => (await kept(requestId))?.['attempts']).toBe(1);
+  expect(await kept(requestId)).toMatchObject({ status: 'pending' });
 });

@@ -9,13 +9,15 @@ import { textOf } from '../core/json.ts';
 import type { Clock, Egress, Item, Logger, SecretSource, StoreRoot, TableSpec } from '../core/ports.ts';
 import { jobView, type Job } from './job.ts';
 
-const DELIVERIES: TableSpec = {
+export const DELIVERIES: TableSpec = {
   name: 'WebhookDeliveries',
   partitionKey: 'id',
   indexes: [{ name: 'due', partitionKey: 'dueGroup', sortKey: 'dueAt', acrossTenants: true }],
 };
 const DUE = 'webhooks';
 const TIMEOUT_MS = 10_000;
+/** Deliveries that are tried side by side. */
+const AT_ONCE = 50;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 3_600_000;
 const GIVE_UP_MS = 86_400_000;
@@ -47,6 +49,7 @@ export interface WebhookParts {
 export class Webhooks {
   readonly #parts: WebhookParts;
   readonly #trying = new Map<string, Promise<void>>();
+  readonly #stopping = new AbortController();
   #cancel: () => void = () => undefined;
   #isStopped = false;
 
@@ -61,6 +64,8 @@ export class Webhooks {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancel();
+    // What is under way is tried again by the next process, under the same event id.
+    this.#stopping.abort();
     await Promise.allSettled(this.#trying.values());
   }
 
@@ -90,15 +95,17 @@ export class Webhooks {
   async run(): Promise<void> {
     const { store, clock } = this.#parts;
     const to = new Date(clock.nowMs()).toISOString();
-    const page = await store.systemStore().table(DELIVERIES).query({ index: 'due', partition: DUE, to, limit: 100 });
-    for (const item of page.items) {
-      const tenant = textOf(item['tenant']);
-      const known = await store
-        .store(tenant)
-        .table(DELIVERIES)
-        .get({ id: textOf(item['id']).slice(tenant.length + 1) });
-      if (known !== undefined && known['status'] === 'pending') await this.#try(deliveryOf(known));
-    }
+    const query = { index: 'due', partition: DUE, to, limit: AT_ONCE };
+    const page = await store.systemStore().table(DELIVERIES).query(query);
+    // Side by side: a receiver that hangs keeps nobody else waiting.
+    await Promise.all(page.items.map((item) => this.#again(item)));
+  }
+
+  async #again(item: Item): Promise<void> {
+    const tenant = textOf(item['tenant']);
+    const id = textOf(item['id']).slice(tenant.length + 1);
+    const known = await this.#parts.store.store(tenant).table(DELIVERIES).get({ id });
+    if (known !== undefined && known['status'] === 'pending') await this.#try(deliveryOf(known));
   }
 
   #schedule(): void {
@@ -148,18 +155,21 @@ export class Webhooks {
         `No secret has the name "${secretRef}", which the webhook is signed with.`,
       );
     const seconds = Math.floor(clock.nowMs() / 1_000);
-    const response = await egress.request({
+    const answered = new AbortController();
+    const signal = AbortSignal.any([answered.signal, this.#stopping.signal]);
+    const headers = { 'content-type': 'application/json', 'x-zeroplane-signature': signatureOf(secret, seconds, body) };
+    const { status } = await egress.request({
       url,
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'x-zeroplane-signature': signatureOf(secret, seconds, body) },
+      headers,
       body,
       origin: 'caller',
+      signal,
       timeoutMs: TIMEOUT_MS,
     });
-    // What it says is nobody's business; ending the iteration closes the connection.
-    for await (const _chunk of response.body) break;
-    if (response.status < 200 || response.status > 299)
-      throw new PlatformError('TARGET_UNAVAILABLE', `The receiver answered ${response.status}.`);
+    // What it says beside its status is nobody's business, and may never end.
+    answered.abort();
+    if (status < 200 || status > 299) throw new PlatformError('TARGET_UNAVAILABLE', `The receiver answered ${status}.`);
   }
 
   #keep(delivery: Delivery, dueAtMs: number | undefined): Promise<void> {

@@ -27,7 +27,7 @@ const MAX_KILLS = RUNS > 60 ? 5 : 2;
 /** One more would tell nothing new. */
 const MAX_FAILURES = 10;
 /** The first kill of each run is at another commit; a run has about so many. */
-const COMMITS = 140;
+const COMMITS = RUNS > 60 ? 140 : 70;
 /** In the repository, where packages are found; git ignores it. */
 const BUNDLE = join(import.meta.dirname, '../../.suites', `jobs-process-${process.pid}`);
 

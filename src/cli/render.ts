@@ -97,10 +97,12 @@ interface RequestProblem {
   readonly pointer: string;
   readonly message: string;
   readonly nearest?: string;
+  readonly next?: string;
 }
 
-function problemLine({ pointer, message, nearest }: RequestProblem): string {
-  return `${pointer} ${message}${nearest === undefined ? '' : `; did you mean "${nearest}"?`}`;
+function problemLine({ pointer, message, nearest, next }: RequestProblem): string {
+  const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+  return `${pointer} ${message}${hint}${next === undefined ? '' : ` ${next}`}`;
 }
 
 /** What to try when the error itself does not say. */

@@ -15,6 +15,10 @@ const RESERVED_TAGS: readonly string[] = ['tenant', 'env', 'service', 'requestId
 
 const DAY_SECONDS = 86_400;
 const MAX_TAGS = 30;
+/** As of every body that comes by HTTP. */
+const MAX_DEPTH = 64;
+/** What a job carries from row to row and from step to step; a row holds 400 KB, a step's input 256 KiB. */
+const MAX_BYTES = 128 * 1024;
 
 const tagsSchema = z
   .record(
@@ -96,6 +100,7 @@ export function parseBody(body: unknown, action?: JobAction): ProvisionBody {
       { pointer: '', message: 'must be a JSON object with cloud, action, service, params, tenant, env' },
     ]);
   }
+  refuseProblems(boundsOf(body));
   const given = withAction(body as Record<string, unknown>, action);
   const parsed = provisionSchema.safeParse(given);
   const problems: RequestProblem[] = parsed.success ? [] : problemsOf(parsed.error, [], keysAt, given);
@@ -103,6 +108,34 @@ export function parseBody(body: unknown, action?: JobAction): ProvisionBody {
   if (action !== undefined && given['action'] !== action) problems.push(notAmong('/action', given['action'], [action]));
   refuseProblems(problems);
   return parsed.data as ProvisionBody;
+}
+
+/** Checked before anything walks through the body, since each level and member costs everybody who does. */
+function boundsOf(body: unknown): RequestProblem[] {
+  const pending: { readonly value: unknown; readonly depth: number }[] = [{ value: body, depth: 1 }];
+  let size = 0;
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    const { value, depth } = at;
+    if (typeof value === 'string') size += Buffer.byteLength(value) + 2;
+    else if (typeof value !== 'object' || value === null) size += 8;
+    else {
+      if (depth > MAX_DEPTH) return [{ pointer: '', message: `is nested deeper than ${MAX_DEPTH} levels` }];
+      const members = Object.entries(value);
+      size += 2 + members.length;
+      for (const [key, member] of members) {
+        size += Buffer.byteLength(key) + 3;
+        pending.push({ value: member, depth: depth + 1 });
+      }
+    }
+    if (size > MAX_BYTES)
+      return [
+        {
+          pointer: '',
+          message: `is larger than ${MAX_BYTES / 1024} KiB. Leave large things where they are and name them`,
+        },
+      ];
+  }
+  return [];
 }
 
 /** The key is an ordinary one in JSON, and no parameter is called so; the schemas would drop it without a word. */

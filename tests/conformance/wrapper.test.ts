@@ -19,7 +19,7 @@ const real = (name: string): string =>
   join(dirname(require.resolve(`@modelcontextprotocol/${name}/package.json`)), 'dist', 'index.js');
 
 // What the wrapper logs of servers that are broken on purpose is nobody's news.
-process.env['LOG_LEVEL'] ??= 'error';
+process.env['LOG_LEVEL'] ??= 'ERROR';
 
 const open: { close(): Promise<void> }[] = [];
 const folders: string[] = [];

@@ -11,7 +11,7 @@ import { createHandler } from '../../src/wrapper.ts';
 import type { HandlerOptions } from '../../src/wrapper.ts';
 import { functionUrl } from '../fixtures/function-url.ts';
 
-process.env['LOG_LEVEL'] ??= 'error';
+process.env['LOG_LEVEL'] ??= 'ERROR';
 
 const require = createRequire(import.meta.url);
 const real = (name: string): string =>

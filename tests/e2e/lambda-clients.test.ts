@@ -22,7 +22,7 @@ import type { HandlerOptions, LambdaContext, WrappedHandler } from '../../src/wr
 import { functionUrl } from '../fixtures/function-url.ts';
 import { verifies } from '../conformance/verifies.ts';
 
-process.env['LOG_LEVEL'] ??= 'error';
+process.env['LOG_LEVEL'] ??= 'ERROR';
 
 const require = createRequire(import.meta.url);
 const everything = join(

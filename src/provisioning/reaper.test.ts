@@ -1,0 +1,317 @@
+/** What happens by itself, with a clock that is moved by hand: approvals, lost messages, dead letters, ends of life. */
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { fakeClock, type FakeClock } from '../../tests/contract/fake-clock.ts';
+import {
+  KEY,
+  contextOf,
+  memoryStore,
+  startControlPlane,
+  type StartParts,
+  type Started,
+} from '../../tests/fixtures/control-plane.ts';
+import { refused, thingCloud, thingService, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
+import { verifyAudit } from '../audit/verify.ts';
+import type { Queue, StoreRoot } from '../core/ports.ts';
+import type { WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
+import type { Job } from './job.ts';
+import { RESOURCES } from './resource-store.ts';
+
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const params = { name: 'one' };
+
+let clock: FakeClock;
+let store: StoreRoot;
+let cloud: ThingCloud;
+let at: Started;
+
+async function begin(parts: Partial<StartParts> = {}): Promise<void> {
+  at = await startControlPlane({ store, clock, services: [thingService(cloud)], everyMs: 1_000, ...parts });
+}
+
+beforeEach(async () => {
+  clock = fakeClock();
+  store = await memoryStore(clock);
+  cloud = thingCloud();
+  await begin();
+});
+afterEach(async () => {
+  await at.stop();
+  const { problems } = await verifyAudit(store, 'team-x', KEY);
+  await store.close();
+  expect(problems).toEqual([]);
+});
+
+/** Lets everything happen that needs no time. */
+async function turns(count = 30): Promise<void> {
+  for (let n = 0; n < count; n++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Time goes on, second by second. */
+async function pass(ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 1_000) {
+    clock.advance(Math.min(1_000, left));
+    await turns(8);
+  }
+}
+
+/** Time goes on at once, as for a machine that slept. */
+async function skip(ms: number): Promise<void> {
+  clock.advance(ms);
+  await turns();
+}
+
+async function ended(requestId: string): Promise<Job> {
+  for (let n = 0; n < 400; n++) {
+    const { job } = await at.plane.status(requestId, contextOf());
+    if (['succeeded', 'failed', 'rolled_back', 'rollback_failed', 'cancelled', 'expired'].includes(job.status))
+      return job;
+    await pass(250);
+  }
+  throw new Error(`job ${requestId} did not end`);
+}
+
+const status = async (requestId: string): Promise<string> => (await at.plane.status(requestId, contextOf())).job.status;
+const queue = (): Queue => store.systemStore().queue('provisioning');
+const created = (): number => cloud.effects.filter((effect) => effect.startsWith('create')).length;
+
+describe('an approval', () => {
+  test('is waited for until its last second, and then the job has expired and gives its resource free', async () => {
+    const { requestId } = await at.submit({ params, approval: { required: true } });
+    await skip(DAY_MS - 2_000);
+    expect(await status(requestId)).toBe('awaiting_approval');
+    await skip(4_000);
+    await pass(2_000);
+    const job = await ended(requestId);
+    expect(job).toMatchObject({ status: 'expired', reason: 'nobody approved it in time' });
+    await expect(at.plane.approve(requestId, undefined, contextOf())).rejects.toMatchObject({ code: 'JOB_STATE' });
+    const next = await at.submit({ params });
+    expect((await ended(next.requestId)).status).toBe('succeeded');
+  });
+
+  test('in the last second is one', async () => {
+    const { requestId } = await at.submit({ params, approval: { required: true, expiresInSeconds: 60 } });
+    await skip(59_000);
+    await at.plane.approve(requestId, undefined, contextOf());
+    await skip(HOUR_MS);
+    expect(await ended(requestId)).toMatchObject({ status: 'succeeded', approval: { decision: 'approved' } });
+  });
+
+  test('has as much time as was left when the process was gone meanwhile', async () => {
+    const { requestId } = await at.submit({ params, approval: { required: true, expiresInSeconds: 60 } });
+    await at.stop();
+    clock.advance(30_000);
+    await begin();
+    await pass(5_000);
+    expect(await status(requestId)).toBe('awaiting_approval');
+    await pass(27_000);
+    expect(await status(requestId)).toBe('expired');
+  });
+
+  test('is given by one of those who decide at the same moment', async () => {
+    const { requestId } = await at.submit({ params, approval: { required: true } });
+    const decided = await Promise.allSettled([
+      at.plane.approve(requestId, undefined, contextOf()),
+      at.plane.reject(requestId, undefined, contextOf()),
+      at.plane.cancel(requestId, contextOf()),
+      at.plane.approve(requestId, undefined, contextOf()),
+    ]);
+    expect(decided.filter(({ status: outcome }) => outcome === 'fulfilled')).toHaveLength(1);
+    for (const each of decided)
+      if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: 'JOB_STATE' });
+    await ended(requestId);
+    expect(created()).toBeLessThan(2);
+  });
+});
+
+/** An engine that can start nothing while `isBroken` says so. */
+const breaking =
+  (isBroken: () => boolean) =>
+  (engine: WorkflowEngine): WorkflowEngine => ({
+    label: engine.label,
+    register: (...all) => engine.register(...all),
+    workflows: (tenant) => engine.workflows(tenant),
+    workflow: (...all) => engine.workflow(...all),
+    start: (principal, start) =>
+      isBroken() && JSON.stringify(start.input).includes('"poison"')
+        ? Promise.reject(new Error('the engine has hiccups'))
+        : engine.start(principal, start),
+    describe: (...all) => engine.describe(...all),
+    history: (...all) => engine.history(...all),
+    list: (...all) => engine.list(...all),
+    stop: (...all) => engine.stop(...all),
+    redrive: (...all) => engine.redrive(...all),
+    sendTaskSuccess: (...all) => engine.sendTaskSuccess(...all),
+    sendTaskFailure: (...all) => engine.sendTaskFailure(...all),
+    sendTaskHeartbeat: (...all) => engine.sendTaskHeartbeat(...all),
+    onEnd: (listener) => engine.onEnd(listener),
+  });
+
+describe('a job that nobody can work on', () => {
+  let isBroken = true;
+  const poison = { params: { name: 'poison' } };
+
+  beforeEach(async () => {
+    isBroken = true;
+    await at.stop();
+    await begin({ around: breaking(() => isBroken) });
+  });
+
+  test('fails after five tries with the reason, and others go on meanwhile', async () => {
+    const { requestId } = await at.submit(poison);
+    const other = await at.submit({ params });
+    expect((await ended(other.requestId)).status).toBe('succeeded');
+    expect(await status(requestId)).not.toBe('failed');
+    const job = await ended(requestId);
+    expect(job).toMatchObject({
+      status: 'failed',
+      error: { code: 'JOB_UNPROCESSABLE', message: expect.stringContaining('the engine has hiccups') },
+    });
+    expect(job.error?.message).toContain('5 times');
+    expect(await queue().deadLetters()).toMatchObject([{ receives: 5, body: { requestId } }]);
+  });
+
+  test('is worked on once when its dead letter is sent again twice and the job is retried', async () => {
+    const { requestId } = await at.submit(poison);
+    await ended(requestId);
+    isBroken = false;
+    const [letter] = await queue().deadLetters();
+    expect([await queue().redrive(letter?.id ?? ''), await queue().redrive(letter?.id ?? '')]).toEqual([true, false]);
+    await pass(5_000);
+    // An ended job stays ended whoever speaks of it; going on is somebody's decision.
+    expect([await status(requestId), created()]).toEqual(['failed', 0]);
+    await at.plane.retry(requestId, contextOf());
+    await expect(at.plane.retry(requestId, contextOf())).rejects.toMatchObject({ code: 'JOB_STATE' });
+    expect((await ended(requestId)).status).toBe('succeeded');
+    expect(created()).toBe(1);
+    const events = await at.plane.events(requestId, 0, contextOf());
+    expect(events.filter(({ type }) => type === 'job-ended').map(({ data }) => data['status'])).toEqual([
+      'failed',
+      'succeeded',
+    ]);
+  });
+
+  test('and has made something ends as one whose undo failed, so that it is not forgotten', async () => {
+    isBroken = false;
+    cloud.before = (effect) => {
+      if (effect !== 'finish') return;
+      isBroken = true;
+      throw refused('FinishThing');
+    };
+    const { requestId } = await at.submit(poison);
+    expect(await ended(requestId)).toMatchObject({ status: 'rollback_failed', error: { code: 'JOB_UNPROCESSABLE' } });
+    expect(cloud.things.size).toBe(1);
+    isBroken = false;
+    await at.plane.retry(requestId, contextOf());
+    expect((await ended(requestId)).status).toBe('rolled_back');
+    expect(cloud.things.size).toBe(0);
+  });
+});
+
+test('a message that is none is put aside, and keeps no other from being put aside', async () => {
+  for (const body of [null, 'text', {}, { tenant: 7, requestId: [] }, { tenant: 'no tenant!', requestId: 'x' }])
+    await queue().send(body);
+  const { requestId } = await at.submit({ params });
+  expect((await ended(requestId)).status).toBe('succeeded');
+  await pass(120_000);
+  await at.provisioning.sweep();
+  const next = await at.submit({ params: { name: 'two' } });
+  expect((await ended(next.requestId)).status).toBe('succeeded');
+  expect(await queue().receive({ max: 10, visibilityMs: 1 })).toEqual([]);
+});
+
+test('a job whose message nobody could send is sent again half a minute later', async () => {
+  let isDown = true;
+  const real = store;
+  const failing: StoreRoot = {
+    ...real,
+    label: real.label,
+    store: (tenant) => real.store(tenant),
+    check: () => real.check(),
+    close: () => real.close(),
+    systemStore: () => {
+      const system = real.systemStore();
+      return {
+        tenant: system.tenant,
+        table: (spec) => system.table(spec),
+        transact: (writes) => system.transact(writes),
+        blobs: system.blobs,
+        changes: system.changes,
+        queue: (name, options) => {
+          const inner = system.queue(name, options);
+          return {
+            send: (...all) => (isDown ? Promise.reject(new Error('the queue is down')) : inner.send(...all)),
+            receive: (options_) => inner.receive(options_),
+            ack: (receipt) => inner.ack(receipt),
+            extend: (...all) => inner.extend(...all),
+            release: (...all) => inner.release(...all),
+            deadLetters: () => inner.deadLetters(),
+            redrive: (id) => inner.redrive(id),
+          };
+        },
+      };
+    },
+  };
+  await at.stop();
+  await begin({ store: failing });
+  const { requestId, status: accepted } = await at.submit({ params });
+  expect(accepted).toBe('queued');
+  await pass(60_000);
+  expect(await status(requestId)).toBe('queued');
+  isDown = false;
+  await pass(35_000);
+  expect((await ended(requestId)).status).toBe('succeeded');
+});
+
+describe('a resource with a time to live', () => {
+  test('is destroyed once, however often the sweeper meets it', async () => {
+    const { requestId } = await at.submit({ params, ttlSeconds: 3_600 });
+    await ended(requestId);
+    await skip(HOUR_MS - 60_000);
+    expect(cloud.things.size).toBe(1);
+    let release: () => void = () => undefined;
+    cloud.before = (effect) => (effect === 'delete' ? new Promise((resolve) => (release = resolve)) : undefined);
+    await pass(70_000);
+    await at.provisioning.sweep();
+    await at.provisioning.sweep();
+    const { items } = await at.plane.list({}, contextOf());
+    expect(items.map(({ action, principal }) => [action, principal.id])).toContainEqual(['destroy', 'system']);
+    expect(items).toHaveLength(2);
+    cloud.before = () => undefined;
+    release();
+    for (const job of items) expect((await ended(job.requestId)).status).toBe('succeeded');
+    expect([cloud.things.size, (await at.plane.resources({}, contextOf())).items]).toEqual([0, []]);
+  });
+
+  test('that cannot be destroyed stays on the list, and can be destroyed by hand', async () => {
+    await ended((await at.submit({ params, ttlSeconds: 60 })).requestId);
+    cloud.before = (effect) => {
+      if (effect === 'delete') throw refused('DeleteThing');
+    };
+    await pass(65_000);
+    const sweep = (await at.plane.list({}, contextOf())).items.find(({ action }) => action === 'destroy');
+    expect(await ended(sweep?.requestId ?? '')).toMatchObject({ status: 'failed', error: { code: 'CLOUD_REFUSED' } });
+    expect((await at.plane.resources({}, contextOf())).items).toMatchObject([{ status: 'failed' }]);
+    cloud.before = () => undefined;
+    await at.plane.retry(sweep?.requestId ?? '', contextOf());
+    expect((await ended(sweep?.requestId ?? '')).status).toBe('succeeded');
+    expect(await store.store('team-x').table(RESOURCES).get({ id: 'aws:us-east-1:thing:one' })).toBeUndefined();
+  });
+});
+
+test('an hour forth and an hour back change nothing for a job at work', async () => {
+  let release: () => void = () => undefined;
+  cloud.before = (effect) => (effect === 'finish' ? new Promise((resolve) => (release = resolve)) : undefined);
+  const { requestId } = await at.submit({ params });
+  await turns();
+  for (const jumpMs of [HOUR_MS, -2 * HOUR_MS, HOUR_MS]) {
+    clock.jumpWall(jumpMs);
+    await pass(70_000);
+    expect(await status(requestId)).toBe('running');
+  }
+  cloud.before = () => undefined;
+  release();
+  expect((await ended(requestId)).status).toBe('succeeded');
+  expect(created()).toBe(1);
+});

@@ -162,6 +162,8 @@ test('plan says steps and price and makes nothing', async () => {
 test('update and destroy change and remove, by request or by id', async () => {
   await run('provision', ...s3('changed'));
   expect((await run('update', ...s3('changed', '--param', 'versioning=true'))).code).toBe(EXIT.ok);
+  await run('provision', ...s3('elsewhere', '--env', 'prod'));
+  expect(await json('destroy', 'aws:us-east-1:s3:elsewhere')).toMatchObject({ status: 'succeeded', env: 'prod' });
   expect((await run('destroy', 'aws:us-east-1:s3:changed')).stdout).toContain('succeeded destroy');
   expect((await run('destroy', 'aws:us-east-1:s3:changed')).code).toBe(EXIT.notFound);
   expect((await run('resources', 'show', 'aws:us-east-1:s3:changed')).code).toBe(EXIT.notFound);

@@ -12,7 +12,7 @@ import type { CatalogService, ServiceCatalogue } from './catalogue.ts';
 import type { Submission } from './control-plane.ts';
 import { JOB_KEYS, RESOURCE_LOCKS, type Job, type JobApproval, type JobStatus } from './job.ts';
 import type { JobStore } from './job-store.ts';
-import { refuseProblems } from './problems.ts';
+import { notAmong, refuseProblems } from './problems.ts';
 import { parseResourceId } from './provisioner.ts';
 import { parseBody, regionOf, type ProvisionBody } from './request.ts';
 import { busy, idOf, type Resource, type ResourceStore } from './resource-store.ts';
@@ -122,6 +122,9 @@ export class Acceptance {
       body.id === undefined
         ? await this.#described(body, service, { requestId, tenant })
         : await this.#identified(body, service, { id: body.id, tenant });
+    // Who may act in one environment, and says so, must not reach into another.
+    if (meant.env !== body.env)
+      refuseProblems([{ ...notAmong('/env', body.env, [meant.env]), message: `is not that of ${meant.resourceId}` }]);
     if (body.action === 'update' || body.action === 'destroy') await this.#mustExist(meant.resourceId, tenant);
     return meant;
   }

@@ -357,6 +357,11 @@ describe('who may', () => {
     const ids = async (env: string): Promise<string[]> =>
       (await ask('GET', `/v2/resources?env=${env}`)).body.resources.map(({ id }: Parsed) => id);
     expect([await ids('prod'), await ids('stage')]).toEqual([[resourceId], []]);
+    // Nor does it reach into the other.
+    const body = JSON.stringify({ cloud: 'aws', service: 's3', id: resourceId, tenant: 'team-x', env: 'stage' });
+    const refused = await ask('POST', '/terminate', { body });
+    expect(refused.body.problems).toEqual([expect.objectContaining({ pointer: '/env', allowed: ['prod'] })]);
+    expect(await ids('prod')).toEqual([resourceId]);
     // Byte for byte: another case is another environment.
     expect(await ids('Prod')).toEqual([]);
   });

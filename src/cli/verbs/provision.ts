@@ -6,6 +6,7 @@ import { PlatformError } from '../../core/errors.ts';
 import { DEVELOPER } from '../../http/authenticate.ts';
 import type { CliContext, CliEvent, Handler, Invocation } from '../command.ts';
 import { connectToInstance } from '../instance.ts';
+import { resourceOf } from './resources.ts';
 import { followJob, jobResult, type JobView } from './job-progress.ts';
 
 type Action = 'provision' | 'plan' | 'update' | 'destroy';
@@ -19,6 +20,9 @@ function verbOf(action: Action): Handler {
   return async function* submit(invocation, context): AsyncGenerator<CliEvent, number> {
     const body = await bodyOf(action, invocation, context);
     const client = await connectToInstance(invocation, context);
+    // What is named by its id is in an environment already.
+    if (typeof body['id'] === 'string' && invocation.text('env') === undefined && isIdOf(invocation))
+      body['env'] = (await resourceOf(client, body['id'])).env;
     const key = invocation.text('idempotencyKey');
     const headers = key === undefined ? {} : { 'Idempotency-Key': key };
     const { value } = await client.rest('POST', '/v1/provision', body, headers);
@@ -32,7 +36,7 @@ function verbOf(action: Action): Handler {
 /** The JSON of the word with the flags on top; a destroy may name a resource's id instead. */
 async function bodyOf(action: Action, invocation: Invocation, context: CliContext): Promise<Record<string, unknown>> {
   const [source] = invocation.words;
-  const isId = source !== undefined && /^(?:aws|gcp|azure|multi):[^{]+$/.test(source);
+  const isId = isIdOf(invocation);
   const base = source === undefined ? {} : isId ? byId(source) : parseObject(await textOf(source, context), source);
   const flags = flagsOf(invocation);
   const params = { ...(base['params'] as object | undefined), ...(flags['params'] as object | undefined) };
@@ -41,6 +45,8 @@ async function bodyOf(action: Action, invocation: Invocation, context: CliContex
     throw usage(action, 'Name a request file, or --cloud and --service with --param NAME=VALUE.');
   return body;
 }
+
+const isIdOf = ({ words: [source = ''] }: Invocation): boolean => /^(?:aws|gcp|azure|multi):[^{]+$/.test(source);
 
 function byId(id: string): Record<string, unknown> {
   const [cloud, , service] = id.split(':').map(decodeURIComponent);

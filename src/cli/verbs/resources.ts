@@ -1,6 +1,7 @@
 /** `resources`: what the tenant has. */
 
 import { PlatformError } from '../../core/errors.ts';
+import type { InstanceClient } from '../client.ts';
 import type { CliContext, CliEvent, Invocation } from '../command.ts';
 import { result } from '../command.ts';
 import { connectToInstance } from '../instance.ts';
@@ -45,10 +46,15 @@ function resourcesText(resources: readonly ResourceRow[], style: Style): string 
   return `${table(rows, '')}\n${style.dim(plural(resources.length, 'resource'))}`;
 }
 
-/** Its id says where to look; lists have no way to ask for one. */
 export async function* resourcesShow(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {
-  const id = invocation.word;
   const client = await connectToInstance(invocation, context);
+  const found = await resourceOf(client, invocation.word);
+  yield result(found, (style) => resourceText(found, style));
+  return undefined;
+}
+
+/** Its id says where to look; lists have no way to ask for one. @throws PlatformError `RESOURCE_NOT_FOUND`. */
+export async function resourceOf(client: InstanceClient, id: string): Promise<ResourceDetails> {
   const [cloud = '', , service = ''] = id.split(':').map(plain);
   let cursor: string | null = '';
   while (cursor !== null) {
@@ -56,10 +62,7 @@ export async function* resourcesShow(invocation: Invocation, context: CliContext
     const { value } = await client.rest('GET', `/v2/resources?${query.toString()}`);
     const { resources, next } = value as { resources: readonly ResourceDetails[]; next: string | null };
     const found = resources.find((each) => each.id === id);
-    if (found !== undefined) {
-      yield result(found, (style) => resourceText(found, style));
-      return undefined;
-    }
+    if (found !== undefined) return found;
     cursor = next;
   }
   const details = { next: 'zeroplane resources ls' };

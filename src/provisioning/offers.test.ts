@@ -1,0 +1,187 @@
+/** Services that a tenant offers: checked before anything of them is kept, run like others, seen by nobody else. */
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ADA, contextOf, memoryStore, startControlPlane, type Started } from '../../tests/fixtures/control-plane.ts';
+import { refused, thingCloud, thingService, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
+import type { Principal } from '../core/context.ts';
+import type { FunctionInvoker, JsonValue, StoreRoot } from '../core/ports.ts';
+import { aslKind } from '../workflows/asl/asl-kind.ts';
+import { createTaskRunner } from '../workflows/task-runner.ts';
+import type { OfferedService } from './control-plane.ts';
+
+const EVE: Principal = { ...ADA, id: 'eve', tenant: 'team-y' };
+const noFunctions = { label: 'embedded', list: () => [] } as unknown as FunctionInvoker;
+
+/** A machine that makes two things. */
+const PAIR: JsonValue = {
+  StartAt: 'First',
+  States: {
+    First: {
+      Type: 'Task',
+      Resource: 'zeroplane-provision',
+      TimeoutSeconds: 60,
+      Parameters: { cloud: 'aws', service: 'thing', params: { 'name.$': "States.Format('{}-a', $.params.name)" } },
+      ResultPath: '$.first',
+      Next: 'Second',
+    },
+    Second: {
+      Type: 'Task',
+      Resource: 'zeroplane-provision',
+      TimeoutSeconds: 60,
+      Parameters: { cloud: 'aws', service: 'thing', params: { 'name.$': "States.Format('{}-b', $.params.name)" } },
+      ResultSelector: { 'last.$': '$.id' },
+      End: true,
+    },
+  },
+};
+const OFFER: OfferedService = {
+  service: 'pair',
+  cloud: 'aws',
+  title: 'Two things.',
+  version: '1',
+  params: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['name'],
+    properties: { name: { type: 'string', pattern: '^[a-z]+$' }, size: { type: 'integer', default: 3, maximum: 5 } },
+  },
+  definition: PAIR,
+};
+
+let store: StoreRoot;
+let cloud: ThingCloud;
+let at: Started;
+
+beforeEach(async () => {
+  store = await memoryStore();
+  cloud = thingCloud();
+  at = await startControlPlane({
+    store,
+    services: [thingService(cloud)],
+    kinds: ({ handlers }) => [aslKind({ runTask: createTaskRunner({ handlers, invoker: noFunctions }) })],
+  });
+});
+afterEach(async () => {
+  await at.stop();
+  await store.close();
+});
+
+const names = async (principal = ADA): Promise<string[]> =>
+  (await at.plane.catalogue(contextOf(principal))).map(({ service }) => service);
+
+describe('an offer', () => {
+  test.each<readonly [string, Partial<OfferedService>, string]>([
+    ['a name with capitals', { service: 'Pair' }, 'PROVISION_INVALID'],
+    ['a name like a path', { service: '../pair' }, 'PROVISION_INVALID'],
+    ['a name that is the prototype of objects', { service: '__proto__' }, 'PROVISION_INVALID'],
+    ['the name of a service that ships', { service: 'thing' }, 'PROVISION_INVALID'],
+    ['a schema that is a list', { params: [] }, 'PROVISION_INVALID'],
+    ['a schema of an unknown type', { params: { type: 'colour' } }, 'PROVISION_INVALID'],
+    ['no machine', { definition: {} }, 'WORKFLOW_INVALID'],
+    ['a machine that leads nowhere', { definition: { StartAt: 'Gone', States: {} } }, 'WORKFLOW_INVALID'],
+    [
+      'a machine outside of the profile',
+      {
+        definition: {
+          StartAt: 'A',
+          States: { A: { Type: 'Task', Resource: 'arn:aws:states:::ecs:runTask', End: true } },
+        },
+      },
+      'WORKFLOW_UNSUPPORTED',
+    ],
+  ])('with %s is refused, and is not in the catalogue', async (_name, change, code) => {
+    await expect(at.plane.offer({ ...OFFER, ...change }, contextOf())).rejects.toMatchObject({ code });
+    expect(await names()).toEqual(['thing']);
+    expect(await at.engine.workflows('team-x')).not.toContainEqual(expect.objectContaining({ name: 'service-pair' }));
+  });
+
+  test('needs the right to administer', async () => {
+    const requester: Principal = { ...ADA, roles: ['requester'], scopes: ['zeroplane:use'] };
+    await expect(at.plane.offer(OFFER, contextOf(requester))).rejects.toMatchObject({ code: 'INSUFFICIENT_SCOPE' });
+    expect(await names()).toEqual(['thing']);
+  });
+
+  test('is in the catalogue of its tenant alone', async () => {
+    await at.plane.offer(OFFER, contextOf());
+    expect([await names(), await names(EVE)]).toEqual([['thing', 'pair'], ['thing']]);
+    await expect(at.submit({ service: 'pair', params: { name: 'x' } }, undefined, EVE)).rejects.toMatchObject({
+      code: 'PROVISION_INVALID',
+    });
+    await at.plane.offer({ ...OFFER, title: 'Two of hers.' }, contextOf(EVE));
+    const entries = await at.plane.catalogue(contextOf());
+    expect(entries.find(({ service }) => service === 'pair')?.title).toBe('Two things.');
+  });
+
+  test('may be made again as it is; the same version with another machine is refused', async () => {
+    await at.plane.offer(OFFER, contextOf());
+    await at.plane.offer(OFFER, contextOf());
+    const other = { ...(PAIR as object), Comment: 'another' };
+    await expect(at.plane.offer({ ...OFFER, definition: other }, contextOf())).rejects.toMatchObject({
+      code: 'WORKFLOW_EXISTS',
+    });
+    const next = await at.plane.offer({ ...OFFER, version: '2', definition: other }, contextOf());
+    expect(next.workflow).toMatchObject({ name: 'service-pair', version: '2', owner: 'team-x' });
+  });
+});
+
+describe('a job of an offered service', () => {
+  beforeEach(() => at.plane.offer(OFFER, contextOf()));
+
+  test('makes its parts, is listed as a whole, and its destroy removes all of it', async () => {
+    const { requestId, params } = await at.submit({ service: 'pair', params: { name: 'x' } });
+    expect(params).toEqual({ name: 'x', size: 3 });
+    expect(await at.ended(requestId)).toMatchObject({
+      status: 'succeeded',
+      result: { outputs: { last: 'aws:us-east-1:thing:x-b' } },
+    });
+    const { items } = await at.plane.resources({}, contextOf());
+    expect(items.map(({ name, partOf }) => [name, partOf]).toSorted()).toEqual([
+      ['x', undefined],
+      ['x-a', 'aws:-:pair:x'],
+      ['x-b', 'aws:-:pair:x'],
+    ]);
+    const gone = await at.submit({ service: 'pair', action: 'destroy', id: 'aws:-:pair:x' });
+    expect((await at.ended(gone.requestId)).status).toBe('succeeded');
+    expect([cloud.things.size, (await at.plane.resources({}, contextOf())).items]).toEqual([0, []]);
+  });
+
+  test('that fails half-way leaves nothing, although its machine has no way back', async () => {
+    cloud.before = (effect) => {
+      if (effect === 'create' && cloud.things.size === 1) throw refused('CreateThing');
+    };
+    const { requestId } = await at.submit({ service: 'pair', params: { name: 'x' } });
+    expect(await at.ended(requestId)).toMatchObject({ status: 'rolled_back', error: { code: 'CLOUD_REFUSED' } });
+    expect([cloud.things.size, (await at.plane.resources({}, contextOf())).items]).toEqual([0, []]);
+  });
+
+  test.each([
+    ['a parameter that its schema does not know', { name: 'x', colour: 'red' }],
+    ['a value outside of it', { name: 'x', size: 6 }],
+    ['none at all', {}],
+  ])('with %s is refused, and nothing is stored', async (_name, params) => {
+    await expect(at.submit({ service: 'pair', params })).rejects.toMatchObject({ code: 'PROVISION_INVALID' });
+    expect((await at.plane.list({}, contextOf())).items).toEqual([]);
+  });
+
+  test('goes on with the version that it began with when another is offered', async () => {
+    let release: () => void = () => undefined;
+    const reached = new Promise<void>((resolve) => {
+      cloud.before = () => {
+        resolve();
+        return new Promise((go) => (release = go));
+      };
+    });
+    const { requestId, workflow } = await at.submit({ service: 'pair', params: { name: 'x' } });
+    await reached;
+    await at.plane.offer(
+      { ...OFFER, version: '2', definition: { StartAt: 'Done', States: { Done: { Type: 'Succeed' } } } },
+      contextOf(),
+    );
+    cloud.before = () => undefined;
+    release();
+    expect(await at.ended(requestId)).toMatchObject({ status: 'succeeded', workflow });
+    expect([cloud.things.size, workflow?.version]).toEqual([2, '1']);
+    const next = await at.submit({ service: 'pair', params: { name: 'y' } });
+    expect([next.workflow?.version, (await at.ended(next.requestId)).status]).toEqual(['2', 'succeeded']);
+  });
+});

@@ -83,11 +83,13 @@ export class Schedule {
   async #look(): Promise<void> {
     this.#disarm();
     try {
+      let lookedToMs: number;
       do {
         this.#again = false;
-        await this.#handOut(this.#mustSweep());
+        lookedToMs = this.#parts.clock.nowMs();
+        await this.#handOut(this.#mustSweep(), lookedToMs);
       } while (this.#again && !this.#isStopped);
-      const next = await this.#next();
+      const next = await this.#next(lookedToMs);
       // Something may have been expected meanwhile.
       if (!this.#isStopped && (next < this.#armedForMs || this.#armedForMs === Number.POSITIVE_INFINITY))
         this.#arm(next);
@@ -103,8 +105,7 @@ export class Schedule {
     return true;
   }
 
-  async #handOut(mustSweep: boolean): Promise<void> {
-    const nowMs = this.#parts.clock.nowMs();
+  async #handOut(mustSweep: boolean, nowMs: number): Promise<void> {
     for (const bucket of mustSweep ? (['running', 'waiting', 'ended'] as const) : (['waiting', 'ended'] as const)) {
       for await (const page of this.read(bucket, bucket === 'running' ? undefined : nowMs)) {
         for (const scheduled of page) if (this.#isStopped || !(await this.#parts.onDue(scheduled))) return;
@@ -112,13 +113,17 @@ export class Schedule {
     }
   }
 
-  /** The earliest time at which something is due. */
-  async #next(): Promise<number> {
+  /**
+   * The earliest time at which something is due.
+   *
+   * @param lookedToMs - What is due until then has been handed out. Later times count, past ones too: they may have
+   *   come while that was done, and nobody else looks for them.
+   */
+  async #next(lookedToMs: number): Promise<number> {
     const table = this.#parts.store.systemStore().table(TIMERS);
-    const nowMs = this.#parts.clock.nowMs();
     let next = Number.POSITIVE_INFINITY;
     for (const partition of ['waiting', 'ended']) {
-      const { items } = await table.query({ index: 'due', partition, from: timeText(nowMs + 1), limit: 1 });
+      const { items } = await table.query({ index: 'due', partition, from: timeText(lookedToMs + 1), limit: 1 });
       if (items[0] !== undefined) next = Math.min(next, Number(items[0]['at']));
     }
     return next;

@@ -9,6 +9,7 @@ import type { Job } from './job.ts';
 import type { StepAttempt, Steps } from './provisioner.ts';
 import { DEFAULT_RETRIES, type RunParts, type StepRetries } from './run-parts.ts';
 import { recorded, revived, type RecordedError } from './step-failure.ts';
+import { untilStored } from './store-patience.ts';
 
 export interface DurableStepsParts {
   readonly context: DurableContext;
@@ -198,8 +199,10 @@ export class DurableSteps implements Steps {
     { name }: Pick<Step<unknown>, 'name'>,
     data: Readonly<Record<string, JsonValue>>,
   ): Promise<void> {
-    const { run, job, resourceId } = this.#parts;
-    return run.jobs.tell(job, { type, data: { step: name, resourceId, ...data } });
+    const { run, job, resourceId, signal, log } = this.#parts;
+    const draft = { type, data: { step: name, resourceId, ...data } };
+    const patience = { clock: run.clock, log, isWanted: () => !signal.aborted };
+    return untilStored(() => run.jobs.tell(job, draft), patience);
   }
 
   /** @throws when the job is stopped meanwhile. */

@@ -19,6 +19,7 @@ import type { JobNames } from './job-names.ts';
 import type { JobStore } from './job-store.ts';
 import type { Params } from './service.ts';
 import { jobErrorOf } from './step-failure.ts';
+import { untilStored } from './store-patience.ts';
 
 export interface HandlerParts {
   readonly jobs: JobStore;
@@ -83,7 +84,9 @@ async function child(
   const part = createHash('sha256').update(call.key).digest('hex').slice(0, 20);
   const name = parts.names.of(workflow, job.requestId, part);
   const start = { workflow, name, input: input as unknown as JsonValue };
-  const ended = await endOf(parts.engine(), await parts.engine().start(run.principal, start), call.signal);
+  const patience = { clock: run.clock, log: run.log, isWanted: () => !call.signal.aborted };
+  const begun = await untilStored(() => parts.engine().start(run.principal, start), patience);
+  const ended = await endOf(parts.engine(), begun, call.signal);
   if (ended.status === 'SUCCEEDED') return ended.output ?? null;
   const { code, message } = jobErrorOf(ended.error, ended.cause);
   throw new TaskError(code, message);

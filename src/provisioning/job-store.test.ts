@@ -8,6 +8,7 @@ import { verifyAudit } from '../audit/verify.ts';
 import type { StoreRoot } from '../core/ports.ts';
 import type { JobEvent } from './control-plane.ts';
 import { JobStore } from './job-store.ts';
+import { DELIVERIES } from './webhooks.ts';
 import { JOBS, JOB_EVENTS, RESOURCE_LOCKS, type Job, type JobStatus } from './job.ts';
 
 const TENANT = 'team-x';
@@ -110,6 +111,16 @@ describe('a change of a job', () => {
     expect(await jobs.find(TENANT, 'b')).toBeUndefined();
     expect(await jobs.events(TENANT, 'b', 0)).toEqual([]);
     expect((await verifyAudit(store, TENANT, KEY)).records).toBe(1);
+  });
+
+  test('that ends it takes the delivery to its webhook along, so that no death in between loses it', async () => {
+    const webhook = { url: 'https://hooks.test/', secretRef: 'hook' };
+    const job = { ...(await created('a')), webhook };
+    const deliveries = store.store(TENANT).table(DELIVERIES);
+    const running = await run(job);
+    expect(await deliveries.get({ id: 'a-failed-1' })).toBeUndefined();
+    if (running !== undefined) await jobs.advance(running, { to: 'failed', by: 'system' });
+    expect(await deliveries.get({ id: 'a-failed-1' })).toMatchObject({ status: 'pending', dueAt: expect.any(String) });
   });
 
   test('that is in the way of others does not take them along', async () => {

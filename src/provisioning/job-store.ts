@@ -20,6 +20,7 @@ import {
   type Job,
   type JobStatus,
 } from './job.ts';
+import { deliveryWrites } from './webhooks.ts';
 
 export interface JobStoreParts {
   readonly store: StoreRoot;
@@ -114,9 +115,10 @@ export class JobStore {
     // Whoever may end a job holds its lock, so it is free from here on.
     const free: Write[] =
       isEnded(to) && next.action !== 'plan' ? [{ delete: { id: next.resourceId }, table: RESOURCE_LOCKS }] : [];
+    const told = isEnded(to) ? deliveryWrites(next, this.#parts.clock.nowMs()) : [];
     try {
       await this.#commit(next, {
-        writes: [jobRow(job, next, dueAtMs), ...free, ...writes],
+        writes: [jobRow(job, next, dueAtMs), ...free, ...writes, ...told],
         drafts,
         entries: [entryOf(next, `job-${to.replace('_', '-')}`, by)],
       });

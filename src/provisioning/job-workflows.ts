@@ -16,6 +16,7 @@ import { idOf, ownershipOf, type Resource } from './resource-store.ts';
 import type { RunParts } from './run-parts.ts';
 import type { Params, ServiceDefinition } from './service.ts';
 import { failureOf, recorded } from './step-failure.ts';
+import { untilStored } from './store-patience.ts';
 
 /** One resource of a job. */
 export interface ResourceInput {
@@ -84,19 +85,16 @@ async function begin(parts: RunParts, context: DurableContext, input: ResourceIn
 }
 
 async function provision(at: Running): Promise<JsonValue> {
-  const { parts, context, input, job } = at;
+  const { parts, input, job } = at;
   const definition = await definitionOf(at, input);
   const name = input.id === undefined ? definition.nameOf(input.params, job.requestId) : nameIn(input.id);
   const intent = { ...input, name };
   const id = idOf(intent);
-  const isForeign = await context.step(
-    'note-intent',
-    async () => (await parts.resources.intend(job, intent)).isForeign,
-  );
+  const isForeign = await noted(at, 'note-intent', async () => (await parts.resources.intend(job, intent)).isForeign);
   const provisioner = await made(at, definition, { id, params: input.params, region: input.region });
   const response = await provisioner.provision(requestOf(job, input));
   if (!isForeign)
-    await context.step('note-result', async () => {
+    await noted(at, 'note-result', async () => {
       await parts.resources.record(job.tenant, id, response);
       return null;
     });
@@ -104,17 +102,17 @@ async function provision(at: Running): Promise<JsonValue> {
 }
 
 async function update(at: Running): Promise<JsonValue> {
-  const { parts, context, input, job } = at;
+  const { parts, input, job } = at;
   const definition = await definitionOf(at, input);
   const id = required(input);
-  const before = await context.step('note-change', async () => {
+  const before = await noted(at, 'note-change', async () => {
     const known = await parts.resources.get(job.tenant, id);
     await parts.resources.mark(job.tenant, id, 'updating');
     return known.params;
   });
   const provisioner = await made(at, definition, { id, params: input.params, region: input.region });
   const response = await provisioner.update(id, requestOf(job, input));
-  await context.step('note-result', async () => {
+  await noted(at, 'note-result', async () => {
     const known = await parts.resources.get(job.tenant, id);
     await parts.resources.put({ ...known, status: 'ready', params: input.params, outputs: response.outputs });
     return null;
@@ -123,9 +121,9 @@ async function update(at: Running): Promise<JsonValue> {
 }
 
 async function destroy(at: Running): Promise<JsonValue> {
-  const { parts, context, input, job } = at;
+  const { parts, input, job } = at;
   const id = required(input);
-  const found = await context.step('list-parts', async () => {
+  const found = await noted(at, 'list-parts', async () => {
     const whole = await parts.resources.get(job.tenant, id);
     const ofJob = await parts.resources.ofJob(job.tenant, whole.requestId);
     return ofJob.filter((each) => each.partOf === id).map((each) => each.id);
@@ -137,8 +135,8 @@ async function destroy(at: Running): Promise<JsonValue> {
 
 /** Removes one resource of the tenant and its note. */
 async function removed(at: Running, id: string): Promise<boolean> {
-  const { parts, context, job } = at;
-  const note = await context.step('note-destroy', async () => {
+  const { parts, job } = at;
+  const note = await noted(at, 'note-destroy', async () => {
     const known = await parts.resources.find(job.tenant, id);
     if (known === undefined || known.status === 'removed') return null;
     await parts.resources.mark(job.tenant, id, 'destroying');
@@ -151,7 +149,7 @@ async function removed(at: Running, id: string): Promise<boolean> {
     const provisioner = await made(at, service.definition, { id, params: note.params, region: note.region });
     await provisioner.destroy(id);
   }
-  await context.step('note-removed', async () => {
+  await noted(at, 'note-removed', async () => {
     // A machine that takes back what it made: its job still has to say that something was there.
     if (job.action === 'provision') await parts.resources.mark(job.tenant, id, 'removed');
     else await parts.resources.remove(job.tenant, id);
@@ -184,9 +182,9 @@ export interface Undone {
 
 /** In the reverse order of making. What fails is named, and the rest is undone all the same. */
 async function undo(at: Running): Promise<JsonValue> {
-  const { parts, context, job } = at;
+  const { parts, job } = at;
   await parts.effects.settled(job.requestId);
-  const notes = await context.step('list-made', async () =>
+  const notes = await noted(at, 'list-made', async () =>
     (await parts.resources.ofJob(job.tenant, job.requestId)).map(noteOf),
   );
   const undone: string[] = [];
@@ -215,7 +213,7 @@ async function undoOne(at: Running, note: Note): Promise<boolean> {
     // Also where reading finds nothing: a part may be there without the whole.
     if (wasThere || (await isOurs(at, provisioner, note.id))) await provisioner.destroy(note.id);
   }
-  await context.step('note-removed', async () => {
+  await noted(at, 'note-removed', async () => {
     await parts.resources.remove(job.tenant, note.id);
     return null;
   });
@@ -262,6 +260,12 @@ async function definitionOf({ parts, job }: Running, { cloud, service }: Resourc
 function requestOf({ tenant, env }: Job, { cloud, service, region, params }: ResourceInput): ProvisionRequest {
   const base = { cloud: cloud as ProvisionRequest['cloud'], service, params, tenant, env };
   return region === undefined ? base : { ...base, region };
+}
+
+/** A step that reads or writes what is known here of resources; it waits for a store that is full. */
+function noted<Result>({ context, parts, run }: Running, name: string, body: () => Promise<Result>): Promise<Result> {
+  const patience = { clock: parts.clock, log: run.log, isWanted: () => !run.signal.aborted };
+  return context.step(name, () => untilStored(body, patience));
 }
 
 /** A provisioner for one resource of this job. */

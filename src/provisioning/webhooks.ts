@@ -6,7 +6,7 @@
 import { createHmac } from 'node:crypto';
 import { PlatformError } from '../core/errors.ts';
 import { textOf } from '../core/json.ts';
-import type { Clock, Egress, Item, Logger, SecretSource, StoreRoot, TableSpec } from '../core/ports.ts';
+import type { Clock, Egress, Item, Logger, SecretSource, StoreRoot, TableSpec, Write } from '../core/ports.ts';
 import { jobView, type Job } from './job.ts';
 
 export const DELIVERIES: TableSpec = {
@@ -69,25 +69,19 @@ export class Webhooks {
     await Promise.allSettled(this.#trying.values());
   }
 
-  /** Notes the delivery of a job's end and tries it at once. Never rejects. */
+  /** Tries the delivery of a job's end at once; it was written with that end. Never rejects. */
   async announce(job: Job): Promise<void> {
     if (job.webhook === undefined) return;
-    const delivery: Delivery = {
-      id: `${job.requestId}-${job.status}-${job.round}`,
-      tenant: job.tenant,
-      requestId: job.requestId,
-      url: job.webhook.url,
-      secretRef: job.webhook.secretRef,
-      body: JSON.stringify({ id: `${job.requestId}-${job.status}-${job.round}`, type: 'job-ended', job: jobView(job) }),
-      attempts: 0,
-      createdAtMs: this.#parts.clock.nowMs(),
-      status: 'pending',
-    };
+    const { store, log } = this.#parts;
     try {
-      await this.#keep(delivery, this.#parts.clock.nowMs() + FIRST_PAUSE_MS);
-      await this.#try(delivery);
+      const known = await store
+        .store(job.tenant)
+        .table(DELIVERIES)
+        .get({ id: eventId(job) });
+      if (known !== undefined && known['status'] === 'pending') await this.#try(deliveryOf(known));
     } catch (error) {
-      this.#parts.log.log('error', 'webhook-not-noted', { jobId: job.requestId, reason: String(error) });
+      // It is due in a second, and then every other time.
+      log.log('error', 'webhook-not-tried', { jobId: job.requestId, reason: String(error) });
     }
   }
 
@@ -173,11 +167,28 @@ export class Webhooks {
   }
 
   #keep(delivery: Delivery, dueAtMs: number | undefined): Promise<void> {
-    const due = dueAtMs === undefined ? {} : { dueGroup: DUE, dueAt: new Date(dueAtMs).toISOString() };
-    const expiresAt = Math.ceil(delivery.createdAtMs / 1_000) + KEEP_SECONDS;
-    const item = { ...delivery, ...due, expiresAt } as unknown as Item;
-    return this.#parts.store.store(delivery.tenant).table(DELIVERIES).put(item);
+    return this.#parts.store.store(delivery.tenant).table(DELIVERIES).put(itemOf(delivery, dueAtMs));
   }
+}
+
+/** The same for every delivery of one end, so that a receiver can tell that it knows it. */
+const eventId = ({ requestId, status, round }: Job): string => `${requestId}-${status}-${round}`;
+
+/** To be written in the transaction that ends the job: whoever dies after it leaves the delivery to the next. */
+export function deliveryWrites(job: Job, nowMs: number): readonly Write[] {
+  if (job.webhook === undefined) return [];
+  const { tenant, requestId, webhook } = job;
+  const id = eventId(job);
+  const body = JSON.stringify({ id, type: 'job-ended', job: jobView(job) });
+  const base = { id, tenant, requestId, url: webhook.url, secretRef: webhook.secretRef, body };
+  const delivery: Delivery = { ...base, attempts: 0, createdAtMs: nowMs, status: 'pending' };
+  return [{ put: itemOf(delivery, nowMs + FIRST_PAUSE_MS), table: DELIVERIES }];
+}
+
+function itemOf(delivery: Delivery, dueAtMs: number | undefined): Item {
+  const due = dueAtMs === undefined ? {} : { dueGroup: DUE, dueAt: new Date(dueAtMs).toISOString() };
+  const expiresAt = Math.ceil(delivery.createdAtMs / 1_000) + KEEP_SECONDS;
+  return { ...delivery, ...due, expiresAt } as unknown as Item;
 }
 
 /** Without the attributes of the index, which are made anew with each write. */

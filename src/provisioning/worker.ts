@@ -14,6 +14,7 @@ import type { JobNames } from './job-names.ts';
 import type { JobStore } from './job-store.ts';
 import type { ResourceStore } from './resource-store.ts';
 import { jobErrorOf } from './step-failure.ts';
+import { untilStored } from './store-patience.ts';
 
 export interface WorkerParts {
   readonly jobs: JobStore;
@@ -122,7 +123,8 @@ export class JobWorker {
       void this.#parts.queue.ack(message.receipt);
       return;
     }
-    const run = this.#handle(message, tenant, requestId)
+    const patience = { clock: this.#parts.clock, log: this.#parts.log, isWanted: () => !this.#isStopped };
+    const run = untilStored(() => this.#handle(message, tenant, requestId), patience)
       .catch((error: unknown) => this.#failed(message, error))
       .finally(() => {
         this.#running.delete(key);

@@ -6,6 +6,8 @@
 
 import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -140,7 +142,7 @@ interface Run {
   readonly refused: Map<string, string>;
   /** Last words before each death. */
   readonly deaths: string[];
-  /** Effects that began more than once. */
+  /** Effects, each time one began. */
   readonly begun: string[];
 }
 
@@ -160,8 +162,41 @@ async function opened<T>({ folder }: Run, body: (root: StoreRoot) => Promise<T>)
   }
 }
 
+/** Takes what it is told; every third time it does and says that it did not. */
+interface Receiver {
+  readonly url: string;
+  /** Ids of the events, each time one came. */
+  readonly told: readonly string[];
+  close(): Promise<void>;
+}
+
+async function webhookReceiver(): Promise<Receiver> {
+  const told: string[] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+    request.on('end', () => {
+      told.push((JSON.parse(body) as { readonly id: string }).id);
+      response.writeHead(told.length % 3 === 0 ? 500 : 200).end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  return { url: `http://127.0.0.1:${port}/`, told, close };
+}
+
+interface Lane {
+  readonly aws: SimulatedAws;
+  readonly receiver: Receiver;
+}
+
 /** From the first submission to the end of all jobs. */
-async function round(n: number, aws: SimulatedAws): Promise<Counted> {
+async function round(n: number, { aws, receiver }: Lane): Promise<Counted> {
   const base = await mkdtemp(join(tmpdir(), 'zeroplane-jobs-'));
   const random = seeded(SEED * 100_000 + n);
   const run: Run = {
@@ -180,13 +215,22 @@ async function round(n: number, aws: SimulatedAws): Promise<Counted> {
   const cancel = random.percent(15) ? { chain: 0, afterEvents: 1 + random.below(12) } : undefined;
   const { endpoint = '' } = aws.place;
   const { secretAccessKey: secret } = aws.settings.credentials;
-  const plan: JobsPlan = { tenant: run.tenant, endpoint, secret, chains, ...(cancel === undefined ? {} : { cancel }) };
+  const plan: JobsPlan = {
+    tenant: run.tenant,
+    endpoint,
+    secret,
+    chains,
+    webhook: receiver.url,
+    ...(cancel === undefined ? {} : { cancel }),
+  };
   writeFileSync(run.planFile, JSON.stringify(plan));
   injectFaults(aws, random);
   await toTheEnd(run, n);
   const { accepted, refused, about, tenant } = run;
   expect(accepted.size + refused.size, about).toBe(chains.flat().length);
-  const jobs = await opened(run, (store) => judgeJobs(store, { about, tenant, aws, accepted, refused }));
+  const jobs = await opened(run, (store) =>
+    judgeJobs(store, { about, tenant, aws, accepted, refused, told: receiver.told }),
+  );
   await rm(base, { recursive: true, force: true });
   const endings = jobs.map(({ action, status }) => `${action} ${status}`);
   return { deaths: run.deaths, endings, again: run.begun.length - new Set(run.begun).size };
@@ -249,18 +293,18 @@ test(
     const counted: Counted[] = [];
     const failures: unknown[] = [];
     const lane = async (): Promise<void> => {
-      const aws = await simulatedAws();
+      const [aws, receiver] = [await simulatedAws(), await webhookReceiver()];
       // Its time goes ten times as fast, so that machines boot while a test can wait for them.
       const moving = setInterval(() => aws.advance(500), 50);
       try {
         for (let n = left.shift(); n !== undefined && failures.length < MAX_FAILURES; n = left.shift())
-          await round(n, aws).then(
+          await round(n, { aws, receiver }).then(
             (each) => counted.push(each),
             (failure: unknown) => failures.push(failure),
           );
       } finally {
         clearInterval(moving);
-        await aws.close();
+        await Promise.all([aws.close(), receiver.close()]);
       }
     };
     await Promise.all(Array.from({ length: LANES }, lane));

@@ -17,6 +17,7 @@ import type { FunctionInvoker, Logger, Queue, StoreRoot, Table, TenantStore } fr
 import { webStack } from '../../src/provisioning/composites/web-stack.ts';
 import type { CloudPlace, StepAttempt, Steps } from '../../src/provisioning/provisioner.ts';
 import type { ServiceDefinition } from '../../src/provisioning/service.ts';
+import { DELIVERIES } from '../../src/provisioning/webhooks.ts';
 import { aslKind } from '../../src/workflows/asl/asl-kind.ts';
 import { createTaskRunner } from '../../src/workflows/task-runner.ts';
 import { ADA, contextOf, startControlPlane, type Started } from '../fixtures/control-plane.ts';
@@ -27,6 +28,8 @@ export interface JobsPlan {
   readonly secret: string;
   /** Bodies of a chain are submitted one after the other's end, chains side by side. */
   readonly chains: readonly (readonly object[])[];
+  /** Told of the end of each job. */
+  readonly webhook: string;
   /** The first job of this chain is cancelled when it has told so many events. */
   readonly cancel?: { readonly chain: number; readonly afterEvents: number };
 }
@@ -124,17 +127,21 @@ const stderrLog: Logger = {
 };
 const noFunctions = { label: 'embedded', list: () => [] } as unknown as FunctionInvoker;
 
+const egress = createEgress({ clock: systemClock, allow: ['127.0.0.1'] });
+
 function start(store: StoreRoot): Promise<Started> {
   const place: CloudPlace = {
     endpoint: plan.endpoint,
     label: 'simulated',
-    egress: createEgress({ clock: systemClock }),
+    egress,
     secrets: { get: () => Promise.resolve(undefined) },
     env: { AWS_ACCESS_KEY_ID: 'zeroplane', AWS_SECRET_ACCESS_KEY: plan.secret },
   };
   return startControlPlane({
     store,
     log: stderrLog,
+    egress,
+    secrets: { get: () => Promise.resolve('the secret') },
     services: awsServices.map(observed),
     composites: [webStack],
     placeOf: () => Promise.resolve(place),
@@ -150,7 +157,11 @@ async function runChain(at: Started, chain: number): Promise<void> {
   for (const [n, body] of (plan.chains[chain] ?? []).entries()) {
     const name = `${chain}.${n}`;
     try {
-      const { requestId } = await at.submit(body as Record<string, unknown>, name, owner);
+      const { requestId } = await at.submit(
+        { ...body, webhook: { url: plan.webhook, secretRef: 'hook' } },
+        name,
+        owner,
+      );
       say(`accepted ${name} ${requestId}`);
       const isCancelled = n === 0 && plan.cancel?.chain === chain;
       tell(at, requestId, isCancelled ? plan.cancel.afterEvents : Infinity);
@@ -177,6 +188,11 @@ const store = await openEmbeddedStore({ folder, clock: systemClock });
 const at = await start(mortalStore(store));
 say('ready');
 await Promise.all(plan.chains.map((_bodies, chain) => runChain(at, chain)));
+for (let left = 500; left > 0; left--) {
+  const { items } = await store.systemStore().table(DELIVERIES).query({ index: 'due', partition: 'webhooks' });
+  if (items.length === 0) break;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+}
 say('done');
 await at.stop();
 await store.close();

@@ -20,6 +20,8 @@ export interface JobsRun {
   readonly accepted: ReadonlyMap<string, string>;
   /** Code and words of the requests that were refused, by their key. */
   readonly refused: ReadonlyMap<string, string>;
+  /** Ids of the events that came by webhook, each time one came. */
+  readonly told: readonly string[];
 }
 
 /** @returns how the jobs ended, by their key. */
@@ -35,6 +37,11 @@ export async function judgeJobs(root: StoreRoot, run: JobsRun): Promise<readonly
   for (const { resourceId } of jobs)
     expect(await store.table(RESOURCE_LOCKS).get({ id: resourceId }), about).toBeUndefined();
   await judgeCloud(root, jobs, run);
+  // At least once, and of this end alone.
+  for (const { requestId, status, round } of jobs)
+    expect([...new Set(run.told.filter((id) => id.startsWith(requestId)))], about).toEqual([
+      `${requestId}-${status}-${round}`,
+    ]);
   const { problems } = await verifyAudit(root, tenant, KEY);
   expect(problems, about).toEqual([]);
   return jobs;

@@ -1,7 +1,7 @@
 /**
  * One measurement of jobs, as a JSON document on standard output. argv[2] is `{job, folder, count}`:
  *
- * - `accept`: requests accepted with 64 in flight, beside the bare database's own commits with as many;
+ * - `accept`: requests accepted with 64 in flight, beside the bare database's own commits of as many rows;
  * - `run`: `count` jobs of a service with one wire call of 50 ms, four at a time;
  * - `list`: a tenant's status by environment over `count` jobs.
  */
@@ -20,19 +20,23 @@ import { ADA, contextOf, startControlPlane } from '../../tests/fixtures/control-
 const { job, folder, count } = JSON.parse(process.argv[2] ?? '{}') as { job: string; folder: string; count: number };
 const IN_FLIGHT = 64;
 const WIRE_MS = 50;
+/** What an acceptance writes: job, lock, key, three events, an audit record and the end of its chain. */
+const ROWS = 8;
+/** Of them together 2.6 kB. */
+const ROW_BYTES = 330;
 
 const at = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
 
 /** Runs `count` of something, as many at a time as said. @returns how long each took, in ms. */
-async function times(total: number, inFlight: number, run: (n: number) => Promise<unknown>): Promise<number[]> {
+async function times(total: number, inFlight: number, one: (n: number) => Promise<unknown>): Promise<number[]> {
   const taken: number[] = [];
   let next = 0;
   const worker = async (): Promise<void> => {
     while (next < total) {
       const n = next++;
       const startedMs = performance.now();
-      await run(n);
+      await one(n);
       taken.push(performance.now() - startedMs);
     }
   };
@@ -42,9 +46,9 @@ async function times(total: number, inFlight: number, run: (n: number) => Promis
 
 /** Its only step is a call over the wire that takes 50 ms. */
 function waitingService(url: string): ServiceDefinition {
-  const call = (): Promise<null> =>
+  const call = (id: string): Promise<null> =>
     new Promise((resolve, reject) => {
-      const outgoing = request(url, (response) => {
+      const outgoing = request(`${url}/${id}`, (response) => {
         response.resume();
         response.once('end', () => resolve(null));
       });
@@ -53,7 +57,7 @@ function waitingService(url: string): ServiceDefinition {
     });
   const create = ({ id, steps }: ProvisionContext): CloudProvisioner => ({
     provision: async () => {
-      await steps.run('call', call);
+      await steps.run('call', () => call(id));
       return { status: 'provisioned', id, outputs: {}, isAdopted: false };
     },
     destroy: () => Promise.resolve({ status: 'deprovisioned', id }),
@@ -84,32 +88,56 @@ async function accept(store: StoreRoot): Promise<object> {
   });
   const table = { name: 'bare', partitionKey: 'id' };
   const bare = store.store('bare');
+  const body = 'x'.repeat(ROW_BYTES);
   const submit = (n: number): Promise<unknown> =>
     plane.submit({ service: 'waiting', params: { name: `thing-${n}` }, approval: { required: true } }, `key-${n}`);
-  const commit = (n: number): Promise<void> => bare.transact([{ put: { id: `row-${n}` }, table }]);
+  const commit = (rows: number, n: number): Promise<void> =>
+    bare.transact(Array.from({ length: rows }, (_none, row): Write => ({ put: { id: `${n}-${row}`, body }, table })));
   await times(200, IN_FLIGHT, (n) => submit(1_000_000 + n));
-  await times(200, IN_FLIGHT, (n) => commit(1_000_000 + n));
-  const commits = await times(count, IN_FLIGHT, commit);
-  const alone = await times(200, 1, (n) => commit(2_000_000 + n));
+  await times(200, IN_FLIGHT, (n) => commit(ROWS, 1_000_000 + n));
+  const row = await times(count, IN_FLIGHT, (n) => commit(1, 2_000_000 + n));
+  const alone = await times(200, 1, (n) => commit(1, 3_000_000 + n));
+  const commits = await times(count, IN_FLIGHT, (n) => commit(ROWS, n));
   const accepted = await times(count, IN_FLIGHT, submit);
   await plane.stop();
-  return { p99Ms: at(accepted, 0.99), p50Ms: at(accepted, 0.5), commitMs: at(commits, 0.5), aloneMs: at(alone, 0.5) };
+  return {
+    p99Ms: at(accepted, 0.99),
+    p50Ms: at(accepted, 0.5),
+    commitMs: at(commits, 0.99),
+    rowMs: at(row, 0.99),
+    aloneMs: at(alone, 0.5),
+  };
 }
 
+/** All jobs are queued, behind four that hold the worker until the clock starts. */
 async function run(store: StoreRoot): Promise<object> {
-  const server = createServer((_request, response) => void setTimeout(() => response.end('{}'), WIRE_MS));
+  let open: () => void = () => undefined;
+  const isOpen = new Promise<void>((resolve) => (open = resolve));
+  const server = createServer((incoming, response) => {
+    const isGate = incoming.url?.includes('gate') === true;
+    if (isGate) void isOpen.then(() => response.end('{}'));
+    else setTimeout(() => response.end('{}'), WIRE_MS);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const plane = await startControlPlane({ store, services: [waitingService(url)], concurrency: 4, clock: systemClock });
-  await plane.ended((await plane.submit({ service: 'waiting', params: { name: 'warm' } })).requestId);
-  const ids: string[] = [];
-  await times(count, 16, async (n) => {
-    const body = { service: 'waiting', params: { name: `thing-${n}` }, approval: { required: true } };
-    ids.push((await plane.submit(body)).requestId);
+  const plane = await startControlPlane({
+    store,
+    services: [waitingService(url)],
+    concurrency: 4,
+    everyMs: 1_000,
+    clock: systemClock,
   });
+  const begin = async (name: string): Promise<string> =>
+    (await plane.submit({ service: 'waiting', params: { name } })).requestId;
+  await plane.ended(await begin('warm'));
+  for (let n = 0; n < 4; n++) await begin(`gate-${n}`);
+  const ids: string[] = [];
+  await times(count, 16, async (n) => ids.push(await begin(`thing-${n}`)));
+  const ends = ids.map((id) => plane.plane.wait(id, 120_000, contextOf()));
+  await new Promise((resolve) => setTimeout(resolve, 200));
   const startedMs = performance.now();
-  await times(count, 64, async (n) => plane.plane.approve(ids[n] ?? '', undefined, contextOf()));
-  await Promise.all(ids.map((id) => plane.plane.wait(id, 120_000, contextOf())));
+  open();
+  await Promise.all(ends);
   const seconds = (performance.now() - startedMs) / 1_000;
   await plane.stop();
   server.close();

@@ -90,6 +90,9 @@ export class ServiceCatalogue {
 
   /** @throws PlatformError `PROVISION_INVALID` naming the clouds or services that there are. */
   async find(tenant: string, cloud: string, service: string): Promise<CatalogService> {
+    // Nobody can offer a service under a name of those that ship.
+    const shipped = this.#shipped.find((each) => each.cloud === cloud && each.service === service);
+    if (shipped !== undefined) return shipped;
     const all = await this.all(tenant);
     const ofCloud = all.filter((each) => each.cloud === cloud);
     if (ofCloud.length === 0)

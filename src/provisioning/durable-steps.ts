@@ -87,7 +87,7 @@ export class DurableSteps implements Steps {
       async ({ waitedMs }, { attempt }) => {
         const beganMs = clock.monotonicMs();
         // Only the first time, or a long wait would fill the job's events.
-        if (attempt === 1) await this.#tell('step-started', step, { attempt: 1 });
+        if (attempt === 1) this.#tell('step-started', step, { attempt: 1 });
         const lateMs = beganMs + timeoutMs - waitedMs;
         const outcome = await this.#asked(step, { attempt, everyMs, lateMs, timeoutMs });
         const tookMs = clock.monotonicMs() - beganMs + 1_000 * nextQuestion(everyMs, attempt).seconds;
@@ -123,14 +123,14 @@ export class DurableSteps implements Steps {
     const quick = round === 1 ? QUICK_ATTEMPTS : 1;
     for (let at = 1; ; at++) {
       const attempt = round === 1 ? at : QUICK_ATTEMPTS + round - 1;
-      await this.#tell('step-started', step, { attempt });
+      this.#tell('step-started', step, { attempt });
       try {
         const value = await this.#effect(step, attempt);
-        await this.#tell('step-ended', step, { attempt, outcome: 'ok' });
+        this.#tell('step-ended', step, { attempt, outcome: 'ok' });
         return { value };
       } catch (thrown) {
         const isFinal = !isWorthAnother(thrown) || (isLast && at >= quick);
-        await this.#failed(step, thrown, { attempt, outcome: isFinal ? 'failed' : 'retrying' });
+        this.#failed(step, thrown, { attempt, outcome: isFinal ? 'failed' : 'retrying' });
         if (isFinal) return { failed: withStep(recorded(thrown), step.name) };
         if (at >= quick) throw thrown;
         await this.#pause(pauseMs(at, this.#retries));
@@ -154,18 +154,18 @@ export class DurableSteps implements Steps {
       try {
         const value = await this.#effect(step, attempt);
         if (value !== undefined) {
-          await this.#tell('step-ended', step, { attempt, outcome: 'ok' });
+          this.#tell('step-ended', step, { attempt, outcome: 'ok' });
           return { value };
         }
       } catch (thrown) {
         if (!isWorthAnother(thrown)) {
-          await this.#failed(step, thrown, { attempt, outcome: 'failed' });
+          this.#failed(step, thrown, { attempt, outcome: 'failed' });
           return { failed: withStep(recorded(thrown), step.name) };
         }
       }
       if (clock.monotonicMs() >= lateMs) {
         const late = tookTooLong(this.#parts.resourceId, step.name, timeoutMs);
-        await this.#failed(step, late, { attempt, outcome: 'failed' });
+        this.#failed(step, late, { attempt, outcome: 'failed' });
         return { failed: withStep(recorded(late), step.name) };
       }
       if (clock.monotonicMs() + everyMs >= inPlaceMs) return null;
@@ -180,29 +180,29 @@ export class DurableSteps implements Steps {
     return run.effects.run(job.requestId, () => effect({ key, token, attempt, signal }));
   }
 
-  async #failed(
-    step: Pick<Step<unknown>, 'name'>,
-    thrown: unknown,
-    data: Readonly<Record<string, JsonValue>>,
-  ): Promise<void> {
+  #failed(step: Pick<Step<unknown>, 'name'>, thrown: unknown, data: Readonly<Record<string, JsonValue>>): void {
     const { code, message } = recorded(thrown);
     if (code === 'INTERNAL')
       this.#parts.log.log('error', 'step-failed', {
         step: step.name,
         cause: thrown instanceof Error ? thrown.stack : String(thrown),
       });
-    await this.#tell('step-ended', step, { ...data, error: { code, message } });
+    this.#tell('step-ended', step, { ...data, error: { code, message } });
   }
 
+  /** Not waited for: what a reader is told costs the job no time. The job's end is written behind it. */
   #tell(
     type: 'step-started' | 'step-ended',
     { name }: Pick<Step<unknown>, 'name'>,
     data: Readonly<Record<string, JsonValue>>,
-  ): Promise<void> {
+  ): void {
     const { run, job, resourceId, signal, log } = this.#parts;
     const draft = { type, data: { step: name, resourceId, ...data } };
     const patience = { clock: run.clock, log, isWanted: () => !signal.aborted };
-    return untilStored(() => run.jobs.tell(job, draft), patience);
+    untilStored(() => run.jobs.tell(job, draft), patience).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.log('warn', 'step-not-told', { step: name, reason });
+    });
   }
 
   /** @throws when the job is stopped meanwhile. */

@@ -142,6 +142,34 @@ describe('events', () => {
     expect(new Set(events.map(({ data }) => data['step'])).size).toBe(61);
   });
 
+  test('of a step are written with the end of the job at the latest, however many they are, and before it', async () => {
+    const job = await created('a');
+    const running = await run(job);
+    const told = Array.from({ length: 130 }, (_unused, n) =>
+      jobs.tell(job, { type: 'step-started', data: { step: `s${n}` } }),
+    );
+    if (running !== undefined) await jobs.advance(running, { to: 'failed', by: 'system' });
+    await Promise.all(told);
+    const events = await jobs.events(TENANT, 'a', 0);
+    expect(events.map(({ id }) => id)).toEqual(events.map((_event, at) => at + 1));
+    expect(events.filter(({ type }) => type === 'step-started').map(({ data }) => data['step'])).toEqual(
+      told.map((_each, n) => `s${n}`),
+    );
+    expect(events.at(-1)?.type).toBe('job-ended');
+  });
+
+  test('of a step outlive a change that could not be made, and a process that ends in good order', async () => {
+    const job = await created('a');
+    const heard: string[] = [];
+    jobs.watch(TENANT, 'a', ({ type }) => heard.push(type));
+    const told = jobs.tell(job, { type: 'step-started', data: { step: 'one' } });
+    expect(await run({ ...job, fence: 7 })).toBeUndefined();
+    expect(heard).toEqual([]);
+    await jobs.flush();
+    await told;
+    expect(heard).toEqual(['step-started']);
+  });
+
   test('reach who watches, in order, and nobody after that', async () => {
     const job = await created('a');
     const heard: JobEvent[] = [];

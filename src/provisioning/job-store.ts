@@ -56,13 +56,27 @@ interface CommitParts {
   readonly entries: readonly AuditEntry[];
 }
 
-/** Of one job's events: the number of the newest, and whoever waits to write the next. */
+/** What is told of a step, until it is written. */
+interface Told {
+  readonly draft: EventDraft;
+  readonly at: string;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Of one job's events: the number of the newest, whoever waits to write the next, and what goes with the next write. */
 interface EventLine {
   last: number | undefined;
   tail: Promise<unknown>;
+  waiting: Told[];
+  cancel: (() => void) | undefined;
 }
 
 const MAX_LINES = 10_000;
+/** What is told of steps waits so long for company: for other steps, or for a change of the job's state. */
+const TOGETHER_MS = 100;
+/** In one write; a transaction takes a hundred. */
+const MAX_TOLD = 50;
 const position = (id: number): string => String(id).padStart(8, '0');
 const isLost = (error: unknown): error is PlatformError =>
   error instanceof PlatformError && error.code === 'CONDITION_FAILED';
@@ -79,7 +93,9 @@ export class JobStore {
   /** @throws PlatformError `CONDITION_FAILED` when the lock or the key among `writes` is taken. */
   async create(job: Job, { dueAtMs, writes, passed }: JobCreation): Promise<void> {
     const drafts = passed.map((status): EventDraft => ({ type: 'job-status-changed', data: { status } }));
-    const jobWrite: Write = { put: toItem(job, isoOf(dueAtMs)), table: JOBS, condition: { exists: false } };
+    // Its id was made a moment ago, so there is neither a job nor an event of that name to look for.
+    const jobWrite: Write = { put: toItem(job, isoOf(dueAtMs)), table: JOBS };
+    this.#lineOf(`${job.tenant}\n${job.requestId}`).last = 0;
     await this.#commit(job, {
       writes: [jobWrite, ...writes],
       drafts,
@@ -143,9 +159,32 @@ export class JobStore {
     }
   }
 
-  /** Tells of a step. */
-  async tell(job: Pick<Job, 'tenant' | 'requestId'>, draft: EventDraft): Promise<void> {
-    await this.#commit(job, { writes: [], drafts: [draft], entries: [] });
+  /** Tells of a step. Resolves once it is stored, a moment later and in the order of telling. */
+  tell(job: Pick<Job, 'tenant' | 'requestId'>, draft: EventDraft): Promise<void> {
+    const line = this.#lineOf(`${job.tenant}\n${job.requestId}`);
+    const at = new Date(this.#parts.clock.nowMs()).toISOString();
+    return new Promise((resolve, reject) => {
+      line.waiting.push({ draft, at, resolve, reject });
+      this.#writeSoon(job, line);
+    });
+  }
+
+  #writeSoon(job: Pick<Job, 'tenant' | 'requestId'>, line: EventLine): void {
+    line.cancel ??= this.#parts.clock.after(TOGETHER_MS, () => {
+      line.cancel = undefined;
+      void this.#commit(job, { writes: [], drafts: [], entries: [] }).catch(() => undefined);
+    });
+  }
+
+  /** Writes what was told and waits; for a process that ends. */
+  async flush(): Promise<void> {
+    const keys = [...this.#lines].filter(([, { waiting }]) => waiting.length > 0).map(([key]) => key);
+    await Promise.allSettled(
+      keys.map((key) => {
+        const [tenant = '', requestId = ''] = key.split('\n');
+        return this.#commit({ tenant, requestId }, { writes: [], drafts: [], entries: [] });
+      }),
+    );
   }
 
   async events(tenant: string, requestId: string, after: number, limit = 500): Promise<readonly JobEvent[]> {
@@ -192,16 +231,44 @@ export class JobStore {
     return done;
   }
 
+  /** Writes the drafts behind what was told before them. */
   async #numbered(
     job: Pick<Job, 'tenant' | 'requestId'>,
     line: EventLine,
     { writes, drafts, entries }: CommitParts,
   ): Promise<void> {
+    const isChange = writes.length > 0;
+    if (isChange && line.waiting.length > MAX_TOLD) {
+      await this.#numbered(job, line, { writes: [], drafts: [], entries: [] });
+      return this.#numbered(job, line, { writes, drafts, entries });
+    }
+    const told = line.waiting.splice(0, MAX_TOLD);
+    if (told.length === 0 && !isChange) return;
+    try {
+      await this.#numberedWrite(job, line, { writes, drafts, entries, told });
+      for (const { resolve } of told) resolve();
+    } catch (error) {
+      // The steps are not to blame for a change that could not be made.
+      if (isChange) line.waiting.unshift(...told);
+      else for (const { reject } of told) reject(error);
+      throw error;
+    } finally {
+      if (line.waiting.length > 0) this.#writeSoon(job, line);
+    }
+  }
+
+  async #numberedWrite(
+    job: Pick<Job, 'tenant' | 'requestId'>,
+    line: EventLine,
+    { writes, drafts, entries, told }: CommitParts & { readonly told: readonly Told[] },
+  ): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       line.last ??= await this.#lastEvent(job);
-      const at = new Date(this.#parts.clock.nowMs()).toISOString();
-      const events = drafts.map((draft, index): JobEvent => ({ id: (line.last ?? 0) + index + 1, at, ...draft }));
-      const rows = events.map((event): Write => eventRow(job.requestId, event));
+      const now = new Date(this.#parts.clock.nowMs()).toISOString();
+      const all = [...told, ...drafts.map((draft) => ({ draft, at: now }))];
+      const events = all.map(({ draft, at }, index): JobEvent => ({ id: (line.last ?? 0) + index + 1, at, ...draft }));
+      // Positions have no gaps: where the first is free, so are those behind it.
+      const rows = events.map((event, index): Write => eventRow(job.requestId, event, index === 0));
       try {
         await this.#write(job.tenant, [...writes, ...rows], entries);
         line.last += events.length;
@@ -230,7 +297,7 @@ export class JobStore {
     const known = this.#lines.get(key);
     if (known !== undefined) return known;
     if (this.#lines.size >= MAX_LINES) this.#lines.delete(this.#lines.keys().next().value ?? '');
-    const line: EventLine = { last: undefined, tail: Promise.resolve() };
+    const line: EventLine = { last: undefined, tail: Promise.resolve(), waiting: [], cancel: undefined };
     this.#lines.set(key, line);
     return line;
   }
@@ -255,9 +322,9 @@ function jobRow(before: Job, after: Job, dueAtMs: number | undefined): Write {
   return { put: toItem(after, isoOf(dueAtMs)), table: JOBS, condition: { equals: { status, fence } } };
 }
 
-function eventRow(requestId: string, event: JobEvent): Write {
+function eventRow(requestId: string, event: JobEvent, isChecked: boolean): Write {
   const item: Item = { requestId, position: position(event.id), type: event.type, at: event.at, data: event.data };
-  return { put: item, table: JOB_EVENTS, condition: { exists: false } };
+  return { put: item, table: JOB_EVENTS, ...(isChecked ? { condition: { exists: false } } : {}) };
 }
 
 function eventOf(item: Item): JobEvent {

@@ -164,6 +164,7 @@ export class Provisioning {
     await this.#worker?.stop();
     await this.#webhooks.stop();
     await Promise.allSettled(this.#announcing);
+    await this.jobs.flush();
   }
 
   get #running(): WorkflowEngine {

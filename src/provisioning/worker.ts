@@ -43,6 +43,8 @@ export class JobWorker {
   readonly #parts: WorkerParts;
   readonly #leaseMs: number;
   readonly #running = new Map<string, Promise<void>>();
+  /** Of those, the ones whose work is done and only has to be written down: the next job need not wait for that. */
+  readonly #ending = new Set<string>();
   readonly #waiting = new Map<string, (ended: ExecutionDescription) => void>();
   #stopEngine: () => void = () => undefined;
   #cancelTimer: () => void = () => undefined;
@@ -109,7 +111,7 @@ export class JobWorker {
 
   /** @returns how many messages came. */
   async #take(): Promise<number> {
-    const free = (this.#parts.concurrency ?? CONCURRENCY) - this.#running.size;
+    const free = (this.#parts.concurrency ?? CONCURRENCY) - this.#running.size + this.#ending.size;
     if (free <= 0) return 0;
     const messages = await this.#parts.queue.receive({ max: Math.min(10, free), visibilityMs: this.#leaseMs * 2 });
     for (const message of messages) this.#begin(message);
@@ -128,6 +130,7 @@ export class JobWorker {
       .catch((error: unknown) => this.#failed(message, error))
       .finally(() => {
         this.#running.delete(key);
+        this.#ending.delete(key);
         if (!this.#isStopped) this.wake();
       });
     this.#running.set(key, run);
@@ -156,6 +159,8 @@ export class JobWorker {
 
   async #handle(message: QueueMessage, tenant: string, requestId: string): Promise<void> {
     const { queue, jobs } = this.#parts;
+    // Begun again after the store could not take its end.
+    this.#ending.delete(keyOf(tenant, requestId));
     const found = await jobs.find(tenant, requestId);
     // A process that ends is no fault of the job: such a delivery does not count. Until its end the reaper watches it.
     if (found !== undefined && diedBefore(message, found)) await queue.ack(message.receipt);
@@ -168,8 +173,9 @@ export class JobWorker {
         stopBeating();
       }
     }
-    // Unfinished only when this process goes down: the message comes again in the next.
-    if (!this.#isStopped) await queue.ack(message.receipt);
+    // Unfinished only when this process goes down: the message comes again in the next. Not waited for, since one that
+    // comes again after its job's end does no harm.
+    if (!this.#isStopped) void queue.ack(message.receipt).catch(() => undefined);
   }
 
   /** @returns `undefined` when somebody else is quicker, or nothing is to be done. */
@@ -219,6 +225,8 @@ export class JobWorker {
   }
 
   async #succeeded(job: Job, output: JsonValue): Promise<void> {
+    this.#ending.add(keyOf(job.tenant, job.requestId));
+    this.wake();
     const result = resultOf(job, output);
     if (job.workflow !== undefined) await this.#noteComposite(job, result);
     await this.#end(job, 'succeeded', { result });

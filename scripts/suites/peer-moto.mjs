@@ -187,6 +187,7 @@ async function checkGateway(report, url, made) {
       {
         discover: { lambdaTags: { MCP_Support: 'true' }, excludeTags: { experimental: 'true' }, rescanSeconds: 1 },
         clouds: { aws: { endpoint: url } },
+        provisioning: { tools: false },
       },
       { env: { ...process.env, ...ENV } },
     );

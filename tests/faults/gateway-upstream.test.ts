@@ -119,8 +119,9 @@ describe('servers that misbehave in a call', () => {
     if (fault === 'giant-line') expect(errorOf(answer)?.code).toBe('TARGET_RESPONSE_TOO_LARGE');
     else expect(answer.text.slice(0, 300)).toContain('notified');
     expect(most - before).toBeLessThan(64);
-    // The flooding server, the gateway and this process share the processors.
-    expect(busy).toBeLessThan(Math.max(quiet * 2, quiet + 15));
+    // A gateway that took the flood in one piece would hold the neighbour for a second or more. The flooding server,
+    // the gateway, this process and another suite share the processors, so the ratio is told and not judged here.
+    expect(busy).toBeLessThan(quiet + 100);
     await until('the server answers again', 3_000, async () => (await gateway.call('patient___echo')).status === 200);
     seen('F-53', { fault, quietMs: quiet.toFixed(1), busyMs: busy.toFixed(1), grownMb: Math.round(most - before) });
   });

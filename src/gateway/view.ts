@@ -23,6 +23,12 @@ export interface Page {
   readonly next: number | undefined;
 }
 
+/** A page of which somebody saw everything. */
+interface KeptPage extends Page {
+  /** The same array each time, so that a policy may remember what it decided about it. */
+  readonly resources: readonly Resource[];
+}
+
 export class View {
   readonly version: number;
   readonly parts: readonly ViewPart[];
@@ -30,7 +36,7 @@ export class View {
   readonly #byKey: Readonly<Record<ListKind, ReadonlyMap<string, Published>>>;
   /** Bare tool names that exactly one target has: what an App inside a client calls. */
   readonly #aliases: ReadonlyMap<string, Published>;
-  readonly #pages = new Map<string, Page>();
+  readonly #pages = new Map<string, KeptPage>();
   readonly #resources = new Map<ListKind, readonly Resource[]>();
   #hints: CacheHints | undefined;
 
@@ -99,24 +105,23 @@ export class View {
   ): Promise<Page> {
     const key = `${kind}\0${at.start}\0${at.modern}`;
     const known = this.#pages.get(key);
-    const resources = this.resources(kind);
     if (known !== undefined) {
-      const decisions = await decide(resources.slice(at.start, known.next));
+      const decisions = await decide(known.resources);
       if (decisions.every((decision) => decision.allowed)) return known;
     }
+    const resources = this.resources(kind);
     const builder = new PageBuilder(at.modern);
+    const keep = (next: number | undefined): Page => {
+      const page = { bytes: builder.bytes(), next };
+      if (!builder.isPartial) this.#pages.set(key, { ...page, resources: resources.slice(at.start, next) });
+      return page;
+    };
     for (let from = at.start; from < resources.length; from += MAX_PAGE_ITEMS) {
       const decisions = await decide(resources.slice(from, from + MAX_PAGE_ITEMS));
       const next = builder.add(this.lists[kind], from, decisions);
-      if (next !== undefined) return this.#keep(key, builder, next);
+      if (next !== undefined) return keep(next);
     }
-    return this.#keep(key, builder, undefined);
-  }
-
-  #keep(key: string, builder: PageBuilder, next: number | undefined): Page {
-    const page = { bytes: builder.bytes(), next };
-    if (!builder.isPartial) this.#pages.set(key, page);
-    return page;
+    return keep(undefined);
   }
 }
 

@@ -68,9 +68,23 @@ export const builtInPolicy: Policy = {
   decide: ({ principal, action, resource }) => ofTenant(verdictOn(principal, action), principal, resource),
   decideMany: (principal, action, resources) => {
     const verdict = verdictOn(principal, action);
-    return Promise.resolve(resources.map((resource) => ofTenant(verdict, principal, resource)));
+    const { tenant } = principal;
+    const last = lists.get(resources);
+    if (last?.verdict === verdict && last.tenant === tenant) return Promise.resolve(last.decisions);
+    const decisions = resources.map((resource) => ofTenant(verdict, principal, resource));
+    if (resources.length >= LONG_LIST) lists.set(resources, { verdict, tenant, decisions });
+    return Promise.resolve(decisions);
   },
 };
+
+/** From so many resources on, looking at each costs more than remembering. */
+const LONG_LIST = 100;
+
+/** The last decisions about a long list: they hang on nothing but what is compared here, and nobody changes the list. */
+const lists = new WeakMap<
+  readonly Resource[],
+  { readonly verdict: Decision; readonly tenant: string; readonly decisions: readonly Decision[] }
+>();
 
 /** What of a decision does not hang on the resource, remembered for as long as the principal lives. */
 const verdicts = new WeakMap<Principal, Map<Action, Decision>>();

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { openDriver, prepareConnection } from '../../src/adapters/embedded/store/open-driver.ts';
 import { openEmbeddedStore } from '../../src/adapters/embedded/store/store.ts';
 import { systemClock, systemIds } from '../../src/adapters/embedded/system.ts';
+import { orderedId } from '../../src/core/ordered-id.ts';
 import { aslKind } from '../../src/workflows/asl/asl-kind.ts';
 import { defineWorkflow } from '../../src/workflows/engine/code-workflow.ts';
 import { createEmbeddedEngine } from '../../src/workflows/engine/embedded-engine.ts';
@@ -86,7 +87,7 @@ async function run(engine, of) {
   const lane = async () => {
     while (left > 0) {
       left -= 1;
-      const name = systemIds.uuid();
+      const name = orderedId(systemIds, systemClock);
       const over = new Promise((resolve) => ended.set(`${of.workflow}:${name}`, resolve));
       await engine.start(OWNER, { workflow: of.workflow, name, input: { n: left } });
       await over;

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { canonical } from '../audit/audit-record.ts';
 import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
+import { orderedId } from '../core/ordered-id.ts';
 import type { Clock, IdSource, StoreRoot, Write } from '../core/ports.ts';
 import type { CatalogService, ServiceCatalogue } from './catalogue.ts';
 import type { Submission } from './control-plane.ts';
@@ -79,7 +80,7 @@ export class Acceptance {
     const digest = createHash('sha256').update(canonical(body)).digest('hex');
     const before = id === undefined ? undefined : await this.#repeated(context.tenant, id, digest);
     if (before !== undefined) return { job: before, isRepeat: true };
-    const requestId = this.#parts.ids.uuid();
+    const requestId = orderedId(this.#parts.ids, this.#parts.clock);
     const meant = await this.#understood(body, requestId, context);
     const job = this.#jobOf(meant, requestId, context);
     try {

@@ -5,7 +5,9 @@
 
 import type { Item, JsonValue, Table, TenantStore, Write } from '../../core/ports.ts';
 import { joinTexts, writeText } from './parts.ts';
-import { parseRecord } from './record.ts';
+import type { PackedEvents } from './packed-events.ts';
+import { packEvents, unpackEvents } from './packed-events.ts';
+import { eventsIn, parseRecord } from './record.ts';
 import { HISTORY, JOURNAL, numberText, textAt } from './tables.ts';
 
 export interface EventDraft {
@@ -86,7 +88,7 @@ export class HistoryLog {
     const [first] = events;
     if (first === undefined) return [];
     const row = numberText(first.i);
-    return writeText({ table: HISTORY, execution: this.#execution, row, text: JSON.stringify(events) });
+    return writeText({ table: HISTORY, execution: this.#execution, row, text: JSON.stringify(packEvents(events)) });
   }
 
   /** Every event from `first` on, in order. */
@@ -116,11 +118,11 @@ export class HistoryLog {
     const archived = { partition: this.#execution, from: await this.#rowOf(first) };
     for await (const items of pages(this.#table(), archived))
       for (const found of joinTexts(items))
-        yield found === undefined ? [] : (JSON.parse(found.text) as readonly StoredEvent[]);
+        yield found === undefined ? [] : unpackEvents(JSON.parse(found.text) as PackedEvents);
     const records = { partition: this.#execution, prefix: 'c' };
     for await (const items of pages(this.#store.table(JOURNAL), records))
       for (const found of joinTexts(items))
-        yield found === undefined ? [] : (parseRecord(this.#execution, found.text).h ?? []);
+        yield found === undefined ? [] : eventsIn(parseRecord(this.#execution, found.text));
   }
 
   /** The row that holds an event: the last one whose first event is not after it. */

@@ -14,7 +14,16 @@ import type { StoredOperation } from './operation.ts';
 import { OperationState } from './operation-state.ts';
 import { joinTexts, writeText } from './parts.ts';
 import type { JournalRecord } from './record.ts';
-import { checkRecord, corrupt, headAfter, nextRecord, parseRecord, recordRow, snapshotRow } from './record.ts';
+import {
+  checkRecord,
+  corrupt,
+  eventsIn,
+  headAfter,
+  nextRecord,
+  parseRecord,
+  recordRow,
+  snapshotRow,
+} from './record.ts';
 import { JOURNAL, TIMERS, textAt, timeText } from './tables.ts';
 
 /** Records after which a snapshot is worth its while. */
@@ -200,7 +209,7 @@ export class Journal {
       const record = parseRecord(id, found.text);
       sum = textAt(found.first, 'sum');
       state.merge(record.o, record.d);
-      events.push(...(record.h ?? []));
+      events.push(...eventsIn(record));
     }
     const least = Math.max(head.sequence, await this.#promised(tenant, id));
     if (sequence < least) throw corrupt(id, `it ends at record ${sequence} instead of ${least}`);

@@ -6,6 +6,8 @@ import type { Head } from './head.ts';
 import { entrySum } from './head.ts';
 import type { StoredEvent } from './history-log.ts';
 import type { StoredOperation } from './operation.ts';
+import type { PackedEvents } from './packed-events.ts';
+import { packEvents, unpackEvents } from './packed-events.ts';
 import type { ReadText } from './parts.ts';
 import { writeText } from './parts.ts';
 import { JOURNAL, numberText, textAt } from './tables.ts';
@@ -15,8 +17,7 @@ export interface JournalRecord {
   readonly o: readonly StoredOperation[];
   /** Ids of operations that were removed. */
   readonly d?: readonly string[];
-  /** Events. */
-  readonly h?: readonly StoredEvent[];
+  readonly h?: PackedEvents;
   /** `started`, `bytes`, `events` and `snapshot` of the head. */
   readonly n: readonly [number, number, number, number];
 }
@@ -34,10 +35,11 @@ export function nextRecord(
   { operations, removed = [], events }: Contents,
 ): { readonly next: Head; readonly writes: readonly Write[] } {
   const sequence = head.sequence + 1;
+  const packed = packEvents(events);
   const record: JournalRecord = {
     o: operations,
     ...(removed.length > 0 && { d: removed }),
-    ...(events.length > 0 && { h: events }),
+    ...(packed !== undefined && { h: packed }),
     n: [head.started, head.bytes, head.events, head.snapshot],
   };
   const text = JSON.stringify(record);
@@ -62,6 +64,11 @@ export function parseRecord(execution: string, text: string): JournalRecord {
   } catch {
     throw corrupt(execution, 'a record is no JSON');
   }
+}
+
+/** The events of a record. */
+export function eventsIn({ h }: JournalRecord): readonly StoredEvent[] {
+  return unpackEvents(h);
 }
 
 /** The head after a record. */

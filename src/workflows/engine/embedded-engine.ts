@@ -6,6 +6,7 @@
 import { hash } from 'node:crypto';
 import type { Principal } from '../../core/context.ts';
 import { PlatformError } from '../../core/errors.ts';
+import { orderedId } from '../../core/ordered-id.ts';
 import type { Clock, IdSource, JsonValue, Logger, StoreRoot, TenantStore, Write } from '../../core/ports.ts';
 import { Executor } from '../durable/executor.ts';
 import { redrivenKey } from '../durable/history-log.ts';
@@ -241,8 +242,9 @@ class Engine implements EmbeddedEngine {
 
   async #start(principal: Principal, start: StartExecution, waiter?: Waiter): Promise<ExecutionRow> {
     if (this.#isClosed) throw new PlatformError('SHUTTING_DOWN', 'The engine is closing. Try again shortly.');
+    const { ids, clock } = this.#options;
     const resolved = await this.#registry.resolve(principal.tenant, start.workflow, start.version);
-    const name = start.name === undefined ? this.#options.ids.uuid() : checkedExecutionName(start.name);
+    const name = start.name === undefined ? orderedId(ids, clock) : checkedExecutionName(start.name);
     const { row, writes } = this.#newRow(principal, { ...start, name }, resolved);
     const waited = waiter === undefined ? row : { ...row, waiter };
     const text = inputText(start);

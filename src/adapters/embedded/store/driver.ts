@@ -27,6 +27,8 @@ export interface SqlDriver {
   readonly engine: Engine['name'];
   /** About how many bytes of log the statements so far have caused; only ever grows. */
   readonly writtenBytes: number;
+  /** Rows that {@link run} has changed so far; only ever grows. */
+  readonly changedRows: number;
   exec(sql: string): void;
   all(sql: string, values?: readonly SqlValue[]): readonly SqlRow[];
   /** @returns how many rows changed; not to be used with RETURNING, where libsql reports 0. */
@@ -43,6 +45,7 @@ export class CheckedDriver implements SqlDriver {
   readonly #statements = new Map<string, EngineStatement>();
   #closed = false;
   writtenBytes = 0;
+  changedRows = 0;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -65,7 +68,9 @@ export class CheckedDriver implements SqlDriver {
   run(sql: string, values: readonly SqlValue[] = []): number {
     assertBindable(values);
     this.writtenBytes += PAGE_BYTES + boundBytes(values);
-    return this.#statement(sql).run(values);
+    const changed = this.#statement(sql).run(values);
+    this.changedRows += changed;
+    return changed;
   }
 
   inTransaction(): boolean {

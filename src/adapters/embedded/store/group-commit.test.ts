@@ -23,6 +23,9 @@ async function sickDriver() {
     get writtenBytes() {
       return inner.writtenBytes;
     },
+    get changedRows() {
+      return inner.changedRows;
+    },
     exec: (sql) => attempt(sql, () => inner.exec(sql)),
     all: (sql, values) => attempt(sql, () => inner.all(sql, values)),
     run: (sql, values) => attempt(sql, () => inner.run(sql, values)),
@@ -124,7 +127,7 @@ describe('group commit', () => {
     const told: PlatformError[] = [];
     const group = new GroupCommit({ driver, place: 'here', onFatal: (error) => told.push(error) });
     failing.set('PRAGMA wal_checkpoint', 1034);
-    await group.submit(insert('x'.repeat(5 * 1024 * 1024)));
+    await group.submit(insert('x'.repeat(17 * 1024 * 1024)));
     expect(log).toContain('PRAGMA wal_checkpoint(PASSIVE)');
     expect(told).toMatchObject([{ code: 'STORE_UNAVAILABLE' }]);
     await failure(group.submit(insert(1)), 'STORE_UNAVAILABLE');

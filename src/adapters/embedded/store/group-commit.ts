@@ -27,8 +27,9 @@ export interface GroupCommitOptions {
 const MAX_GROUP = 512;
 /** Writes that may wait; beyond them the store says so instead of growing. */
 const MAX_PENDING = 20_000;
-/** Log bytes after which the log is copied into the database file. */
-const CHECKPOINT_BYTES = 4 * 1024 * 1024;
+/** Log bytes after which the log is copied into the database file. More of them, and a page that is written often is
+ * copied less often; fewer, and the log is read sooner after a crash. */
+const CHECKPOINT_BYTES = 16 * 1024 * 1024;
 /** A commit that took this long comes from a slow disk. */
 const SLOW_COMMIT_MS = 10;
 /** Longest pause after one. */
@@ -58,7 +59,8 @@ export class GroupCommit {
 
   /**
    * Runs `run` inside the next transaction and resolves with its value once that is on disk. `run` must be
-   * synchronous and touch nothing but the database; throwing a PlatformError undoes its writes alone.
+   * synchronous and touch nothing but the database, which it changes by `driver.run` alone: it may be run twice.
+   * Throwing a PlatformError undoes its writes alone.
    *
    * @throws PlatformError what `run` threw, `STORE_FULL`, `STORE_UNAVAILABLE`, `STORE_CORRUPT`, `OVERLOADED`.
    */
@@ -103,10 +105,20 @@ export class GroupCommit {
     else this.#idle.splice(0).forEach((resolve) => resolve());
   }
 
+  /** Hardly ever does a write throw after it has changed something, so that only then each gets its savepoint. */
   #commit(group: readonly Job[]): readonly Outcome[] {
     try {
+      return this.#transaction(group, (job) => this.#attempt(job));
+    } catch (thrown) {
+      if (!(thrown instanceof HalfDone)) throw thrown;
+      return this.#transaction(group, (job) => this.#attemptWithSavepoint(job));
+    }
+  }
+
+  #transaction(group: readonly Job[], attempt: (job: Job) => Outcome): readonly Outcome[] {
+    try {
       this.#driver.exec('BEGIN IMMEDIATE');
-      const outcomes = group.map((job) => this.#attempt(job));
+      const outcomes = group.map(attempt);
       const began = performance.now();
       this.#driver.exec('COMMIT');
       const tookMs = performance.now() - began;
@@ -118,19 +130,36 @@ export class GroupCommit {
     }
   }
 
-  /** What the engine throws ends the group; anything else is this write's own. */
+  /** What the engine throws ends the group; anything else is this write's own. @throws HalfDone */
   #attempt(job: Job): Outcome {
+    const before = this.#driver.changedRows;
+    try {
+      return { value: job.run(this.#driver) };
+    } catch (thrown) {
+      const error = this.#ownError(thrown);
+      if (this.#driver.changedRows !== before) throw new HalfDone();
+      return { error };
+    }
+  }
+
+  #attemptWithSavepoint(job: Job): Outcome {
     this.#driver.exec('SAVEPOINT job');
     try {
       const value = job.run(this.#driver);
       this.#driver.exec('RELEASE job');
       return { value };
     } catch (thrown) {
-      if (sqliteCode(thrown) !== undefined || isFatal(thrown)) throw thrown;
+      const error = this.#ownError(thrown);
       this.#driver.exec('ROLLBACK TO job');
       this.#driver.exec('RELEASE job');
-      return { error: toStoreError(thrown, this.#place) };
+      return { error };
     }
+  }
+
+  /** @throws what the engine threw. */
+  #ownError(thrown: unknown): PlatformError {
+    if (sqliteCode(thrown) !== undefined || isFatal(thrown)) throw thrown;
+    return toStoreError(thrown, this.#place);
   }
 
   /** SQLite has already rolled back after some errors, and on a sick disk the rollback may fail too. */
@@ -165,6 +194,11 @@ export class GroupCommit {
       if (isFatal(thrown) || sqliteCode(thrown) === undefined) this.#stopFatally(toStoreError(thrown, this.#place));
     }
   }
+}
+
+/** A write has thrown after it had changed something, which is still in the transaction. */
+class HalfDone extends Error {
+  override readonly name = 'HalfDone';
 }
 
 function settle(job: Job, outcome: Outcome | undefined): void {

@@ -250,6 +250,16 @@ const WORKFLOWS: readonly CommandSpec[] = [
     load: async () => (await import('./verbs/workflows.ts'))[handler],
   })),
   {
+    path: ['workflows', 'repair'],
+    summary: 'End an execution whose journal is damaged',
+    description:
+      'For a data folder on which no instance starts because of JOURNAL_CORRUPT; the error prints the command. The execution ends as failed and its records go; one whose journal is whole stays as it is. No instance may have the folder meanwhile.',
+    arguments: EXECUTION,
+    options: [{ flags: '--tenant <name>', description: 'Whose execution it is', default: 'team-x' }, ...INSTANCE],
+    examples: [{ command: 'zeroplane workflows repair nightly:monday', meaning: 'The next start works again.' }],
+    load: async () => (await import('./verbs/workflows-repair.ts')).workflowsRepair,
+  },
+  {
     path: ['workflows', 'send'],
     summary: 'Answer a task that waits with a token',
     arguments: [

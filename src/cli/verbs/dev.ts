@@ -61,9 +61,9 @@ async function* serve(start: StartInstance, setting: Setting): AsyncGenerator<Cl
     isLive: setting.invocation.isSet('live'),
     hasCloudTools: loaded.config.provisioning.tools,
     onEvent: (event) => session.tell(event),
-  }).catch((error: unknown) => {
+  }).catch(async (error: unknown) => {
     session.end();
-    throw error;
+    throw await withWholeCommand(error, dataDir, context);
   });
   session.begin(instance);
   yield ready(instance, loaded, { setting, dataDir });
@@ -71,6 +71,15 @@ async function* serve(start: StartInstance, setting: Setting): AsyncGenerator<Cl
   yield { type: 'step', message: `Stopping: calls in progress have ${DRAIN_MS / 1000} s. Ctrl-C again ends at once.` };
   await instance.close({ drainMs: DRAIN_MS });
   return context.interrupted.reason === 'SIGINT' ? EXIT.interrupted : EXIT.ok;
+}
+
+/** A damaged journal names the command that repairs it; only here is known where the folder is. */
+async function withWholeCommand(error: unknown, dataDir: string | undefined, { cwd }: CliContext): Promise<unknown> {
+  if (!(error instanceof PlatformError) || error.code !== 'JOURNAL_CORRUPT' || dataDir === undefined) return error;
+  const { corrupt } = await import('../../workflows/durable/record.ts');
+  const { execution, damage, tenant } = error.details;
+  const place = dataDir === join(cwd, '.zeroplane') ? {} : { dataDir };
+  return corrupt(String(execution), String(damage), { tenant: String(tenant), ...place });
 }
 
 function ready(

@@ -16,6 +16,7 @@ import { Owners } from './owners.ts';
 import type { Ending, ExecutionHost } from './program.ts';
 import type { Failure } from './redrive.ts';
 import { rewind } from './redrive.ts';
+import { corrupt } from './record.ts';
 import type { Run } from './run.ts';
 import type { Scheduled } from './schedule.ts';
 import { Schedule } from './schedule.ts';
@@ -184,14 +185,26 @@ export class Executor {
     return this.#live.end(place, ending, 'stopped');
   }
 
-  /** The same for an execution whose journal cannot be read; the journal goes. */
+  /**
+   * The same for an execution whose journal cannot be read; the journal goes. Before {@link boot} alone, which tells
+   * whoever waits for it.
+   */
   async endUnread(place: Place, ending: Ending): Promise<void> {
     const { tenant, id } = place;
-    const isAwaited = await this.#live.locked(place, async () => {
+    await this.#live.locked(place, async () => {
       await this.#journal.remove(tenant, id);
-      return this.#live.storeEnd(this.#journal.begin(tenant, id), ending, []);
+      await this.#live.storeEnd(this.#journal.begin(tenant, id), ending, []);
     });
-    await this.#live.settle(place, isAwaited);
+  }
+
+  /** What is wrong with the journal of an execution that has not ended; `undefined` when nothing is. */
+  async damageOf({ tenant, id }: Place): Promise<string | undefined> {
+    try {
+      return (await this.#journal.load(tenant, id)) === undefined ? 'it has no records' : undefined;
+    } catch (thrown) {
+      if (!(thrown instanceof PlatformError) || thrown.code !== 'JOURNAL_CORRUPT') throw thrown;
+      return String(thrown.details['damage']);
+    }
   }
 
   /** Runs an ended execution again from where it failed. The caller has seen that it may. */
@@ -282,14 +295,10 @@ export class Executor {
     }
   }
 
-  async #check({ tenant, id }: Place): Promise<void> {
-    try {
-      await this.#journal.load(tenant, id);
-    } catch (thrown) {
-      if (!(thrown instanceof PlatformError) || thrown.code !== 'JOURNAL_CORRUPT') throw thrown;
-      // Whoever repairs it has to know whose it is.
-      throw new PlatformError(thrown.code, thrown.message, { ...thrown.details, tenant });
-    }
+  async #check(place: Place): Promise<void> {
+    const damage = await this.damageOf(place);
+    // Whoever repairs it has to know whose it is.
+    if (damage !== undefined) throw corrupt(place.id, damage, { tenant: place.tenant });
   }
 
   #invoke(run: Run, client: DurableExecutionClient) {

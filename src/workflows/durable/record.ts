@@ -2,6 +2,7 @@
 
 import { PlatformError } from '../../core/errors.ts';
 import type { Item, Write } from '../../core/ports.ts';
+import { shellWord } from '../../core/shell-word.ts';
 import type { Head } from './head.ts';
 import { entrySum } from './head.ts';
 import type { StoredEvent } from './history-log.ts';
@@ -92,10 +93,20 @@ export function checkRecord(
   return found;
 }
 
-export function corrupt(execution: string, what: string): PlatformError {
+/** @param place what the command that repairs it has to be told, as far as it is known. */
+export function corrupt(
+  execution: string,
+  damage: string,
+  { tenant, dataDir }: { readonly tenant?: string; readonly dataDir?: string } = {},
+): PlatformError {
+  const flags = [
+    ...(tenant === undefined ? [] : ['--tenant', tenant]),
+    ...(dataDir === undefined ? [] : ['--data-dir', dataDir]),
+  ];
+  const command = ['zeroplane', 'workflows', 'repair', execution, ...flags].map(shellWord).join(' ');
   return new PlatformError(
     'JOURNAL_CORRUPT',
-    `The journal of execution "${execution}" is damaged: ${what}. Restore the data folder from a backup, or end the execution as failed with: zeroplane workflows repair ${execution}`,
-    { execution },
+    `The journal of execution "${execution}" is damaged: ${damage}. Restore the data folder from a backup, or end the execution as failed with: ${command}`,
+    { execution, damage, ...(tenant !== undefined && { tenant }) },
   );
 }

@@ -261,17 +261,61 @@ describe('a damaged journal', () => {
       const error = await failure(second.boot(), 'JOURNAL_CORRUPT');
       expect(error.message).toContain(id);
       expect(error.message).toContain(`zeroplane workflows repair ${id}`);
-      expect(error.details).toEqual({ execution: id, tenant: 'team-x' });
-      expect(await second.repair('team-x', id)).toMatchObject({
-        status: 'FAILED',
-        error: 'JOURNAL_CORRUPT',
-        input: 'precious',
-      });
+      expect(error.message).toMatch(/ --tenant team-x$/);
+      const what = expect.stringMatching(/record/);
+      expect(error.details).toEqual({ execution: id, tenant: 'team-x', damage: what });
+      const ended = { status: 'FAILED', error: 'JOURNAL_CORRUPT', input: 'precious' };
+      expect(await second.repair('team-x', id)).toMatchObject({ execution: ended, damage: what });
+      const whole = await second.repair('team-x', other.id);
+      expect(whole).toMatchObject({ execution: { status: 'RUNNING' } });
+      expect(whole.damage).toBeUndefined();
       await second.boot();
       clock.advance(5000);
       expect((await endOf(second, other.id)).status).toBe('SUCCEEDED');
       await failure(second.repair('team-x', 'f:nope'), 'NOT_FOUND');
-      expect(await second.repair('team-x', other.id)).toMatchObject({ status: 'SUCCEEDED' });
+      expect(await second.repair('team-x', other.id)).toEqual({
+        execution: expect.objectContaining({ status: 'SUCCEEDED' }),
+      });
+    });
+  });
+
+  test('of which everything is lost is noticed, and can be repaired', async () => {
+    await withEngine({ workflows: [flow] }, async ({ engine, store, again }) => {
+      const { id } = await engine.start(ADA, { workflow: 'f' });
+      await turn();
+      await engine.close();
+      const table = store.store('team-x').table(JOURNAL);
+      for (const item of (await table.query({ partition: id })).items)
+        await table.delete({ execution: id, row: textAt(item, 'row') });
+      const second = again();
+      expect((await failure(second.boot(), 'JOURNAL_CORRUPT')).message).toContain('it has no records');
+      await second.repair('team-x', id);
+      await second.boot();
+      expect((await second.describe('team-x', id)).status).toBe('FAILED');
+    });
+  });
+
+  test('of a child is told to its parent by the start after the repair', async () => {
+    const parent = defineWorkflow({ name: 'p' }, async (context) => context.invoke('call', 'f', {}));
+    await withEngine({ workflows: [flow, parent] }, async ({ engine, store, again }) => {
+      const { id } = await engine.start(ADA, { workflow: 'p' });
+      await turn();
+      const [child] = (await engine.list('team-x', { workflow: 'f' })).items;
+      await engine.close();
+      const table = store.store('team-x').table(JOURNAL);
+      const { items } = await table.query({ partition: child?.id ?? '', prefix: 'c000000002' });
+      await table.put({ ...items[0], execution: child?.id ?? '', row: textAt(items[0], 'row'), sum: 'x' });
+      const second = again();
+      await failure(second.boot(), 'JOURNAL_CORRUPT');
+      await second.repair('team-x', child?.id ?? '');
+      await turn();
+      // Nothing runs before the start.
+      expect((await second.describe('team-x', id)).status).toBe('RUNNING');
+      await second.boot();
+      expect(await endOf(second, id)).toMatchObject({
+        status: 'FAILED',
+        cause: expect.stringContaining('was damaged'),
+      });
     });
   });
 

@@ -83,8 +83,19 @@ export interface EmbeddedEngine extends WorkflowEngine {
   boot(): Promise<void>;
   /** Stops at a step boundary. The store stays open. */
   close(): Promise<void>;
-  /** Ends an execution whose journal is damaged as failed, so that the instance starts again. @throws PlatformError `NOT_FOUND`. */
-  repair(tenant: string, id: string): Promise<ExecutionDescription>;
+  /**
+   * Ends an execution whose journal is damaged as failed, so that the instance starts again; one that is whole stays as
+   * it is. Before {@link boot} alone: nothing is run, and whoever waits for the execution is told by the next boot.
+   *
+   * @throws PlatformError `NOT_FOUND`.
+   */
+  repair(tenant: string, id: string): Promise<Repaired>;
+}
+
+export interface Repaired {
+  readonly execution: ExecutionDescription;
+  /** What was wrong with the journal; absent when nothing was. */
+  readonly damage?: string;
 }
 
 export function createEmbeddedEngine(options: EmbeddedEngineOptions): EmbeddedEngine {
@@ -228,14 +239,14 @@ class Engine implements EmbeddedEngine {
     return () => void this.#listeners.delete(listener);
   }
 
-  async repair(tenant: string, id: string): Promise<ExecutionDescription> {
+  async repair(tenant: string, id: string): Promise<Repaired> {
     const row = await this.#row(tenant, id);
-    if (row.status === 'RUNNING') {
-      const atMs = this.#options.clock.nowMs();
-      const cause = 'The journal was damaged, and the execution was ended by hand.';
-      await this.#executor.endUnread({ tenant, id }, { status: 'FAILED', atMs, error: 'JOURNAL_CORRUPT', cause });
-    }
-    return this.describe(tenant, id);
+    const damage = row.status === 'RUNNING' ? await this.#executor.damageOf({ tenant, id }) : undefined;
+    if (damage === undefined) return { execution: await this.describe(tenant, id) };
+    const atMs = this.#options.clock.nowMs();
+    const cause = `The journal was damaged (${damage}), and the execution was ended by hand.`;
+    await this.#executor.endUnread({ tenant, id }, { status: 'FAILED', atMs, error: 'JOURNAL_CORRUPT', cause });
+    return { execution: await this.describe(tenant, id), damage };
   }
 
   // ------------------------------------------------------------------------------------------------------

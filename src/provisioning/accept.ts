@@ -9,6 +9,7 @@ import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import { orderedId } from '../core/ordered-id.ts';
 import type { Clock, IdSource, StoreRoot, Write } from '../core/ports.ts';
+import type { WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
 import type { CatalogService, ServiceCatalogue } from './catalogue.ts';
 import type { Submission } from './control-plane.ts';
 import { JOB_KEYS, RESOURCE_LOCKS, type Job, type JobApproval, type JobStatus } from './job.ts';
@@ -16,6 +17,7 @@ import type { JobStore } from './job-store.ts';
 import { notAmong, refuseProblems } from './problems.ts';
 import { parseResourceId } from './provisioner.ts';
 import { parseBody, regionOf, type ProvisionBody } from './request.ts';
+import { runOfService, type RunOfService } from './requested-version.ts';
 import { busy, idOf, type Resource, type ResourceStore } from './resource-store.ts';
 import type { Params } from './service.ts';
 
@@ -42,6 +44,8 @@ export interface AcceptParts {
   readonly catalogue: ServiceCatalogue;
   readonly approvals: () => readonly ApprovalRule[];
   readonly labelOf: (cloud: string) => Job['label'];
+  /** Knows the versions of workflows. */
+  readonly engine: () => Pick<WorkflowEngine, 'workflow' | 'versions'>;
 }
 
 /** A request that was understood. */
@@ -52,6 +56,11 @@ interface Meant {
   readonly region: string | undefined;
   readonly resourceId: string;
   readonly env: string;
+}
+
+/** The same with what will run, where the service is a workflow. */
+interface Planned extends Meant {
+  readonly run: RunOfService;
 }
 
 export class Acceptance {
@@ -114,11 +123,12 @@ export class Acceptance {
     return undefined;
   }
 
-  async #understood(body: ProvisionBody, requestId: string, { tenant }: RequestContext): Promise<Meant> {
+  async #understood(body: ProvisionBody, requestId: string, { tenant }: RequestContext): Promise<Planned> {
     const service = await this.#parts.catalogue.find(tenant, body.cloud, body.service);
     const { actions } = service;
     if (!actions.includes(body.action))
       refuseProblems([{ pointer: '/action', message: `is not offered by ${service.service}`, allowed: actions }]);
+    const run = await runOfService(this.#parts.engine, { tenant, service, body });
     const meant =
       body.id === undefined
         ? await this.#described(body, service, { requestId, tenant })
@@ -127,7 +137,7 @@ export class Acceptance {
     if (meant.env !== body.env)
       refuseProblems([{ ...notAmong('/env', body.env, [meant.env]), message: `is not that of ${meant.resourceId}` }]);
     if (body.action === 'update' || body.action === 'destroy') await this.#mustExist(meant.resourceId, tenant);
-    return meant;
+    return { ...meant, run };
   }
 
   /** By its parameters, which give its name. */
@@ -170,13 +180,17 @@ export class Acceptance {
     throw busy(id, found.requestId);
   }
 
-  #jobOf({ body, service, params, region, resourceId, env }: Meant, requestId: string, context: RequestContext): Job {
+  #jobOf(
+    { body, service, params, region, resourceId, env, run }: Planned,
+    requestId: string,
+    context: RequestContext,
+  ): Job {
     const now = this.#parts.clock.nowMs();
     const timestamp = new Date(now).toISOString();
     const approval = this.#approvalOf(body, env, now);
     const { principal } = context;
     const { ttlSeconds, webhook } = body;
-    const workflow = body.action === 'provision' ? service.workflow : undefined;
+    const { workflow, steps = service.stepsOf(params) } = run;
     return {
       requestId,
       tenant: context.tenant,
@@ -191,7 +205,7 @@ export class Acceptance {
       tags: body.tags,
       createdAt: timestamp,
       timestamp,
-      plan: { steps: service.stepsOf(params), estimate: service.estimate(params, region) },
+      plan: { steps, estimate: service.estimate(params, region), ...(workflow === undefined ? {} : { workflow }) },
       label: this.#parts.labelOf(body.cloud),
       fence: 0,
       round: 1,
@@ -199,7 +213,7 @@ export class Acceptance {
       ...(ttlSeconds === undefined ? {} : { expiresAt: new Date(now + ttlSeconds * 1000).toISOString() }),
       ...(approval === undefined ? {} : { approval }),
       ...(webhook === undefined ? {} : { webhook }),
-      ...(workflow === undefined ? {} : { workflow: { name: workflow.name, version: String(workflow.version) } }),
+      ...(workflow === undefined || body.action !== 'provision' ? {} : { workflow }),
     };
   }
 

@@ -161,8 +161,13 @@ async function removed(at: Running, id: string): Promise<boolean> {
 async function plan(at: Running): Promise<JsonValue> {
   const { input, job } = at;
   const service = await at.parts.catalogue.find(job.tenant, input.cloud, input.service);
-  const { steps, estimate } = job.plan;
-  const base = { status: 'planned', steps, estimate: estimate as unknown as JsonValue };
+  const { steps, estimate, workflow } = job.plan;
+  const base = {
+    status: 'planned',
+    steps,
+    estimate: estimate as unknown as JsonValue,
+    ...(workflow === undefined ? {} : { workflow: { ...workflow } }),
+  };
   if (service.definition === undefined)
     return { ...base, resources: [{ id: job.resourceId, change: 'create', steps }] };
   const provisioner = await made(at, service.definition, {

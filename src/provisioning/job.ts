@@ -78,6 +78,19 @@ export interface JobApproval {
   readonly comment?: string;
 }
 
+/** What is to happen, as it was when the job was accepted. */
+export interface JobPlan {
+  readonly steps: readonly string[];
+  readonly estimate: PriceEstimate;
+  /** Of a service that is a workflow. */
+  readonly workflow?: VersionedWorkflow;
+}
+
+export interface VersionedWorkflow {
+  readonly name: string;
+  readonly version: string;
+}
+
 export interface Job {
   readonly requestId: string;
   readonly tenant: string;
@@ -100,10 +113,10 @@ export interface Job {
   readonly approval?: JobApproval;
   readonly webhook?: { readonly url: string; readonly secretRef: string };
   /** The machine that a composite service runs, in the version that the job began with. */
-  readonly workflow?: { readonly name: string; readonly version: string };
+  readonly workflow?: VersionedWorkflow;
   /** Whether the cloud is simulated here. */
   readonly label: 'simulated' | 'live';
-  readonly plan: { readonly steps: readonly string[]; readonly estimate: PriceEstimate };
+  readonly plan: JobPlan;
   readonly result?: Readonly<Record<string, JsonValue>>;
   readonly error?: JobError;
   /** `cancelled`, `requested`: why it is undone although nothing failed. */

@@ -8,6 +8,7 @@ import type { FunctionInvoker, JsonValue, StoreRoot } from '../core/ports.ts';
 import { aslKind } from '../workflows/asl/asl-kind.ts';
 import { createTaskRunner } from '../workflows/task-runner.ts';
 import type { OfferedService } from './control-plane.ts';
+import { RESOURCE_LOCKS } from './job.ts';
 
 const EVE: Principal = { ...ADA, id: 'eve', tenant: 'team-y' };
 const noFunctions = { label: 'embedded', list: () => [] } as unknown as FunctionInvoker;
@@ -163,6 +164,92 @@ describe('a job of an offered service', () => {
   ])('with %s is refused, and nothing is stored', async (_name, params) => {
     await expect(at.submit({ service: 'pair', params })).rejects.toMatchObject({ code: 'PROVISION_INVALID' });
     expect((await at.plane.list({}, contextOf())).items).toEqual([]);
+  });
+
+  describe('that asks for a version', () => {
+    /** Makes one thing, under the name of the whole. */
+    const single: JsonValue = {
+      StartAt: 'Only',
+      States: {
+        Only: {
+          Type: 'Task',
+          Resource: 'zeroplane-provision',
+          TimeoutSeconds: 60,
+          Parameters: { cloud: 'aws', service: 'thing', params: { 'name.$': '$.params.name' } },
+          ResultSelector: { 'last.$': '$.id' },
+          End: true,
+        },
+      },
+    };
+    beforeEach(() => at.plane.offer({ ...OFFER, version: '7', definition: single }, contextOf()));
+    const asked = (version: string, more: object = {}) =>
+      at.submit({ service: 'pair', params: { name: 'x' }, workflow: { name: 'service-pair', version }, ...more });
+
+    test.each([
+      ['1', ['First', 'Second'], 2],
+      ['7', ['Only'], 1],
+    ])('runs version %s, plans its steps and says so', async (version, steps, things) => {
+      const { requestId, plan } = await asked(version);
+      const workflow = { name: 'service-pair', version };
+      expect(plan).toMatchObject({ steps, workflow });
+      expect(await at.ended(requestId)).toMatchObject({ status: 'succeeded', workflow });
+      expect(cloud.things.size).toBe(things);
+      const [execution] = (await at.engine.list('team-x', { workflow: 'service-pair' })).items;
+      expect(execution?.version).toBe(Number(version));
+    });
+
+    test('in a plan gets the plan of that version, and nothing is made', async () => {
+      const { requestId } = await asked('1', { action: 'plan' });
+      expect(await at.ended(requestId)).toMatchObject({
+        status: 'succeeded',
+        result: {
+          status: 'planned',
+          steps: ['First', 'Second'],
+          workflow: { name: 'service-pair', version: '1' },
+        },
+      });
+      expect(cloud.things.size).toBe(0);
+    });
+
+    test('runs it also when another is offered before somebody consents', async () => {
+      const { requestId } = await asked('1', { approval: { required: true } });
+      await at.plane.offer({ ...OFFER, version: '8', definition: single }, contextOf());
+      await at.plane.approve(requestId, undefined, contextOf());
+      expect(await at.ended(requestId)).toMatchObject({ status: 'succeeded', workflow: { version: '1' } });
+      expect(cloud.things.size).toBe(2);
+    });
+
+    test.each<[string, object, object]>([
+      [
+        'a version that there is not',
+        { workflow: { name: 'service-pair', version: '2' } },
+        { pointer: '/workflow/version', allowed: ['7', '1'] },
+      ],
+      [
+        'a version written otherwise',
+        { workflow: { name: 'service-pair', version: '01' } },
+        { pointer: '/workflow/version', allowed: ['7', '1'] },
+      ],
+      [
+        'the pointer to the newest',
+        { workflow: { name: 'service-pair', version: 'newest' } },
+        { pointer: '/workflow/version', allowed: ['7', '1'] },
+      ],
+      [
+        'another workflow',
+        { workflow: { name: 'service-pear', version: '1' } },
+        { pointer: '/workflow/name', allowed: ['service-pair'], nearest: 'service-pair' },
+      ],
+      ['a service that is no workflow', { service: 'thing' }, { pointer: '/workflow' }],
+      ['a destroy', { action: 'destroy' }, { pointer: '/workflow' }],
+    ])('of %s is refused with its place, and nothing is stored', async (_name, more, problem) => {
+      await expect(asked('1', more)).rejects.toMatchObject({
+        code: 'PROVISION_INVALID',
+        details: { problems: [problem] },
+      });
+      expect((await at.plane.list({}, contextOf())).items).toEqual([]);
+      expect(await store.store('team-x').table(RESOURCE_LOCKS).get({ id: 'aws:-:pair:x' })).toBeUndefined();
+    });
   });
 
   test('goes on with the version that it began with when another is offered', async () => {

@@ -10,6 +10,7 @@ import type { WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
 import type { CatalogService, OfferedServices, ServiceWorkflow } from './catalogue.ts';
 import type { OfferedService } from './control-plane.ts';
 import { refuseProblems, type RequestProblem } from './problems.ts';
+import { stepsIn } from './requested-version.ts';
 import type { Params, PriceEstimate } from './service.ts';
 
 /** What a composite says of itself beside its machine. */
@@ -39,7 +40,7 @@ export function compositeService(
   { definition, workflow }: { readonly definition: JsonValue; readonly workflow: ServiceWorkflow },
 ): CatalogService {
   const { cloud, service, title, version, params: schema, regions, estimate = UNKNOWN_PRICE } = description;
-  const steps = isObject(definition) && isObject(definition['States']) ? Object.keys(definition['States']) : [];
+  const steps = stepsIn(definition);
   return {
     cloud,
     service,

@@ -92,7 +92,15 @@ export class Provisioning {
     const catalogue = new ServiceCatalogue(shipped, offers);
     const base = { jobs: this.jobs, resources: this.#resources, catalogue, names: this.#names };
     const { approvals = () => [], labelOf } = parts;
-    this.#acceptance = new Acceptance({ ...base, store, clock, ids, approvals, labelOf });
+    this.#acceptance = new Acceptance({
+      ...base,
+      store,
+      clock,
+      ids,
+      approvals,
+      labelOf,
+      engine: () => this.#running,
+    });
     const bodies = jobWorkflows({ ...base, placeOf, clock, effects: new Effects(), retries: parts.retries });
     this.workflows = (Object.keys(JOB_WORKFLOWS) as (keyof typeof JOB_WORKFLOWS)[]).map((action) =>
       defineWorkflow({ name: JOB_WORKFLOWS[action], version: 1 }, bodies[action]),

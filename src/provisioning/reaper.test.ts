@@ -133,6 +133,7 @@ const breaking =
     register: (...all) => engine.register(...all),
     workflows: (tenant) => engine.workflows(tenant),
     workflow: (...all) => engine.workflow(...all),
+    versions: (...all) => engine.versions(...all),
     start: (principal, start) =>
       isBroken() && JSON.stringify(start.input).includes('"poison"')
         ? Promise.reject(new Error('the engine has hiccups'))

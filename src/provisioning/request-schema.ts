@@ -68,9 +68,11 @@ function ruleOf(
   const { actions, regions, workflow, params } = entry;
   const needed = (params as { readonly required?: readonly string[] }).required ?? [];
   const destroy = { action: { const: 'destroy' } };
+  const isRun = workflow !== undefined && !isTermination;
   return {
     properties: {
       ...(isTermination ? {} : { action: { enum: actions } }),
+      workflow: isRun ? { properties: { name: { const: workflow.name } } } : false,
       ...(regions === undefined ? (workflow === undefined ? { region: false } : {}) : { region: { enum: regions } }),
     },
     // A resource that is named by its id needs no parameters to be removed.
@@ -79,5 +81,11 @@ function ruleOf(
       properties: { params: refOf(paramsName(entry)) },
       ...(needed.length === 0 ? {} : { required: ['params'] }),
     },
+    // A version is what runs, and nothing is run to remove what it made.
+    // oxlint-disable unicorn/no-thenable -- a word of JSON Schema, and nobody awaits it
+    ...(isRun
+      ? { allOf: [{ if: { properties: destroy, required: ['action'] }, then: { properties: { workflow: false } } }] }
+      : {}),
+    // oxlint-enable unicorn/no-thenable
   };
 }

@@ -77,7 +77,9 @@ export const provisionSchema = z.strictObject({
       version: z.string().min(1).max(32),
     })
     .optional()
-    .describe('For a service that is a workflow: the version to run. Default: the newest.'),
+    .describe(
+      'For `provision` and `plan` of a service that is a workflow: the version to run. Default: that of the catalogue.',
+    ),
 });
 
 export type ProvisionBody = z.output<typeof provisionSchema>;

@@ -176,6 +176,51 @@ describe('what it takes', () => {
     expect(result.estimate.pricesOf).toMatch(/^\d{4}-\d\d-\d\d$/);
     expect((await ask('GET', '/v2/resources?env=planned')).body.resources).toEqual([]);
   });
+
+  test('a version of a workflow that is asked for runs, is in plan and status, and one that there is not is refused', async () => {
+    const offer = (version: string, say: string): string =>
+      JSON.stringify({
+        cloud: 'aws',
+        service: 'saying',
+        title: 'Says something.',
+        version,
+        params: { type: 'object' },
+        definition: { StartAt: say, States: { [say]: { Type: 'Pass', Result: { said: say }, End: true } } },
+      });
+    for (const [version, say] of [
+      ['1', 'Hello'],
+      ['4', 'Goodbye'],
+    ] as const)
+      expect((await ask('POST', '/v1/catalog', { as: 'sam', body: offer(version, say) })).status).toBe(201);
+    const workflow = { name: 'service-saying', version: '1' };
+    const one = { service: 'saying', params: { name: 'one' }, env: 'versions' };
+
+    const planned = await provisioned({ ...one, action: 'plan', workflow });
+    expect(planned.result).toMatchObject({ steps: ['Hello'], workflow });
+    const made = await provisioned({ ...one, workflow });
+    expect(made).toMatchObject({ workflow, result: { outputs: { said: 'Hello' } } });
+    expect((await ask('GET', `/v2/status/${made.requestId}`)).body).toMatchObject({ workflow });
+    const usual = await provisioned({ ...one, params: { name: 'two' } });
+    expect(usual).toMatchObject({ workflow: { version: '4' }, result: { outputs: { said: 'Goodbye' } } });
+
+    const before = (await jobsOf('versions')).length;
+    for (const [more, problem] of [
+      [
+        { workflow: { ...workflow, version: '2' } },
+        { pointer: '/workflow/version', message: 'must be one of 4, 1', allowed: ['4', '1'] },
+      ],
+      [{ workflow: { name: 'web-stack', version: '1' } }, { pointer: '/workflow/name', allowed: ['service-saying'] }],
+      [
+        { workflow, service: 's3' },
+        { pointer: '/workflow', message: expect.stringContaining('s3 is no workflow') },
+      ],
+    ]) {
+      const refused = await ask('POST', '/v1/provision', { body: request({ ...one, params: {}, ...more }) });
+      expect(problemOf(refused)).toEqual(isProblem(400, 'PROVISION_INVALID'));
+      expect(refused.body.problems).toMatchObject([problem]);
+    }
+    expect(await jobsOf('versions')).toHaveLength(before);
+  });
 });
 
 const nested = (depth: number): string => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;

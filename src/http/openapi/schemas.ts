@@ -93,7 +93,7 @@ const job = shape({
   updatedAt: instant,
   'expiresAt?': described(instant, 'When the resource is destroyed by itself.'),
   'approval?': approval,
-  'workflow?': shape({ name: text, version: text }),
+  'workflow?': described(shape({ name: text, version: text }), 'What runs, and in which version.'),
   'tags?': mapOf(text),
   estimate,
   'result?': result,

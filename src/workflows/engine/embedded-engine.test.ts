@@ -1075,6 +1075,8 @@ describe('registration', () => {
       expect([await run(1), await run(2), await run(7), await run()]).toEqual(['one', 'two', 'three', 'four']);
       expect(await second.workflow('team-x', 'f', 2)).toMatchObject({ version: 2, definition: 'two' });
       await failure(second.workflow('team-x', 'f', 3), 'NOT_FOUND');
+      expect(await second.versions('team-x', 'f')).toEqual([8, 7, 2, 1]);
+      await failure(second.versions('team-y', 'f'), 'NOT_FOUND');
     });
   });
 
@@ -1110,6 +1112,8 @@ describe('registration', () => {
       await next.boot();
       expect(await next.workflow('team-x', 'shipped')).toMatchObject({ version: 2, owner: '*' });
       expect(await next.workflow('team-x', 'shipped', 1)).toMatchObject({ definition: 'shipped' });
+      expect(await next.versions('team-x', 'shipped')).toEqual([2, 1]);
+      expect(await next.versions('team-x', 'code')).toEqual([1]);
     });
   });
 

@@ -153,6 +153,10 @@ class Engine implements EmbeddedEngine {
     return this.#registry.get(tenant, name, version);
   }
 
+  versions(tenant: string, name: string): Promise<readonly number[]> {
+    return this.#registry.versions(tenant, name);
+  }
+
   async start(principal: Principal, start: StartExecution): Promise<ExecutionDescription> {
     const row = await this.#start(principal, start);
     return descriptionOf(this.#store(principal.tenant), row);

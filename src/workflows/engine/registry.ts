@@ -79,6 +79,23 @@ export class WorkflowRegistry {
     throw unknown(name, version);
   }
 
+  /** Newest first. @throws PlatformError `NOT_FOUND`. */
+  async versions(tenant: string, name: string): Promise<readonly number[]> {
+    const { owner, kind, version } = await this.get(tenant, name);
+    if (kind === CODE) return [version];
+    const versions: number[] = [];
+    // Rows of versions are numbers in text; the pointer to the newest comes after them.
+    const query = { partition: name, to: numberText(999_999_999), descending: true };
+    let page = await this.#store(owner).table(WORKFLOWS).query(query);
+    for (;;) {
+      versions.push(...page.items.map((item) => infoOf(item, owner).version));
+      if (page.cursor === undefined) return versions;
+      page = await this.#store(owner)
+        .table(WORKFLOWS)
+        .query({ ...query, cursor: page.cursor });
+    }
+  }
+
   /** @throws PlatformError `NOT_FOUND`, and what the kind says of a definition that it no longer takes. */
   async resolve(tenant: string, name: string, version?: number): Promise<Resolved> {
     const info = await this.get(tenant, name, version);

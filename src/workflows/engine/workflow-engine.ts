@@ -230,6 +230,8 @@ export interface WorkflowEngine {
   workflows(tenant: string): Promise<readonly WorkflowInfo[]>;
   /** @throws PlatformError `NOT_FOUND`. */
   workflow(tenant: string, name: string, version?: number): Promise<WorkflowInfo>;
+  /** Which versions can be started, newest first. @throws PlatformError `NOT_FOUND`. */
+  versions(tenant: string, name: string): Promise<readonly number[]>;
   /**
    * Returns once the execution is durable. A name that was used gives the execution it named, if workflow and input
    * are the same.

@@ -7,7 +7,7 @@
 import type { DurableContext } from '@aws/durable-execution-sdk-js';
 import type { JsonObject } from '../engine/workflow-engine.ts';
 import type { AslHost } from './asl-host.ts';
-import { pathPart } from './operation-name.ts';
+import { pathPart } from '../operation-name.ts';
 import { Scope } from './scope.ts';
 
 /**

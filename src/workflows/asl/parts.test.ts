@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { globMatches, timeOf } from './choice.ts';
 import { dataOf, LARGEST } from './data.ts';
-import { belongsToVisit, operationName, pathPart } from './operation-name.ts';
+import { belongsToVisit, operationName, pathPart } from '../operation-name.ts';
 import { Retries } from './retry.ts';
 import { namesError, StatesError } from './states-error.ts';
 

@@ -8,7 +8,7 @@ import type { PathSources } from './json-path-apply.ts';
 import type { Lane } from './lane.ts';
 import { Aborted } from './lane.ts';
 import type { State } from './machine.ts';
-import { operationName } from './operation-name.ts';
+import { operationName } from '../operation-name.ts';
 import { fromDurable } from './durable-errors.ts';
 import { STATES, StatesError } from './states-error.ts';
 

@@ -4,6 +4,7 @@
  */
 
 import type { Item, JsonValue, Table, TenantStore, Write } from '../../core/ports.ts';
+import { belongsToVisit } from '../operation-name.ts';
 import { joinTexts, writeText } from './parts.ts';
 import type { PackedEvents } from './packed-events.ts';
 import { packEvents, unpackEvents } from './packed-events.ts';
@@ -164,7 +165,7 @@ function note(ids: Map<string, number>, { k, i }: StoredEvent): void {
   if (k === undefined) return;
   if (k.startsWith(REDRIVEN)) {
     const path = k.slice(k.indexOf('/', REDRIVEN.length) + 1);
-    if (path !== '') for (const key of ids.keys()) if (key.startsWith(path)) ids.delete(key);
+    if (path !== '') for (const key of ids.keys()) if (belongsToVisit(key, path)) ids.delete(key);
   }
   ids.set(k, i);
 }

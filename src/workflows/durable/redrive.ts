@@ -1,5 +1,6 @@
 /** What goes and what is opened again when an execution that failed continues. */
 
+import { belongsToVisit } from '../operation-name.ts';
 import { EXECUTION_OPERATION } from './live-executions.ts';
 import type { StoredOperation } from './operation.ts';
 import { hasEnded } from './operation.ts';
@@ -11,7 +12,7 @@ export interface Rewound {
 }
 
 export interface Failure {
-  /** Operations whose names begin with it ran for the state that failed. */
+  /** The visit of the state that failed; its operations are those that {@link belongsToVisit}. */
   readonly failedPath?: string | undefined;
   /** Without a path: what failed last with these words is to blame. */
   readonly cause?: string | undefined;
@@ -39,7 +40,7 @@ class Rewinding {
   }
 
   named(path: string): void {
-    const named = [...this.#state.all()].filter(({ name }) => name?.startsWith(path) === true);
+    const named = [...this.#state.all()].filter(({ name = '' }) => belongsToVisit(name, path));
     for (const operation of named) {
       if (this.#isSettled(operation)) continue;
       if (isFailedContext(operation)) this.#reopen(operation);

@@ -28,10 +28,10 @@ function shorten(prefix: string): string {
 }
 
 /**
- * Whether an operation belongs to the visit that {@link WorkflowFailure.failedPath} names. Operations that contain it
- * are found by their parent ids.
+ * Whether the name of an operation, or the key of an event, belongs to the visit that {@link WorkflowFailure.failedPath}
+ * names: `Create#10` does not to `Create#1`. Operations that contain it are found by their parent ids.
  */
-export function belongsToVisit(operation: string, failedPath: string): boolean {
+export function belongsToVisit(name: string, failedPath: string): boolean {
   const prefixes = [failedPath, shorten(failedPath)];
-  return prefixes.some((prefix) => operation === prefix || operation.startsWith(`${prefix}/`));
+  return prefixes.some((prefix) => name === prefix || name.startsWith(`${prefix}/`));
 }

@@ -1,6 +1,8 @@
 /** The verbs of the control plane and of workflows, as they are typed, against an instance of this process. */
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -315,6 +317,45 @@ describe('workflows', () => {
   ])('%j is refused with how it is typed', async (words, said) => {
     const { code, stderr } = await run('workflows', ...words);
     expect([code, stderr.includes(said)]).toEqual([EXIT.usage, true]);
+  });
+
+  test('watch asks for what is behind the last event that it has seen, page by page', async () => {
+    const asked: string[] = [];
+    const event = (id: number): object => ({ id, type: `Event${id}`, timestamp: '2026-01-01T00:00:00.000Z' });
+    const pages: Readonly<Record<string, object>> = {
+      '?limit=1000&after=0': { events: [event(1), event(2)], next: 'f3' },
+      '?limit=1000&after=0&cursor=f3': { events: [event(3)], next: null },
+      '?limit=1000&after=3': { events: [], next: null },
+      '?limit=1000&after=4': { events: [event(5)], next: null },
+    };
+    // The second look finds nothing new, the third one event, the fourth the end.
+    let looks = 0;
+    const server = createServer((request, response) => {
+      const [path = '', query = ''] = (request.url ?? '').split(/(?=\?)/);
+      const isHistory = path.endsWith('/history');
+      if (isHistory) asked.push(query);
+      else looks += 1;
+      const latest = looks === 3 && query === '?limit=1000&after=3' ? { events: [event(4)], next: null } : pages[query];
+      const execution = { id: 'f:x', status: looks < 4 ? 'RUNNING' : 'SUCCEEDED', output: null };
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(isHistory ? latest : execution));
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const folder = await mkdtemp(join(tmpdir(), 'cli-watch-'));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await writeFile(join(folder, 'instance.json'), JSON.stringify({ pid: process.pid, url, token: 't' }));
+    const words = ['workflows', 'watch', 'f:x', '--data-dir', folder];
+    const { code, stdout, stderr } = await runForTest(words, { cwd: folder });
+    server.close();
+    await rm(folder, { recursive: true });
+    expect([code, stdout]).toEqual([EXIT.ok, 'SUCCEEDED f:x\n  null\n']);
+    expect(stderr.match(/Event\d/g)).toEqual(['Event1', 'Event2', 'Event3', 'Event4', 'Event5']);
+    expect(asked).toEqual([
+      '?limit=1000&after=0',
+      '?limit=1000&after=0&cursor=f3',
+      '?limit=1000&after=3',
+      '?limit=1000&after=3',
+      '?limit=1000&after=4',
+    ]);
   });
 
   test('a token that nobody waits with is refused', async () => {

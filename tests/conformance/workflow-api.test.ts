@@ -168,6 +168,13 @@ test('a history is read forward, backward and page by page', async () => {
   const page = (await ask('GET', `${path}?limit=1`)).body;
   const rest = (await ask('GET', `${path}?cursor=${encodeURIComponent(page.next)}`)).body;
   expect([...page.events, ...rest.events]).toEqual(events);
+  expect((await ask('GET', `${path}?after=2`)).body).toEqual({ events: events.slice(2), next: null });
+  const behind = (await ask('GET', `${path}?after=1&limit=1`)).body;
+  expect(behind.events).toEqual([events[1]]);
+  expect((await ask('GET', `${path}?after=1&cursor=${behind.next}`)).body.events).toEqual(events.slice(2));
+  expect((await ask('GET', `${path}?after=${events.length}`)).body).toEqual({ events: [], next: null });
+  for (const wrong of ['after=-1', 'after=x', 'after=1&reverse=true'])
+    expect(problemOf(await ask('GET', `${path}?${wrong}`))).toEqual([400, 'INVALID_ARGUMENTS']);
 });
 
 test('what runs is stopped with its reason, and goes on when it is redriven', async () => {

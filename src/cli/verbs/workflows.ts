@@ -162,7 +162,7 @@ async function* followExecution(client: InstanceClient, id: string): AsyncGenera
   for (;;) {
     const { value } = await client.rest('GET', executionPath(id));
     const events = await eventsAfter(client, id, seen);
-    seen += events.length;
+    seen = events.at(-1)?.id ?? seen;
     for (const event of events) yield { type: 'event', event: { ...event }, text: `  ${eventLine(event)}` };
     const execution = value as Execution;
     if (execution.status !== 'RUNNING') return yield* executionResult(execution);
@@ -170,17 +170,18 @@ async function* followExecution(client: InstanceClient, id: string): AsyncGenera
   }
 }
 
+/** @param after id of the last event that was seen, 0 for none. */
 async function eventsAfter(client: InstanceClient, id: string, after: number): Promise<readonly HistoryEvent[]> {
   const events: HistoryEvent[] = [];
   let cursor: string | null = null;
   do {
     const more: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    const { value } = await client.rest('GET', `${executionPath(id)}/history?limit=1000${more}`);
+    const { value } = await client.rest('GET', `${executionPath(id)}/history?limit=1000&after=${after}${more}`);
     const page = value as { events: readonly HistoryEvent[]; next: string | null };
     events.push(...page.events);
     cursor = page.next;
   } while (cursor !== null);
-  return events.slice(after);
+  return events;
 }
 
 function eventLine({ timestamp, type, stateEnteredEventDetails, stateExitedEventDetails }: HistoryEvent): string {

@@ -98,7 +98,11 @@ export const WORKFLOW_OPERATIONS: readonly Operation[] = [
     method: 'get',
     path: '/v1/workflows/executions/{execution}/history',
     summary: "What happened, in the form of Step Functions' GetExecutionHistory.",
-    parameters: [inQuery('reverse', '`true`: newest first.', { type: 'boolean' }), ...PAGE],
+    parameters: [
+      inQuery('reverse', '`true`: newest first.', { type: 'boolean' }),
+      inQuery('after', 'Only events with greater ids; not with `reverse`.', { type: 'integer', minimum: 0 }),
+      ...PAGE,
+    ],
     answers: { '200': { description: 'A page of events.', schema: ref('History') } },
   }),
   workflow({

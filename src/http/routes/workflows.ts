@@ -151,9 +151,10 @@ async function listed(engine: WorkflowEngine, { query, context }: Asked): Promis
 }
 
 async function history(engine: WorkflowEngine, id: string, { query, context }: Asked): Promise<Reply> {
-  const [cursor, limit] = [textIn(query, 'cursor'), numberIn(query, 'limit')];
+  const [cursor, limit, after] = [textIn(query, 'cursor'), numberIn(query, 'limit'), numberIn(query, 'after')];
   const page = await engine.history(context.tenant, id, {
     reverse: textIn(query, 'reverse') === 'true',
+    ...(after === undefined ? {} : { after }),
     ...(cursor === undefined ? {} : { cursor }),
     ...(limit === undefined ? {} : { limit }),
   });

@@ -13,9 +13,10 @@ const MAX_LIMIT = 1000;
 export async function historyPage(executor: Executor, place: Place, query: HistoryQuery): Promise<Paged<HistoryEvent>> {
   const limit = checkedLimit(query.limit);
   const isReverse = query.reverse === true;
+  const first = checkedAfter(query) + 1;
   const cursor = query.cursor === undefined ? undefined : placeOf(query.cursor, isReverse);
   const last = (await executor.history(place, 1))?.last ?? 0;
-  const range = isReverse ? before(cursor ?? last, limit) : after(cursor ?? 1, { limit, last });
+  const range = isReverse ? before(cursor ?? last, limit) : after(cursor ?? first, { limit, last });
   const items: HistoryEvent[] = [];
   const found = await executor.history(place, range.from);
   for await (const event of found?.events ?? []) {
@@ -59,6 +60,14 @@ export function checkedLimit(limit: number | undefined): number {
   if (limit === undefined) return DEFAULT_LIMIT;
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
   throw new PlatformError('INVALID_ARGUMENTS', `A limit is a whole number from 1 to ${MAX_LIMIT}.`);
+}
+
+/** Id of the last event that the reader has. @throws PlatformError `INVALID_ARGUMENTS`. */
+function checkedAfter({ after: seen = 0, reverse }: HistoryQuery): number {
+  if (!Number.isInteger(seen) || seen < 0)
+    throw new PlatformError('INVALID_ARGUMENTS', 'after is the id of an event: a whole number from 0.');
+  if (seen === 0 || reverse !== true) return seen;
+  throw new PlatformError('INVALID_ARGUMENTS', 'after goes forward alone. Leave it or reverse out.');
 }
 
 function cursorOf(next: number, isReverse: boolean): string {

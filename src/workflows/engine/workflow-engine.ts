@@ -188,6 +188,8 @@ export interface HistoryEvent {
 export interface HistoryQuery {
   /** Newest first. */
   readonly reverse?: boolean;
+  /** Only events with greater ids, for who has seen the others. A cursor outdoes it; not with {@link reverse}. */
+  readonly after?: number;
   /** 1 to 1,000. @default 100 */
   readonly limit?: number;
   readonly cursor?: string;

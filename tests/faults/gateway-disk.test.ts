@@ -2,13 +2,13 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Answer, Gateway, Json } from './gateway-process.ts';
-import { atRate, cleanUp, evil, makeFolder, percentile, reasonNotTo, seen } from './gateway-process.ts';
+import { atRate, cleanUp, evil, makeFolder, percentile, seen } from './gateway-process.ts';
 import { startGateway, startRefused, until } from './gateway-process.ts';
+import { makeDisk, reasonNotTo, reasonNotToMount, removeDisk } from './tiny-disk.ts';
 
 const CONFIG = { mcpServers: { evil: evil() } };
 const noMount = reasonNotToMount();
@@ -22,23 +22,11 @@ const tracers: ChildProcess[] = [];
 afterEach(async () => {
   for (const tracer of tracers.splice(0)) tracer.kill('SIGINT');
   await cleanUp();
-  for (const disk of mounts.splice(0)) {
-    execFileSync('umount', ['-l', disk]);
-    rmSync(disk, { recursive: true });
-  }
+  mounts.splice(0).forEach(removeDisk);
 });
 
-function reasonNotToMount(): string | undefined {
-  const folder = mkdtempSync(path.join(tmpdir(), 'zeroplane-mount-'));
-  const reason = reasonNotTo('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]);
-  if (reason === undefined) execFileSync('umount', [folder]);
-  rmSync(folder, { recursive: true });
-  return reason;
-}
-
 function tinyDisk(size: string): string {
-  const disk = mkdtempSync(path.join(tmpdir(), 'zeroplane-disk-'));
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', disk]);
+  const disk = makeDisk(size);
   mounts.push(disk);
   return disk;
 }

@@ -7,7 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { WireClient } from '../fixtures/wire-client.ts';
 import type { Answer, Gateway, Json } from './gateway-process.ts';
-import { cleanUp, evil, nodeChildren, reasonNotTo, RUNS, seen, startGateway, until } from './gateway-process.ts';
+import { cleanUp, evil, nodeChildren, RUNS, seen, startGateway, until } from './gateway-process.ts';
+import { reasonNotTo } from './tiny-disk.ts';
 
 afterEach(cleanUp);
 

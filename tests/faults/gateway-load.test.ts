@@ -6,7 +6,8 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import type { Answer, Gateway } from './gateway-process.ts';
-import { atRate, cleanUp, evil, percentile, reasonNotTo, seen, startGateway, until } from './gateway-process.ts';
+import { atRate, cleanUp, evil, percentile, seen, startGateway, until } from './gateway-process.ts';
+import { reasonNotTo } from './tiny-disk.ts';
 
 const sockets: Socket[] = [];
 

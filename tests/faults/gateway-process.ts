@@ -1,7 +1,7 @@
 /** The built gateway as a process of its own, judged from outside: started, asked, hurt and ended by fault tests. */
 
 import type { ChildProcess } from 'node:child_process';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:http';
@@ -68,16 +68,6 @@ export function makeFolder(): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'zeroplane-fault-'));
   folders.add(folder);
   return folder;
-}
-
-/** Why a command cannot be run here, or undefined when it can. */
-export function reasonNotTo(command: string, args: readonly string[]): string | undefined {
-  try {
-    execFileSync(command, args, { stdio: 'pipe' });
-    return undefined;
-  } catch (thrown) {
-    return (thrown as Error).message.trim().split('\n').at(-1);
-  }
 }
 
 /** Starts the gateway and waits for its ready line. @throws with its output when it ends before. */

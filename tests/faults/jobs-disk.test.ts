@@ -1,8 +1,7 @@
 /** Jobs on a disk that fills up. Needs root and `mount`; says so when skipped. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openEmbeddedStore } from '../../src/adapters/embedded/store/store.ts';
@@ -11,33 +10,10 @@ import { PlatformError } from '../../src/core/errors.ts';
 import { KEY, contextOf, startControlPlane, type Started } from '../fixtures/control-plane.ts';
 import { thingCloud, thingService } from '../fixtures/thing-service.ts';
 import { systemClock } from './store-writer.ts';
-
-function reasonNotToMount(): string | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'zeroplane-mount-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder], { stdio: 'pipe' });
-    execFileSync('umount', [folder]);
-    return undefined;
-  } catch (thrown) {
-    return (thrown as Error).message.trim().split('\n').at(-1);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
+import { onTinyDisk, reasonNotToMount } from './tiny-disk.ts';
 
 const noMount = reasonNotToMount();
 if (noMount !== undefined) console.log(`skipped: jobs-disk cannot mount a tmpfs: ${noMount}`);
-
-async function onDisk(size: string, body: (disk: string) => Promise<void>): Promise<void> {
-  const disk = mkdtempSync(join(tmpdir(), 'zeroplane-disk-'));
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', disk]);
-  try {
-    await body(disk);
-  } finally {
-    execFileSync('umount', ['-l', disk]);
-    rmSync(disk, { recursive: true });
-  }
-}
 
 /** Submits until one is refused. @returns the ids acknowledged and the refusal. */
 async function fill(at: Started): Promise<{ readonly ids: readonly string[]; readonly refusal: unknown }> {
@@ -55,7 +31,7 @@ async function fill(at: Started): Promise<{ readonly ids: readonly string[]; rea
 
 describe.skipIf(noMount !== undefined)('F-20 a disk that fills up under jobs', () => {
   test('refuses new ones with 507 and keeps nothing of them; what was acknowledged ends right once there is room', () =>
-    onDisk('3m', async (disk) => {
+    onTinyDisk('3m', async (disk) => {
       writeFileSync(join(disk, 'ballast'), Buffer.alloc(1_000_000));
       const store = await openEmbeddedStore({ folder: join(disk, 'data'), clock: systemClock });
       const cloud = thingCloud();

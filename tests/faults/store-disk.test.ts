@@ -10,43 +10,16 @@ import type { PlatformError } from '../../src/core/errors.ts';
 import type { Table, TableSpec } from '../../src/core/ports.ts';
 import { failure } from '../contract/harness.ts';
 import { RIGHT, systemClock } from './store-writer.ts';
+import { onTinyDisk, reasonNotTo, reasonNotToMount } from './tiny-disk.ts';
 
 const PLAIN: TableSpec = { name: 'Plain', partitionKey: 'id' };
 const WRITER = join(import.meta.dirname, 'store-writer.ts');
-
-function reasonNotTo(command: string, args: readonly string[]): string | undefined {
-  try {
-    execFileSync(command, args, { stdio: 'pipe' });
-    return undefined;
-  } catch (thrown) {
-    return (thrown as Error).message.trim().split('\n').at(-1);
-  }
-}
-
-function reasonNotToMount(): string | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'zeroplane-mount-'));
-  const reason = reasonNotTo('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]);
-  if (reason === undefined) execFileSync('umount', [folder]);
-  rmSync(folder, { recursive: true });
-  return reason;
-}
 
 const noMount = reasonNotToMount();
 const noStrace = reasonNotTo('strace', ['-o', '/dev/null', '-e', 'inject=fsync:error=EIO:when=99', 'true']);
 if (noMount !== undefined)
   console.log(`store-disk: full and read-only disks skipped, cannot mount a tmpfs: ${noMount}`);
 if (noStrace !== undefined) console.log(`store-disk: failing and slow fsync skipped, cannot run strace: ${noStrace}`);
-
-async function onTinyDisk(size: string, body: (disk: string) => Promise<void>): Promise<void> {
-  const disk = mkdtempSync(join(tmpdir(), 'zeroplane-disk-'));
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', disk]);
-  try {
-    await body(disk);
-  } finally {
-    execFileSync('umount', ['-l', disk]);
-    rmSync(disk, { recursive: true });
-  }
-}
 
 /** Puts until one fails. @returns the ids acknowledged and the error. */
 async function fill(table: Table): Promise<{ readonly ids: readonly string[]; readonly error: unknown }> {

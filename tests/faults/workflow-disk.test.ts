@@ -1,26 +1,13 @@
 /** Workflows on a disk that fills up. Needs root and `mount`; says so when skipped. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { defineWorkflow } from '../../src/workflows/engine/code-workflow.ts';
 import { failure } from '../contract/harness.ts';
+import { makeDisk, reasonNotToMount, removeDisk } from './tiny-disk.ts';
 import { OWNER, openEngine } from './workflow-runner.ts';
-
-function reasonNotToMount(): string | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'zeroplane-mount-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder], { stdio: 'pipe' });
-    execFileSync('umount', [folder]);
-    return undefined;
-  } catch (thrown) {
-    return (thrown as Error).message.trim().split('\n').at(-1);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
 
 const noMount = reasonNotToMount();
 if (noMount !== undefined) console.log(`skipped: workflow-disk cannot mount a tmpfs: ${noMount}`);
@@ -29,8 +16,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 describe.skipIf(noMount !== undefined)('a full disk', () => {
   test('makes executions wait where they are; with room they go on, and no step runs twice', async () => {
-    const disk = mkdtempSync(join(tmpdir(), 'zeroplane-disk-'));
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2500k', 'tmpfs', disk]);
+    const disk = makeDisk('2500k');
     try {
       writeFileSync(join(disk, 'ballast'), Buffer.alloc(1_200_000));
       const ran: string[] = [];
@@ -62,8 +48,7 @@ describe.skipIf(noMount !== undefined)('a full disk', () => {
       expect(new Set(ran).size).toBe(60);
       await close();
     } finally {
-      execFileSync('umount', ['-l', disk]);
-      rmSync(disk, { recursive: true });
+      removeDisk(disk);
     }
   });
 });

@@ -175,6 +175,12 @@ export class Executor {
     );
   }
 
+  /** Whether an operation waits for its answer. */
+  async awaits(place: Place, operation: string): Promise<boolean> {
+    const loaded = this.#live.run(place)?.loaded ?? (await this.#journal.load(place.tenant, place.id));
+    return loaded !== undefined && !isAtEnd(loaded) && loaded.state.awaits(operation);
+  }
+
   /** Runs `body` while nobody changes the execution. It must not wait for anything that changes it. */
   exclusively<T>(place: Place, body: () => Promise<T>): Promise<T> {
     return this.#live.locked(place, body);
@@ -212,6 +218,7 @@ export class Executor {
     place: Place,
     parts: { readonly failure: Failure; readonly writes: readonly Write[]; readonly events: readonly EventDraft[] },
   ): Promise<void> {
+    this.#live.unsettle(place);
     await this.#live.change(place, (loaded) => {
       const { reopened, removed } = rewind(loaded.state, parts.failure);
       const { writes, events } = parts;
@@ -248,7 +255,8 @@ export class Executor {
       const operation = loaded.state.get(wanted.id);
       if (operation === undefined || !this.#isMeant(place, operation, wanted))
         return { told: { operation: undefined, isOpen: false } };
-      if (operation.status !== 'STARTED' || isAtEnd(loaded)) return { told: { operation, isOpen: false } };
+      const isOver = operation.status !== 'STARTED' || isAtEnd(loaded) || loaded.state.isAbandoned(operation);
+      if (isOver) return { told: { operation, isOpen: false } };
       const changed = after(operation, loaded.head.started);
       // What runs hears of it from its run; what waits is woken.
       isWoken = run === undefined && changed.status !== 'STARTED';

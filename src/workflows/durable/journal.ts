@@ -121,12 +121,13 @@ export class Journal {
     return headAfter(parseRecord(id, found.text), { sequence: Number(row.slice(1)), first: found.first });
   }
 
-  /** Makes this process the only one that may write. */
-  async takeOver(loaded: Loaded): Promise<void> {
+  /** Makes this process the only one that may write. @returns whether another one wrote last. */
+  async takeOver(loaded: Loaded): Promise<boolean> {
     const { fence } = this.#options;
-    if (loaded.head.fence === fence) return;
+    if (loaded.head.fence === fence) return false;
     loaded.head = { ...loaded.head, fence };
     await this.commit(loaded, {});
+    return true;
   }
 
   /**

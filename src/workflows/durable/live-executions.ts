@@ -39,6 +39,8 @@ export class LiveExecutions {
   readonly #runs = new Map<string, Run>();
   /** Executions that were made here and have not run yet. */
   readonly #fresh = new Map<string, Loaded>();
+  /** Executions whose children may be other than their operations say. */
+  readonly #unsettled = new Set<string>();
 
   constructor(parts: LiveParts) {
     this.#parts = parts;
@@ -78,8 +80,24 @@ export class LiveExecutions {
     const loaded = fresh ?? (await journal.load(place.tenant, place.id));
     if (loaded === undefined) return undefined;
     if (manner === 'polite' && !(await owners.mayTakeFrom(loaded.head.fence))) return undefined;
-    await journal.takeOver(loaded);
+    // The process before may have ended between an operation and its child.
+    if (await journal.takeOver(loaded)) this.unsettle(place);
     return loaded;
+  }
+
+  /** Has the next run of an execution compare its children with its operations. */
+  unsettle(place: Place): void {
+    this.#unsettled.add(keyOf(place));
+  }
+
+  /** The children of an execution are as its operations say. */
+  settled(place: Place): void {
+    this.#unsettled.delete(keyOf(place));
+  }
+
+  /** Whether an execution may have children that its operations do not know of. */
+  mayHaveLeft(loaded: Loaded): boolean {
+    return this.#unsettled.has(keyOf(loaded)) && mayHaveChildren(loaded);
   }
 
   /** Spares the first {@link claim} of a new execution its reading. */
@@ -107,10 +125,12 @@ export class LiveExecutions {
   /**
    * Records an end and lets the run go. Only under the lock.
    *
-   * @returns whether somebody must be told.
+   * @returns whether somebody must be told or stopped.
    */
   async storeEnd(loaded: Loaded, ending: Ending, drafts: readonly EventDraft[]): Promise<boolean> {
-    const { writes, events, isAwaited } = await this.#parts.host.ending(loaded.tenant, loaded.id, ending);
+    const { host } = this.#parts;
+    const { writes, events, isAwaited: hasWaiter } = await host.ending(loaded.tenant, loaded.id, ending);
+    const isAwaited = hasWaiter || (mayHaveChildren(loaded) && (await host.hasChildren(loaded.tenant, loaded.id)));
     await this.#parts.journal.commit(loaded, {
       operations: [endedOperation(loaded, ending)],
       bytes: Buffer.byteLength(ending.output ?? ''),
@@ -137,8 +157,10 @@ export class LiveExecutions {
     return true;
   }
 
-  /** Tells whoever waits for an end; what is told is not told again after a crash. */
+  /** Stops the children, and tells whoever waits for an end; what is told is not told again after a crash. */
   async settle(place: Place, isAwaited: boolean): Promise<void> {
+    if (isAwaited) await this.#parts.host.tend(place.tenant, place.id, () => false);
+    this.settled(place);
     await this.#parts.host.afterEnd(place.tenant, place.id);
     if (!isAwaited) return;
     const timer = this.#endTimer(this.#parts.clock.nowMs());
@@ -157,6 +179,11 @@ export class LiveExecutions {
 export function isAtEnd(loaded: Loaded): boolean {
   const operation = loaded.state.get(EXECUTION_OPERATION);
   return operation !== undefined && hasEnded(operation);
+}
+
+/** An execution that never asked anybody for anything has none; what went with older records is not known. */
+function mayHaveChildren({ state, head }: Loaded): boolean {
+  return state.hasAsked || head.snapshot > 0 || head.sequence === 0;
 }
 
 const STATUS_OF = { SUCCEEDED: 'SUCCEEDED', FAILED: 'FAILED', TIMED_OUT: 'TIMED_OUT', ABORTED: 'STOPPED' } as const;

@@ -12,6 +12,8 @@ export class OperationState {
   readonly #children = new Map<string, string[]>();
   /** Ids of operations that something will happen to by itself. */
   readonly #waiting = new Set<string>();
+  #hasAsked = false;
+  #hasLeft = false;
 
   get size(): number {
     return this.#operations.size;
@@ -19,6 +21,24 @@ export class OperationState {
 
   get(id: string): StoredOperation | undefined {
     return this.#operations.get(id);
+  }
+
+  /** Whether any operation was ever answered by somebody else, as far as these operations go back. */
+  get hasAsked(): boolean {
+    return this.#hasAsked;
+  }
+
+  /** Whether an operation waits for its answer, and something for the operation. */
+  awaits(id: string): boolean {
+    const operation = this.#operations.get(id);
+    return operation !== undefined && isAsking(operation) && !this.isAbandoned(operation);
+  }
+
+  /** Whether something stopped waiting for an answer since this was asked last. */
+  takeLeft(): boolean {
+    const hasLeft = this.#hasLeft;
+    this.#hasLeft = false;
+    return hasLeft;
   }
 
   all(): IterableIterator<StoredOperation> {
@@ -90,8 +110,12 @@ export class OperationState {
     const { id, parent } = operation;
     if (parent !== undefined && !this.#operations.has(id)) this.#childrenOf(parent).push(id);
     this.#operations.set(id, operation);
-    if (dueTime(operation) === undefined || this.#isAbandoned(operation)) this.#waiting.delete(id);
+    if (dueTime(operation) === undefined || this.isAbandoned(operation)) this.#waiting.delete(id);
     else this.#waiting.add(id);
+    if (canAsk(operation)) {
+      this.#hasAsked = true;
+      this.#hasLeft ||= operation.status === 'TIMED_OUT' || operation.status === 'CANCELLED';
+    }
     if (operation.type !== 'CONTEXT') return;
     if (hasEnded(operation)) this.#endChildren(operation);
     else this.#wakeChildren(operation);
@@ -106,7 +130,7 @@ export class OperationState {
   }
 
   /** What waits below a context that has ended is waited for by nobody. */
-  #isAbandoned(operation: StoredOperation): boolean {
+  isAbandoned(operation: StoredOperation): boolean {
     for (const ancestor of this.ancestors(operation)) if (hasEnded(ancestor)) return true;
     return false;
   }
@@ -118,6 +142,7 @@ export class OperationState {
     const isKept = context.keeps === true || hasFailed;
     for (const child of this.#children.get(context.id) ?? []) {
       const below = [...this.subtree(child)];
+      this.#hasLeft ||= below.some(isAsking);
       for (const { id } of below) {
         if (isKept) this.#waiting.delete(id);
         else this.#forget(id);
@@ -129,7 +154,7 @@ export class OperationState {
   /** A context that was opened again waits for what waits below it. */
   #wakeChildren(context: StoredOperation): void {
     for (const operation of this.subtree(context.id))
-      if (dueTime(operation) !== undefined && !this.#isAbandoned(operation)) this.#waiting.add(operation.id);
+      if (dueTime(operation) !== undefined && !this.isAbandoned(operation)) this.#waiting.add(operation.id);
   }
 
   #remove(id: string): void {
@@ -147,4 +172,12 @@ export class OperationState {
     this.#children.delete(id);
     this.#waiting.delete(id);
   }
+}
+
+function canAsk({ type }: StoredOperation): boolean {
+  return type === 'CALLBACK' || type === 'CHAINED_INVOKE';
+}
+
+function isAsking(operation: StoredOperation): boolean {
+  return canAsk(operation) && operation.status === 'STARTED';
 }

@@ -42,7 +42,7 @@ export interface Ending {
 export interface EndRecord {
   readonly writes: readonly Write[];
   readonly events: readonly EventDraft[];
-  /** Whether {@link ExecutionHost.afterEnd} has something to do that must not be lost. */
+  /** Whether somebody waits for the end, so that {@link ExecutionHost.afterEnd} must not be lost. */
   readonly isAwaited: boolean;
 }
 
@@ -50,16 +50,25 @@ export interface ExecutionHost {
   /**
    * What an execution runs.
    *
-   * @returns `undefined` when it has ended.
+   * @returns `undefined` when it has ended, how it ends when nobody waits for it any more.
    * @throws PlatformError `WORKFLOW_CHANGED` and whatever else makes it impossible to continue: it fails with that.
    */
-  program(tenant: string, id: string): Promise<Program | undefined>;
+  program(tenant: string, id: string): Promise<Program | { readonly ending: Ending } | undefined>;
   /** What records an end; stored in one commit with the journal's own. */
   ending(tenant: string, id: string, ending: Ending): Promise<EndRecord>;
   /** Called after each end, again after a crash until it has worked; tells whoever waits for it. */
   afterEnd(tenant: string, id: string): Promise<void>;
   /** Starts what an `invoke` names; a repeat is the same start. Its end completes the operation. */
   invoke(tenant: string, id: string, operation: StoredOperation): Promise<void>;
+  /** Whether children of it run. */
+  hasChildren(tenant: string, id: string): Promise<boolean>;
+  /**
+   * Makes the children of an execution what its operations say: one that runs for an operation that does not wait is
+   * stopped, one that was stopped with an earlier run of the execution goes on. A repeat changes nothing.
+   *
+   * @param awaits whether an operation of it waits for an answer now.
+   */
+  tend(tenant: string, id: string, awaits: (operation: string) => boolean): Promise<void>;
   /** Items that go with the last trace of an execution. */
   removal(tenant: string, id: string): Promise<readonly Write[]>;
 }

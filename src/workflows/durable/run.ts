@@ -44,6 +44,8 @@ export interface RunParts {
   readonly patiently: <T>(body: () => Promise<T>, isWanted: () => boolean) => Promise<T>;
   /** Starts what an operation invokes. */
   readonly onInvoke: (operation: StoredOperation) => void;
+  /** Operations that waited for children do not any more. */
+  readonly onLeft: () => void;
 }
 
 /** Why a run is over although nothing more was stored of it here. */
@@ -220,6 +222,7 @@ export class Run implements DurableExecutionClient {
 
   async #commit(change: Change): Promise<void> {
     await this.#parts.journal.commit(this.loaded, change);
+    if (this.loaded.state.takeLeft()) this.#parts.onLeft();
   }
 
   #eventsOf(transitions: readonly Transition[]): readonly EventDraft[] {

@@ -7,6 +7,7 @@ import type { LiveExecutions } from './live-executions.ts';
 import { isAtEnd } from './live-executions.ts';
 import type { StoredOperation } from './operation.ts';
 import { pause } from './patience.ts';
+import { Leftovers } from './leftovers.ts';
 import type { Ending, ExecutionHost, Program } from './program.ts';
 import type { Invoke, Outcome } from './run.ts';
 import { Run, isInvocation } from './run.ts';
@@ -33,7 +34,12 @@ export interface WorkerParts {
   readonly leaseMs?: number | undefined;
 }
 
-type Opened = { readonly run: Run } | 'at-end' | 'not-ours';
+interface OpenRun {
+  readonly run: Run;
+  readonly leftovers: Leftovers;
+}
+
+type Opened = OpenRun | 'at-end' | 'not-ours';
 
 export class Worker {
   readonly #parts: WorkerParts;
@@ -63,11 +69,16 @@ export class Worker {
     const opened = await live.locked(place, () => this.#open(place));
     if (opened === 'not-ours') return this.#waitForOwner();
     if (opened === 'at-end') return live.settle(place, true);
-    const { run } = opened;
+    const { run, leftovers } = opened;
     const stopWatching = this.#watchDeadline(place, run);
     try {
-      for (const operation of run.loaded.state.all()) if (isInvocation(operation)) this.#start(place, operation);
-      await this.#turns(place, run);
+      if (live.mayHaveLeft(run.loaded)) leftovers.note();
+      await leftovers.settled();
+      for (const operation of run.loaded.state.all()) if (isInvocation(operation)) this.#start(opened, operation);
+      await this.#turns(place, opened);
+    } catch (thrown) {
+      live.unsettle(place);
+      throw thrown;
     } finally {
       stopWatching();
       live.release(place, run);
@@ -80,15 +91,18 @@ export class Worker {
     if (isAtEnd(loaded)) return 'at-end';
     const program = await this.#program(loaded);
     if (program === undefined) return 'at-end';
-    const run = this.#run(place, loaded, program);
-    this.#parts.live.add(place, run);
-    return { run };
+    const opened = this.#run(place, loaded, program);
+    this.#parts.live.add(place, opened.run);
+    return opened;
   }
 
-  /** @returns `undefined` when the execution cannot be continued and has failed with the reason. */
+  /** @returns `undefined` when the execution is not to be continued, and has ended with the reason. */
   async #program(loaded: Loaded): Promise<Program | undefined> {
     try {
-      return await this.#parts.host.program(loaded.tenant, loaded.id);
+      const found = await this.#parts.host.program(loaded.tenant, loaded.id);
+      if (found === undefined || !('ending' in found)) return found;
+      await this.#parts.live.storeEnd(loaded, found.ending, []);
+      return undefined;
     } catch (thrown) {
       const error = toPlatformError(thrown);
       if (error.retryable) throw error;
@@ -99,19 +113,24 @@ export class Worker {
     }
   }
 
-  #run(place: Place, loaded: Loaded, program: Program): Run {
-    const { live } = this.#parts;
-    return new Run({
+  #run(place: Place, loaded: Loaded, program: Program): OpenRun {
+    const { live, host } = this.#parts;
+    const leftovers = new Leftovers(() => host.tend(place.tenant, place.id, (id) => loaded.state.awaits(id)));
+    // What was left in an earlier run is looked for by itself.
+    loaded.state.takeLeft();
+    const run: Run = new Run({
       ...this.#parts,
       loaded,
       program,
       locked: (body) => live.locked(place, body),
       patiently: (body, isWanted) => live.patiently(body, isWanted),
-      onInvoke: (operation) => this.#start(place, operation),
+      onInvoke: (operation) => this.#start({ run, leftovers }, operation),
+      onLeft: () => leftovers.note(),
     });
+    return { run, leftovers };
   }
 
-  async #turns(place: Place, run: Run): Promise<void> {
+  async #turns(place: Place, { run, leftovers }: OpenRun): Promise<void> {
     let barren = 0;
     for (;;) {
       const { sequence } = run.loaded.head;
@@ -119,6 +138,7 @@ export class Worker {
       if (await this.#wanted(run, () => this.#prepare(run))) return;
       const outcome = await run.invoke(this.#parts.invoke);
       barren = run.loaded.head.sequence === sequence ? barren + 1 : 0;
+      if (outcome.kind === 'pending') await leftovers.settled();
       if (await this.#settle(place, run, { outcome, barren })) return;
     }
   }
@@ -168,6 +188,7 @@ export class Worker {
     const { drafts } = run;
     await this.#parts.journal.commit(run.loaded, { timer: { bucket: 'waiting', atMs }, events: drafts });
     run.dropDrafts(drafts.length);
+    this.#parts.live.settled(place);
     this.#parts.live.release(place, run);
     this.#parts.schedule.expect(atMs);
     return true;
@@ -230,10 +251,14 @@ export class Worker {
     return () => cancel();
   }
 
-  #start({ tenant, id }: Place, operation: StoredOperation): void {
-    this.#parts.host.invoke(tenant, id, operation).catch((thrown: unknown) => {
+  #start({ run, leftovers }: OpenRun, operation: StoredOperation): void {
+    const { tenant, id, state } = run.loaded;
+    const start = this.#parts.host.invoke(tenant, id, operation).catch((thrown: unknown) => {
       this.#parts.log.log('error', 'workflow-invoke-failed', { execution: id, reason: String(thrown) });
     });
+    leftovers.track(start);
+    // Nobody may wait for it any more by the time it is there.
+    void start.then(() => !run.isOver && !state.awaits(operation.id) && leftovers.note());
   }
 
   #waitForOwner(): void {

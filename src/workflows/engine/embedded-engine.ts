@@ -13,6 +13,7 @@ import { redrivenKey } from '../durable/history-log.ts';
 import { LIMITS } from '../durable/limits.ts';
 import { TOKENS, textAt } from '../durable/tables.ts';
 import { TaskTokens, tokenHash } from '../durable/task-token.ts';
+import { linkOf, unlinkOf } from './children.ts';
 import type { CodeWorkflow } from './code-workflow.ts';
 import { EngineHost } from './engine-host.ts';
 import {
@@ -120,6 +121,7 @@ class Engine implements EmbeddedEngine {
       registry: this.#registry,
       executor: () => this.#executor,
       start: (principal, start, waiter) => this.#start(principal, start, waiter),
+      redrive: (child, waiter) => this.#redrive(child, waiter),
       onEnd: (row) => this.#tellEnd(row),
     });
     this.#executor = new Executor({
@@ -194,8 +196,19 @@ class Engine implements EmbeddedEngine {
 
   async redrive(tenant: string, id: string): Promise<ExecutionDescription> {
     const row = await this.#row(tenant, id);
+    const { waiter } = row;
+    const place = { tenant, id: waiter?.execution ?? '' };
+    // For itself, unless its parent has not heard yet how it ended.
+    const isAwaited = waiter !== undefined && (await this.#executor.awaits(place, waiter.operation));
+    await this.#redrive(row, isAwaited ? waiter : undefined);
+    return this.describe(tenant, id);
+  }
+
+  async #redrive(row: ExecutionRow, waiter: Waiter | undefined): Promise<void> {
+    const { tenant, id } = row;
     if (row.status === 'RUNNING' || row.status === 'SUCCEEDED') throw notRedrivable(row);
-    const after = redriven(row, await this.#registry.present(row), this.#options.clock.nowMs());
+    const present = await this.#registry.present(row);
+    const after = { ...redriven(row, present, this.#options.clock.nowMs()), ...(waiter !== undefined && { waiter }) };
     const { failedPath, cause } = row;
     const condition = { equals: { status: row.status, redriveCount: row.redriveCount } };
     const event = {
@@ -209,7 +222,7 @@ class Engine implements EmbeddedEngine {
         { tenant, id },
         {
           failure: { failedPath, cause },
-          writes: [{ table: EXECUTIONS, put: rowItem(after), condition }],
+          writes: [{ table: EXECUTIONS, put: rowItem(after), condition }, ...linkOf(after), ...unlinkOf(row, waiter)],
           events: [event],
         },
       );
@@ -217,7 +230,6 @@ class Engine implements EmbeddedEngine {
       if (thrown instanceof PlatformError && thrown.code === 'CONDITION_FAILED') throw notRedrivable(row);
       throw thrown;
     }
-    return this.describe(tenant, id);
   }
 
   async sendTaskSuccess(tenant: string, token: string, output: JsonValue): Promise<void> {
@@ -270,7 +282,7 @@ class Engine implements EmbeddedEngine {
         tenant,
         id,
         input: text,
-        writes: [put, ...writes],
+        writes: [put, ...linkOf(waited), ...writes],
         events: [startedEvent(row, text)],
       });
       return waited;

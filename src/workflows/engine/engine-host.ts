@@ -11,6 +11,7 @@ import type { StoredOperation } from '../durable/operation.ts';
 import type { EndRecord, Ending, ExecutionHost, Program, RunControls } from '../durable/program.ts';
 import { TOKENS, textAt } from '../durable/tables.ts';
 import { tokenHash } from '../durable/task-token.ts';
+import { Children, abandoned, isSameWaiter, linkOf, unlinkOf } from './children.ts';
 import type { ExecutionRow, Waiter } from './execution-row.ts';
 import { principalOf, readRow, readValue, removals, rowItem, storeValue } from './execution-row.ts';
 import { operationEvents } from './operation-events.ts';
@@ -25,19 +26,34 @@ export interface HostParts {
   readonly registry: WorkflowRegistry;
   readonly executor: () => Executor;
   readonly start: (principal: Principal, start: StartExecution, waiter: Waiter) => Promise<ExecutionRow>;
+  /** Runs an ended child again for who waits now. @throws PlatformError `EXECUTION_NOT_REDRIVABLE` and of its workflow. */
+  readonly redrive: (child: ExecutionRow, waiter: Waiter) => Promise<void>;
   readonly onEnd: (row: ExecutionRow) => Promise<void>;
 }
 
 export class EngineHost implements ExecutionHost {
   readonly #parts: HostParts;
+  readonly #children: Children;
 
   constructor(parts: HostParts) {
+    const { store, clock, executor, redrive } = parts;
     this.#parts = parts;
+    this.#children = new Children({
+      store,
+      redrive,
+      nowMs: () => clock.nowMs(),
+      end: (place, ending) => executor().end(place, ending),
+      tell: (child, waiter) => this.#tell(child, waiter),
+    });
   }
 
-  async program(tenant: string, id: string): Promise<Program | undefined> {
+  async program(tenant: string, id: string): Promise<Program | { readonly ending: Ending } | undefined> {
     const row = await readRow(this.#store(tenant), id);
     if (row?.status !== 'RUNNING') return undefined;
+    // Its parent may have ended while it was being started, and has not seen it then.
+    const parent = row.waiter?.execution;
+    if (parent !== undefined && !(await this.#isRunning(tenant, parent)))
+      return { ending: abandoned(parent, this.#parts.clock.nowMs()) };
     const prepared = await this.#parts.registry.continuing(row);
     const log = this.#parts.log.with({ execution: id, tenant, workflow: row.workflow });
     let info: RunInfo | undefined;
@@ -67,7 +83,7 @@ export class EngineHost implements ExecutionHost {
       ...(cause !== undefined && { cause }),
       ...(failedPath !== undefined && { failedPath }),
     };
-    const writes: Write[] = [{ table: EXECUTIONS, put: rowItem(after) }, ...(stored?.writes ?? [])];
+    const writes: Write[] = [{ table: EXECUTIONS, put: rowItem(after) }, ...linkOf(after), ...(stored?.writes ?? [])];
     return { writes, events: [endEvent(ending)], isAwaited: row.waiter !== undefined };
   }
 
@@ -81,7 +97,12 @@ export class EngineHost implements ExecutionHost {
   async invoke(tenant: string, id: string, operation: StoredOperation): Promise<void> {
     const row = await readRow(this.#store(tenant), id);
     if (row?.status !== 'RUNNING') return;
-    const waiter: Waiter = { execution: id, operation: operation.id, as: 'CHAINED_INVOKE' };
+    const waiter: Waiter = {
+      execution: id,
+      operation: operation.id,
+      as: 'CHAINED_INVOKE',
+      redrive: row.redriveCount,
+    };
     const name = childName(`${id}/${operation.id}/${operation.n}`);
     try {
       const input = JSON.parse(operation.payload ?? '{}') as JsonValue;
@@ -95,9 +116,17 @@ export class EngineHost implements ExecutionHost {
     }
   }
 
+  hasChildren(tenant: string, id: string): Promise<boolean> {
+    return this.#children.run({ tenant, id });
+  }
+
+  tend(tenant: string, id: string, awaits: (operation: string) => boolean): Promise<void> {
+    return this.#children.tend({ tenant, id }, awaits);
+  }
+
   async removal(tenant: string, id: string): Promise<readonly Write[]> {
     const row = await readRow(this.#store(tenant), id);
-    return row === undefined ? [] : removals(row);
+    return row === undefined ? [] : [...removals(row), ...unlinkOf(row)];
   }
 
   #info(row: ExecutionRow, run: RunControls, log: Logger): RunInfo {
@@ -137,31 +166,41 @@ export class EngineHost implements ExecutionHost {
       throw new PlatformError('INVALID_ARGUMENTS', 'The callback id is not one of this execution.', {
         execution: row.id,
       });
-    const waiter: Waiter = { execution: row.id, operation: textAt(token, 'operation'), as: 'CALLBACK' };
+    const operation = textAt(token, 'operation');
+    const waiter: Waiter = { execution: row.id, operation, as: 'CALLBACK', redrive: row.redriveCount };
     const { workflow, version, name = childName(start.key), input } = start;
     const child = { workflow, name, input, ...(version !== undefined && { version }) };
     return { id: (await this.#startChild(row, child, waiter)).id };
   }
 
-  /** A child that was there already gets this waiter, or tells it at once that it has ended. */
+  /** A child that was there already gets this waiter; one that has ended tells it at once, or goes on where it failed. */
   async #startChild(row: ExecutionRow, start: StartExecution, waiter: Waiter): Promise<ExecutionRow> {
     const child = await this.#parts.start(principalOf(row), start, waiter);
-    if (isSame(child.waiter, waiter)) return child;
+    if (isSameWaiter(child.waiter, waiter)) return child;
     const place = { tenant: row.tenant, id: child.id };
     const now = await this.#parts.executor().exclusively(place, async () => {
       const found = await readRow(this.#store(row.tenant), child.id);
-      if (found?.status === 'RUNNING')
-        await this.#store(row.tenant)
-          .table(EXECUTIONS)
-          .put(rowItem({ ...found, waiter }));
+      if (found?.status !== 'RUNNING') return found;
+      const after = { ...found, waiter };
+      await this.#store(row.tenant).transact([
+        { table: EXECUTIONS, put: rowItem(after) },
+        ...linkOf(after),
+        ...unlinkOf(found, waiter),
+      ]);
       return found;
     });
-    if (now !== undefined && now.status !== 'RUNNING') await this.#tell(now, waiter);
+    if (now !== undefined && now.status !== 'RUNNING') await this.#children.resume(now, waiter);
     return child;
+  }
+
+  async #isRunning(tenant: string, id: string): Promise<boolean> {
+    return (await readRow(this.#store(tenant), id))?.status === 'RUNNING';
   }
 
   async #tell(child: ExecutionRow, { execution, operation, as }: Waiter): Promise<void> {
     const place = { tenant: child.tenant, id: execution };
+    // One that runs again later asks by itself.
+    if (!(await this.#isRunning(child.tenant, execution))) return;
     const end = await this.#endOf(child);
     if (as === 'CALLBACK') {
       await this.#parts.executor().answer(place, { operation, type: as, result: JSON.stringify(end) });
@@ -200,10 +239,6 @@ export class EngineHost implements ExecutionHost {
 /** A name that the same key always gives. */
 function childName(key: string): string {
   return hash('sha256', key, 'hex').slice(0, 40);
-}
-
-function isSame(a: Waiter | undefined, b: Waiter): boolean {
-  return a?.execution === b.execution && a.operation === b.operation && a.as === b.as;
 }
 
 function endEvent({ status, output, error, cause }: Ending): EventDraft {

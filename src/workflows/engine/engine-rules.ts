@@ -75,9 +75,10 @@ export function startedEvent(row: ExecutionRow, input: string): EventDraft {
   };
 }
 
-/** The row of an execution that runs again, on what its workflow is now. */
+/** The row of an execution that runs again, on what its workflow is now; nobody waits for it yet. */
 export function redriven(row: ExecutionRow, present: PreparedWorkflow, nowMs: number): ExecutionRow {
-  const { stoppedAtMs: _stopped, error: _error, cause: _cause, failedPath: _path, output: _output, ...kept } = row;
+  const { stoppedAtMs: _stopped, error: _error, cause: _cause, failedPath: _path, output: _output, ...rest } = row;
+  const { waiter: _waiter, ...kept } = rest;
   return {
     ...kept,
     status: 'RUNNING',

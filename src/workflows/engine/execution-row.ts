@@ -15,6 +15,8 @@ export interface Waiter {
   readonly execution: string;
   readonly operation: string;
   readonly as: 'CALLBACK' | 'CHAINED_INVOKE';
+  /** Which redrive of that execution waits. @default 0 */
+  readonly redrive?: number;
 }
 
 export interface ExecutionRow {

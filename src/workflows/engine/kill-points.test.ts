@@ -7,7 +7,7 @@ import type { FakeClock } from '../../../tests/contract/fake-clock.ts';
 import { fakeClock } from '../../../tests/contract/fake-clock.ts';
 import { openMemoryStore } from '../../adapters/embedded/store/store.ts';
 import { systemIds } from '../../adapters/embedded/system.ts';
-import type { JsonValue, StoreRoot, Table, TenantStore } from '../../core/ports.ts';
+import type { JsonValue, StoreRoot } from '../../core/ports.ts';
 import type { StoredOperation } from '../durable/operation.ts';
 import { joinTexts } from '../durable/parts.ts';
 import { JOURNAL } from '../durable/tables.ts';
@@ -17,6 +17,7 @@ import { defineWorkflow } from './code-workflow.ts';
 import type { EmbeddedEngine } from './embedded-engine.ts';
 import { createEmbeddedEngine } from './embedded-engine.ts';
 import { ADA, TOKEN_KEY, collectLog, turn } from './engine-for-test.ts';
+import { mortal } from './mortal-store-for-test.ts';
 
 type Part =
   | { readonly do: 'step'; readonly size: number }
@@ -97,43 +98,6 @@ function expected(parts: readonly Part[]): JsonValue[] {
     if (each.do === 'flaky') return each.failures + 1;
     return each.do === 'map' ? Array.from({ length: each.items }, (_unused, n) => n) : expected(each.parts);
   });
-}
-
-/** A store that answers nothing any more after so many writes, as for a process that was killed. */
-function mortal(root: StoreRoot, writes: number): { readonly root: StoreRoot; readonly isDead: () => boolean } {
-  let left = writes;
-  const never = new Promise<never>(() => undefined);
-  const alive = <T>(body: () => Promise<T>): Promise<T> => (left <= 0 ? never : body());
-  const writing = async <T>(body: () => Promise<T>): Promise<T> => {
-    left -= 1;
-    // Half of the deaths come after the commit and before its answer.
-    if (left < 0) return never;
-    const result = await body();
-    return left === 0 && writes % 2 === 0 ? never : result;
-  };
-  const table = (inner: Table): Table => ({
-    spec: inner.spec,
-    get: (key) => alive(() => inner.get(key)),
-    put: (item, condition) => writing(() => inner.put(item, condition)),
-    delete: (key, condition) => writing(() => inner.delete(key, condition)),
-    query: (query) => alive(() => inner.query(query)),
-  });
-  const tenant = (inner: TenantStore): TenantStore => ({
-    tenant: inner.tenant,
-    table: (spec) => table(inner.table(spec)),
-    transact: (all) => writing(() => inner.transact(all)),
-    queue: (name, options) => inner.queue(name, options),
-    blobs: inner.blobs,
-    changes: inner.changes,
-  });
-  const wrapped: StoreRoot = {
-    label: root.label,
-    store: (name) => tenant(root.store(name)),
-    systemStore: () => tenant(root.systemStore()),
-    check: () => root.check(),
-    close: async () => undefined,
-  };
-  return { root: wrapped, isDead: () => left <= 0 };
 }
 
 interface World {

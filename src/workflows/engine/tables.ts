@@ -21,5 +21,8 @@ export const EXECUTIONS: TableSpec = {
   ],
 };
 
+/** Children of an execution, each with the operation that waits for it and how the child is. */
+export const CHILDREN: TableSpec = { name: 'WorkflowChildren', partitionKey: 'execution', sortKey: 'child' };
+
 /** Inputs and outputs that are too large to lie in the execution's own item. */
 export const VALUES: TableSpec = { name: 'WorkflowValues', partitionKey: 'execution', sortKey: 'row' };

@@ -161,16 +161,22 @@ export class Child {
     if (this.#process.pid !== undefined) this.#options.guard.remove(this.#process.pid);
     const how = signal === null ? `has exited with code ${code ?? 'unknown'}` : `was ended by ${signal}`;
     const end = (): void => this.#end(`${how}. ${this.#advice()}`, code, signal);
-    const { stdout } = this.#process;
-    if (stdout.readableEnded || stdout.destroyed) {
+    const { stdout, stderr } = this.#process;
+    // What it has said last may be read after its exit is known.
+    const open = [stdout, stderr].filter((stream) => !stream.readableEnded && !stream.destroyed);
+    if (open.length === 0) {
       end();
       return;
     }
+    let left = open.length;
     const cancel = this.#options.clock.after(LAST_WORDS_MS, end);
-    stdout.once('end', () => {
-      cancel();
-      end();
-    });
+    for (const stream of open)
+      stream.once('end', () => {
+        left -= 1;
+        if (left > 0) return;
+        cancel();
+        end();
+      });
   }
 
   #end(what: string, code: number | null = null, signal: string | null = null): void {

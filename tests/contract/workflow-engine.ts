@@ -69,7 +69,7 @@ async function withEngine(create: CreateEngine, body: (harness: EngineHarness) =
 /** Waits, in real time, until an execution has a status. */
 async function reaches(engine: WorkflowEngine, id: string, status: ExecutionStatus): Promise<ExecutionDescription> {
   await expect
-    .poll(async () => (await engine.describe('team-x', id)).status, { timeout: 5000, interval: 2 })
+    .poll(async () => (await engine.describe('team-x', id)).status, { timeout: 15_000, interval: 2 })
     .toBe(status);
   return engine.describe('team-x', id);
 }

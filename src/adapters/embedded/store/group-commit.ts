@@ -1,10 +1,12 @@
 /**
- * All writes of the process in groups: what is asked within one turn of the event loop becomes one
- * transaction with one fsync. A write that fails its own condition fails alone; a failed commit fails all.
+ * All writes of the process in groups: what is asked within one turn of the event loop, or while the disk is waited
+ * for, becomes one transaction with one fsync. A write that fails its own condition fails alone; a failed commit
+ * fails all.
  */
 
 import { PlatformError } from '../../../core/errors.ts';
 import type { SqlDriver } from './driver.ts';
+import type { LogSync } from './log-sync.ts';
 import { isFatal, sqliteCode, toStoreError } from './store-error.ts';
 
 interface Job {
@@ -13,12 +15,19 @@ interface Job {
   readonly reject: (error: PlatformError) => void;
 }
 
+interface Committed {
+  readonly outcomes: readonly Outcome[];
+  readonly tookMs: number;
+}
+
 type Outcome = { readonly value: unknown } | { readonly error: PlatformError };
 
 export interface GroupCommitOptions {
   readonly driver: SqlDriver;
   /** Named in messages. */
   readonly place: string;
+  /** Waits for the disk where a commit does not; absent where there is none. */
+  readonly log?: Pick<LogSync, 'afterCommit'> | undefined;
   /** Called once, when nothing will be acknowledged any more. */
   readonly onFatal?: ((error: PlatformError) => void) | undefined;
 }
@@ -30,25 +39,23 @@ const MAX_PENDING = 20_000;
 /** Log bytes after which the log is copied into the database file. More of them, and a page that is written often is
  * copied less often; fewer, and the log is read sooner after a crash. */
 const CHECKPOINT_BYTES = 16 * 1024 * 1024;
-/** A commit that took this long comes from a slow disk. */
-const SLOW_COMMIT_MS = 10;
-/** Longest pause after one. */
-const MAX_PAUSE_MS = 100;
 
 export class GroupCommit {
   readonly #driver: SqlDriver;
   readonly #place: string;
+  readonly #log: GroupCommitOptions['log'];
   readonly #onFatal: ((error: PlatformError) => void) | undefined;
   #pending: Job[] = [];
-  #isScheduled = false;
+  /** A group is about to be written, or waits for the disk. */
+  #isBusy = false;
   #stopped: PlatformError | undefined;
   #idle: (() => void)[] = [];
   #checkpointedBytes = 0;
-  #pauseMs = 0;
 
   constructor(options: GroupCommitOptions) {
     this.#driver = options.driver;
     this.#place = options.place;
+    this.#log = options.log;
     this.#onFatal = options.onFatal;
   }
 
@@ -75,38 +82,43 @@ export class GroupCommit {
 
   /** Commits what waits, then refuses everything with `reason`. */
   async stop(reason: PlatformError): Promise<void> {
-    if (this.#pending.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#pending.length > 0 || this.#isBusy) await new Promise<void>((resolve) => this.#idle.push(resolve));
     this.#stopped ??= reason;
   }
 
-  /**
-   * A commit blocks the event loop, which accepts one connection per turn: on a slow disk the loop first gets time
-   * to take in all that waits, so that it shares the next commit instead of needing one each.
-   */
   #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    if (this.#pauseMs === 0) setImmediate(() => this.#flush());
-    else setTimeout(() => this.#flush(), this.#pauseMs);
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    setImmediate(() => void this.#flush());
   }
 
-  #flush(): void {
-    this.#isScheduled = false;
+  async #flush(): Promise<void> {
     const group = this.#pending.slice(0, MAX_GROUP);
     this.#pending = this.#pending.slice(MAX_GROUP);
     try {
-      const outcomes = group.length === 0 ? [] : this.#commit(group);
-      group.forEach((job, index) => settle(job, outcomes[index]));
+      const synced = group.length === 0 ? undefined : this.#written(group);
+      if (synced !== undefined) await synced;
       this.#checkpoint();
     } catch (thrown) {
       this.#fail(group, thrown);
     }
+    this.#isBusy = false;
     if (this.#pending.length > 0) this.#schedule();
     else this.#idle.splice(0).forEach((resolve) => resolve());
   }
 
+  /** @returns what to wait for when the disk is not done yet. */
+  #written(group: readonly Job[]): Promise<void> | undefined {
+    const { outcomes, tookMs } = this.#commit(group);
+    const settleAll = (): void => group.forEach((job, index) => settle(job, outcomes[index]));
+    const synced = this.#log?.afterCommit(tookMs);
+    if (synced !== undefined) return synced.then(settleAll);
+    settleAll();
+    return undefined;
+  }
+
   /** Hardly ever does a write throw after it has changed something, so that only then each gets its savepoint. */
-  #commit(group: readonly Job[]): readonly Outcome[] {
+  #commit(group: readonly Job[]): Committed {
     try {
       return this.#transaction(group, (job) => this.#attempt(job));
     } catch (thrown) {
@@ -115,15 +127,13 @@ export class GroupCommit {
     }
   }
 
-  #transaction(group: readonly Job[], attempt: (job: Job) => Outcome): readonly Outcome[] {
+  #transaction(group: readonly Job[], attempt: (job: Job) => Outcome): Committed {
     try {
       this.#driver.exec('BEGIN IMMEDIATE');
       const outcomes = group.map(attempt);
       const began = performance.now();
       this.#driver.exec('COMMIT');
-      const tookMs = performance.now() - began;
-      this.#pauseMs = tookMs < SLOW_COMMIT_MS ? 0 : Math.min(MAX_PAUSE_MS, tookMs / 2);
-      return outcomes;
+      return { outcomes, tookMs: performance.now() - began };
     } catch (thrown) {
       this.#rollback();
       throw thrown;

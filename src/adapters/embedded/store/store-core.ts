@@ -4,6 +4,7 @@ import type { Clock } from '../../../core/ports.ts';
 import { ChangeHub } from './change-hub.ts';
 import type { SqlDriver } from './driver.ts';
 import { GroupCommit } from './group-commit.ts';
+import type { LogSync } from './log-sync.ts';
 import { toStoreError } from './store-error.ts';
 import { TableCatalogue } from './table-catalogue.ts';
 import type { PlatformError } from '../../../core/errors.ts';
@@ -14,6 +15,8 @@ export interface CoreParts {
   /** Named in messages. */
   readonly place: string;
   readonly onFatal?: ((error: PlatformError) => void) | undefined;
+  /** Of a store on disk. */
+  readonly log?: LogSync | undefined;
 }
 
 export class StoreCore {

@@ -10,7 +10,7 @@ const CORRUPT = 11;
 const FULL = 13;
 const CANTOPEN = 14;
 const NOTADB = 26;
-const IOERR_FSYNC = 1034;
+export const IOERR_FSYNC = 1034;
 const IOERR_DIR_FSYNC = 1290;
 /** The shared-memory index could not grow: on Linux the sign of a full disk. */
 const IOERR_SHMSIZE = 4874;

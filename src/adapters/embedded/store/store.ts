@@ -11,6 +11,7 @@ import { deleteOrphanChunks } from './blob-store.ts';
 import type { SqlDriver } from './driver.ts';
 import type { FolderLock } from './folder.ts';
 import { lockFolder, makePrivateFile, prepareFolder } from './folder.ts';
+import { LogSync } from './log-sync.ts';
 import type { EngineName } from './open-driver.ts';
 import { openDriver, prepareConnection } from './open-driver.ts';
 import { endLeases } from './queue.ts';
@@ -81,8 +82,13 @@ function openRoot(driver: SqlDriver, parts: RootParts): StoreRoot {
     driver.close();
     throw thrown;
   }
-  const core = new StoreCore({ driver, ...parts });
-  return new EmbeddedStoreRoot(core, driver, { clock: parts.clock, release: () => parts.lock?.release() });
+  const { lock, clock } = parts;
+  const log = lock === undefined ? undefined : new LogSync({ driver, clock, file: parts.place });
+  const release = (): void => {
+    log?.close();
+    lock?.release();
+  };
+  return new EmbeddedStoreRoot(new StoreCore({ driver, log, ...parts }), driver, { clock, release });
 }
 
 function checkPages(driver: SqlDriver, place: string): void {

@@ -16,7 +16,7 @@ import { createEmbeddedEngine } from './embedded-engine.ts';
 import { ADA, TOKEN_KEY, collectLog, endOf, turn, withEngine } from './engine-for-test.ts';
 import { mortal } from './mortal-store-for-test.ts';
 import { EXECUTIONS } from './tables.ts';
-import type { ExecutionSummary } from './workflow-engine.ts';
+import type { ExecutionDescription, ExecutionSummary } from './workflow-engine.ts';
 
 const HOUR = 3600;
 /** Makes its first step, sleeps for an hour, makes its second. */
@@ -53,14 +53,36 @@ async function only(engine: EmbeddedEngine, workflow: string): Promise<Execution
 
 const statusOf = async (engine: EmbeddedEngine, workflow: string): Promise<string> =>
   (await only(engine, workflow)).status;
-const reaches = (engine: EmbeddedEngine, workflow: string, status: string) =>
-  expect.poll(() => statusOf(engine, workflow), { interval: 2 }).toBe(status);
+const PATIENT = { interval: 5, timeout: 10_000 };
+
+/** @param meanwhile called before each look: time that passes. */
+async function reaches(
+  engine: EmbeddedEngine,
+  [workflow, status]: readonly [string, string],
+  meanwhile: () => void = () => undefined,
+): Promise<void> {
+  const look = (): Promise<string> => {
+    meanwhile();
+    return statusOf(engine, workflow);
+  };
+  await expect.poll(look, PATIENT).toBe(status);
+}
+
+/** An end that needs so much time to pass, as soon as the time counts. */
+async function endAfter(engine: EmbeddedEngine, id: string, pass: () => void): Promise<ExecutionDescription> {
+  const look = async (): Promise<string> => {
+    pass();
+    return (await engine.describe('team-x', id)).status;
+  };
+  await expect.poll(look, PATIENT).not.toBe('RUNNING');
+  return engine.describe('team-x', id);
+}
 
 describe('a child is stopped', () => {
   test('with its parent, and so are its own children', async () => {
     await withEngine({ workflows: [sleeper(), caller, grandparent] }, async ({ engine }) => {
       const { id } = await engine.start(ADA, { workflow: 'grandparent' });
-      await turn(80);
+      await reaches(engine, ['sleeper', 'RUNNING']);
       await engine.stop('team-x', id, { error: 'Enough' });
       expect([await statusOf(engine, 'caller'), await statusOf(engine, 'sleeper')]).toEqual(['ABORTED', 'ABORTED']);
       const child = await engine.describe('team-x', (await only(engine, 'caller')).id);
@@ -73,10 +95,9 @@ describe('a child is stopped', () => {
   test('when the time of its parent is up', async () => {
     await withEngine({ workflows: [sleeper(), caller] }, async ({ engine, clock }) => {
       const { id } = await engine.start(ADA, { workflow: 'caller', timeoutSeconds: 60 });
-      await turn(60);
-      clock.advance(60_000);
-      expect((await endOf(engine, id)).status).toBe('TIMED_OUT');
-      await reaches(engine, 'sleeper', 'ABORTED');
+      await reaches(engine, ['sleeper', 'RUNNING']);
+      expect((await endAfter(engine, id, () => clock.advance(1000))).status).toBe('TIMED_OUT');
+      await reaches(engine, ['sleeper', 'ABORTED']);
     });
   });
 
@@ -93,10 +114,9 @@ describe('a child is stopped', () => {
     ] as const)
       await withEngine({ workflows: [sleeper(), leaver] }, async ({ engine, clock }) => {
         const { id } = await engine.start(ADA, { workflow: 'leaver', input });
-        await turn(60);
-        clock.advance(5000);
-        expect((await endOf(engine, id)).status).toBe(status);
-        await reaches(engine, 'sleeper', 'ABORTED');
+        await reaches(engine, ['sleeper', 'RUNNING']);
+        expect((await endAfter(engine, id, () => clock.advance(100))).status).toBe(status);
+        await reaches(engine, ['sleeper', 'ABORTED']);
       });
   });
 
@@ -126,13 +146,10 @@ describe('a child is stopped', () => {
     await withEngine({ kinds: [kind], workflows: [sleeper()] }, async ({ engine, clock }) => {
       await engine.register('team-x', { name: 'parent', kind: 'asl', definition: parent });
       const { id } = await engine.start(ADA, { workflow: 'parent', input: { a: 1 } });
-      await turn(80);
-      clock.advance(10_000);
-      await reaches(engine, 'sleeper', 'ABORTED');
+      await reaches(engine, ['sleeper', 'RUNNING']);
+      await reaches(engine, ['sleeper', 'ABORTED'], () => clock.advance(1000));
       expect((await engine.describe('team-x', id)).status).toBe('RUNNING');
-      await turn(60);
-      clock.advance(HOUR * 1000);
-      expect((await endOf(engine, id)).status).toBe('SUCCEEDED');
+      expect((await endAfter(engine, id, () => clock.advance(100_000))).status).toBe('SUCCEEDED');
     });
   });
 
@@ -156,9 +173,8 @@ describe('a child is stopped', () => {
     });
     await withEngine({ workflows: [sleeper(), parent] }, async ({ engine, clock }) => {
       const { id } = await engine.start(ADA, { workflow: 'parent' });
-      await turn(80);
-      clock.advance(10_000);
-      await reaches(engine, 'sleeper', 'ABORTED');
+      await reaches(engine, ['sleeper', 'RUNNING']);
+      await reaches(engine, ['sleeper', 'ABORTED'], () => clock.advance(1000));
       expect((await engine.describe('team-x', id)).status).toBe('RUNNING');
     });
   });
@@ -173,9 +189,8 @@ describe('a child is stopped', () => {
     await withEngine({ kinds: [kind], workflows: [sleeper()] }, async ({ engine, clock }) => {
       await engine.register('team-x', { name: 'parent', kind: 'asl', definition });
       const { id } = await engine.start(ADA, { workflow: 'parent', input: { a: 1 } });
-      await turn(80);
-      clock.advance(30_000);
-      await reaches(engine, 'sleeper', 'ABORTED');
+      await reaches(engine, ['sleeper', 'RUNNING']);
+      await reaches(engine, ['sleeper', 'ABORTED'], () => clock.advance(1000));
       expect((await engine.describe('team-x', id)).status).toBe('RUNNING');
     });
   });
@@ -189,26 +204,26 @@ describe('a child is stopped', () => {
     const quick = defineWorkflow({ name: 'quick' }, async () => 1);
     await withEngine({ workflows: [sleeper(), quick, parent] }, async ({ engine, clock, again }) => {
       const { id } = await engine.start(ADA, { workflow: 'parent' });
-      await turn(80);
-      expect([await statusOf(engine, 'quick'), await statusOf(engine, 'sleeper')]).toEqual(['SUCCEEDED', 'RUNNING']);
+      await reaches(engine, ['quick', 'SUCCEEDED']);
+      await reaches(engine, ['sleeper', 'RUNNING']);
+      await turn(60);
       await engine.close();
       const second = again();
       await second.boot();
       await turn(60);
       expect(await statusOf(second, 'sleeper')).toBe('RUNNING');
-      clock.advance(HOUR * 1000);
-      expect((await endOf(second, id)).output).toBe('all');
+      expect((await endAfter(second, id, () => clock.advance(100_000))).output).toBe('all');
     });
   });
 });
 
 describe('a process that ends between a parent and its child', () => {
-  /** What is there when a process has died after so many writes, and another one has looked after it. */
+  /** What parent and child are when a process has died after so many writes, and another one has looked after it. */
   async function afterDeath(
     workflows: readonly CodeWorkflow[],
     dying: (engine: EmbeddedEngine, id: string, advance: (ms: number) => void) => Promise<unknown>,
-    writes: number,
-  ): Promise<{ readonly parent: string; readonly child: string; readonly isDead: boolean }> {
+    { writes, expected }: { readonly writes: number; readonly expected: readonly string[] },
+  ): Promise<{ readonly found: string; readonly isDead: boolean }> {
     const clock = fakeClock();
     const store = await openMemoryStore({ clock });
     const open = (root: StoreRoot): EmbeddedEngine =>
@@ -225,20 +240,25 @@ describe('a process that ends between a parent and its child', () => {
     const first = open(root);
     await first.boot();
     const { id } = await first.start(ADA, { workflow: 'parent' });
-    await turn(60);
+    await reaches(first, ['sleeper', 'RUNNING']);
+    await turn(80);
     dieAfter(writes);
-    await Promise.race([dying(first, id, (ms) => clock.advance(ms)), turn(60)]);
-    await turn(20);
+    await Promise.race([dying(first, id, (ms) => clock.advance(ms)), turn(80)]);
+    await turn(40);
     const died = isDead();
     dieAfter(0);
     const second = open(store);
     await second.boot();
-    await turn(60);
-    const [parent, child] = [await statusOf(second, 'parent'), await statusOf(second, 'sleeper')];
+    const look = async (): Promise<string> => {
+      clock.advance(100);
+      return `${await statusOf(second, 'parent')} ${await statusOf(second, 'sleeper')}`;
+    };
+    await expect.poll(look, PATIENT).toSatisfy((both) => expected.includes(String(both)));
+    const found = await look();
     clock.advance(1);
     await second.close();
     await store.close();
-    return { parent, child, isDead: died };
+    return { found, isDead: died };
   }
 
   const called = defineWorkflow({ name: 'parent', version: 1 }, async (context) =>
@@ -264,20 +284,20 @@ describe('a process that ends between a parent and its child', () => {
     const seen = new Set<string>();
     for (let writes = 0; writes < 12; writes += 1) {
       const stop = (engine: EmbeddedEngine, id: string) => engine.stop('team-x', id);
-      const { parent, child, isDead } = await afterDeath([sleeper(), called], stop, writes);
-      expect([parent, child]).toSatisfy(([one, other]) => one === other);
-      seen.add(parent);
+      const expected = ['RUNNING RUNNING', 'ABORTED ABORTED'];
+      const { found, isDead } = await afterDeath([sleeper(), called], stop, { writes, expected });
+      seen.add(found);
       if (!isDead) break;
     }
-    expect([...seen].toSorted()).toEqual(['ABORTED', 'RUNNING']);
+    expect([...seen].toSorted()).toEqual(['ABORTED ABORTED', 'RUNNING RUNNING']);
   }, 20_000);
 
   test('at any write of a branch that fails leaves the child of its sibling stopped', async () => {
     let deaths = 0;
     for (let writes = 0; writes < 24; writes += 1) {
       const fail = async (_engine: EmbeddedEngine, _id: string, advance: (ms: number) => void) => advance(10_000);
-      const { parent, child, isDead } = await afterDeath([sleeper(), branched], fail, writes);
-      expect([parent, child]).toEqual(['RUNNING', 'ABORTED']);
+      const expected = ['RUNNING ABORTED'];
+      const { isDead } = await afterDeath([sleeper(), branched], fail, { writes, expected });
       if (!isDead) break;
       deaths += 1;
     }
@@ -326,7 +346,7 @@ test('a child that is being started while its parent ends does not run', async (
   await engine.stop('team-x', id);
   release();
   await expect.poll(async () => (await engine.list('team-x', { workflow: 'sleeper' })).items.length).toBe(1);
-  await reaches(engine, 'sleeper', 'ABORTED');
+  await reaches(engine, ['sleeper', 'ABORTED']);
   expect(effects).toEqual([]);
   clock.advance(1);
   await engine.close();
@@ -343,19 +363,19 @@ describe('a redrive of the parent', () => {
       await engine.register('team-x', { name: 'sync', kind: 'asl', definition });
       const workflow = form === 'sync' ? 'sync' : 'caller';
       const { id } = await engine.start(ADA, { workflow, input: { a: 1 } });
-      await turn(80);
+      await expect.poll(() => effects.length, PATIENT).toBe(1);
+      await turn(60);
       await engine.stop('team-x', id);
       expect(await statusOf(engine, 'sleeper')).toBe('ABORTED');
       await engine.redrive('team-x', id);
-      await reaches(engine, 'sleeper', 'RUNNING');
+      await reaches(engine, ['sleeper', 'RUNNING']);
       // A restart in the middle changes nothing.
       await turn(60);
       await engine.close();
       const second = again();
       await second.boot();
-      await turn(60);
-      clock.advance(HOUR * 1000);
-      expect(await endOf(second, id)).toMatchObject({ status: 'SUCCEEDED', output: { got: { a: 1 } } });
+      const ended = await endAfter(second, id, () => clock.advance(100_000));
+      expect(ended).toMatchObject({ status: 'SUCCEEDED', output: { got: { a: 1 } } });
       expect(await statusOf(second, 'sleeper')).toBe('SUCCEEDED');
       expect(effects).toEqual(['first', 'second']);
     });
@@ -401,12 +421,8 @@ test('a retry of the task tries its child again', async () => {
     const definition = machine({ Call: syncTask('moody', { Retry, OutputPath: '$.Output' }) }, 'Call');
     await engine.register('team-x', { name: 'parent', kind: 'asl', definition });
     const { id } = await engine.start(ADA, { workflow: 'parent', input: { a: 1 } });
-    for (const expected of [1, 2]) {
-      await expect.poll(() => calls, { interval: 2 }).toBe(expected);
-      await turn(60);
-      clock.advance(10_000);
-    }
-    expect(await endOf(engine, id)).toMatchObject({ status: 'SUCCEEDED', output: 'happy' });
+    const ended = await endAfter(engine, id, () => clock.advance(1000));
+    expect(ended).toMatchObject({ status: 'SUCCEEDED', output: 'happy' });
     expect((await only(engine, 'moody')).status).toBe('SUCCEEDED');
   });
 });
@@ -414,7 +430,7 @@ test('a retry of the task tries its child again', async () => {
 test('a child that is redriven by itself runs although its parent has ended', async () => {
   await withEngine({ workflows: [sleeper(), caller] }, async ({ engine, clock, again }) => {
     const { id } = await engine.start(ADA, { workflow: 'caller', input: 1 });
-    await turn(60);
+    await reaches(engine, ['sleeper', 'RUNNING']);
     await engine.stop('team-x', id);
     const child = await only(engine, 'sleeper');
     await engine.redrive('team-x', child.id);
@@ -422,8 +438,8 @@ test('a child that is redriven by itself runs although its parent has ended', as
     await engine.close();
     const second = again();
     await second.boot();
-    clock.advance(HOUR * 1000);
-    expect(await endOf(second, child.id)).toMatchObject({ status: 'SUCCEEDED', output: { got: 1 } });
+    const ended = await endAfter(second, child.id, () => clock.advance(100_000));
+    expect(ended).toMatchObject({ status: 'SUCCEEDED', output: { got: 1 } });
     expect((await second.describe('team-x', id)).status).toBe('ABORTED');
   });
 });

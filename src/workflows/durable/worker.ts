@@ -74,7 +74,9 @@ export class Worker {
     try {
       if (live.mayHaveLeft(run.loaded)) leftovers.note();
       await leftovers.settled();
-      for (const operation of run.loaded.state.all()) if (isInvocation(operation)) this.#start(opened, operation);
+      const { state } = run.loaded;
+      for (const operation of state.all())
+        if (isInvocation(operation) && state.awaits(operation.id)) this.#start(opened, operation);
       await this.#turns(place, opened);
     } catch (thrown) {
       live.unsettle(place);

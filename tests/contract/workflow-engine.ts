@@ -95,6 +95,8 @@ function startTests(create: CreateEngine): void {
       const names = (await engine.workflows('team-x')).map(({ name }) => name);
       expect(names).toEqual(expect.arrayContaining([...CONTRACT_WORKFLOWS]));
       await failure(engine.workflow('team-x', 'nope'), 'NOT_FOUND');
+      expect((await engine.versions('team-x', 'echo'))[0]).toBe((await engine.workflow('team-x', 'echo')).version);
+      await failure(engine.versions('team-x', 'nope'), 'NOT_FOUND');
     }));
 
   test('an execution runs to its end and keeps what went in and came out', () =>
@@ -286,6 +288,10 @@ function historyTests(create: CreateEngine): void {
         expect(await page(false)).toEqual(events);
         expect(await page(true)).toEqual(events.toReversed());
       }
+      for (const after of [0, 1, events.length - 1, events.length])
+        expect((await engine.history('team-x', id, { after })).items).toEqual(events.slice(after));
+      for (const wrong of [{ after: -1 }, { after: 0.5 }, { after: 1, reverse: true }])
+        await failure(engine.history('team-x', id, wrong), 'INVALID_ARGUMENTS');
       await failure(engine.history('team-x', id, { cursor: 'x' }), 'INVALID_CURSOR');
       await failure(engine.history('team-x', id, { limit: 0 }), 'INVALID_ARGUMENTS');
     }));

@@ -118,8 +118,8 @@ export class Acceptance {
     if (!(error instanceof PlatformError) || error.code !== 'CONDITION_FAILED') return undefined;
     const before = id === undefined ? undefined : await this.#repeated(job.tenant, id, digest);
     if (before !== undefined) return before;
-    const lock = await this.#parts.store.store(job.tenant).table(RESOURCE_LOCKS).get({ id: job.resourceId });
-    if (lock !== undefined) throw busy(job.resourceId, lock['requestId'] as string);
+    const holder = await this.#parts.jobs.holderOf(job.tenant, job.resourceId);
+    if (holder !== undefined) throw busy(job.resourceId, holder);
     return undefined;
   }
 

@@ -115,6 +115,12 @@ export class JobStore {
     return job;
   }
 
+  /** Which job is working on a resource. */
+  async holderOf(tenant: string, resourceId: string): Promise<string | undefined> {
+    const lock = await this.#parts.store.store(tenant).table(RESOURCE_LOCKS).get({ id: resourceId });
+    return lock === undefined ? undefined : (lock['requestId'] as string);
+  }
+
   /**
    * Moves a job on. Ends give the resource free.
    *

@@ -9,10 +9,10 @@ import type { JsonValue } from '../core/ports.ts';
 import type { RunInfo } from '../workflows/engine/workflow-engine.ts';
 import { WorkflowFailure } from '../workflows/failure.ts';
 import { notOwned } from './cloud-errors.ts';
-import type { Job, JobError } from './job.ts';
+import { wrongState, type Job, type JobError } from './job.ts';
 import { DurableSteps } from './durable-steps.ts';
 import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from './provisioner.ts';
-import { idOf, ownershipOf, type Resource } from './resource-store.ts';
+import { idOf, ownershipOf, updatedBy, type Resource } from './resource-store.ts';
 import type { RunParts } from './run-parts.ts';
 import type { Params, ServiceDefinition } from './service.ts';
 import { failureOf, recorded } from './step-failure.ts';
@@ -27,6 +27,8 @@ export interface ResourceInput {
   readonly params: Params;
   /** For what exists; otherwise made of the parameters. */
   readonly id?: string;
+  /** Of an update: it goes back to what was, so the end of life and the tags of this job do not count. */
+  readonly isUndo?: true;
 }
 
 type Body = (context: DurableContext, input: JsonValue, run: RunInfo) => Promise<JsonValue>;
@@ -81,6 +83,8 @@ async function begin(parts: RunParts, context: DurableContext, input: ResourceIn
     throw new PlatformError('FORBIDDEN', `The workflow ${workflow.name} runs for jobs alone. Ask POST /v1/provision.`);
   // What it reads of the job never changes, so it need not be recorded.
   const job = await parts.jobs.get(run.tenant, input.requestId);
+  // Without its job's lease and lock nothing may be made: somebody has redriven it by its own name.
+  if (job.status !== 'running' && job.status !== 'compensating') throw wrongState(job, 'has nothing under way');
   return { parts, context, input, run, job };
 }
 
@@ -102,22 +106,34 @@ async function provision(at: Running): Promise<JsonValue> {
 }
 
 async function update(at: Running): Promise<JsonValue> {
-  const { parts, input, job } = at;
+  const { parts, input } = at;
   const definition = await definitionOf(at, input);
   const id = required(input);
+  const job = input.isUndo === true ? await asItWas(at, id) : at.job;
   const before = await noted(at, 'note-change', async () => {
     const known = await parts.resources.get(job.tenant, id);
     await parts.resources.mark(job.tenant, id, 'updating');
     return known.params;
   });
-  const provisioner = await made(at, definition, { id, params: input.params, region: input.region });
+  const provisioner = await made({ ...at, job }, definition, { id, params: input.params, region: input.region });
   const response = await provisioner.update(id, requestOf(job, input));
   await noted(at, 'note-result', async () => {
     const known = await parts.resources.get(job.tenant, id);
-    await parts.resources.put({ ...known, status: 'ready', params: input.params, outputs: response.outputs });
+    await parts.resources.put(updatedBy(job, known, { params: input.params, outputs: response.outputs }));
     return null;
   });
   return { ...response, before };
+}
+
+/** The job with the end of life and the tags that the resource had before it. */
+async function asItWas(at: Running, id: string): Promise<Job> {
+  const { parts, job } = at;
+  const { expiresAt, userTags } = await noted(at, 'note-before', async () => {
+    const known = await parts.resources.get(job.tenant, id);
+    return { expiresAt: known.expiresAt ?? null, userTags: known.userTags };
+  });
+  const { expiresAt: _asked, ...rest } = job;
+  return { ...rest, tags: userTags, ...(expiresAt === null ? {} : { expiresAt }) };
 }
 
 async function destroy(at: Running): Promise<JsonValue> {

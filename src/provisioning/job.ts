@@ -168,7 +168,26 @@ export function fromItem(item: Item): Job {
 /** The next state of a job. @throws PlatformError `JOB_STATE` when it may not follow. */
 export function advanced(job: Job, to: JobStatus, change: Partial<Job>, nowMs: number): Job {
   if (!mayFollow(job.status, to)) throw wrongState(job, `cannot become ${to}`);
-  return { ...job, ...change, status: to, timestamp: new Date(nowMs).toISOString() };
+  return { ...kept(job, to), ...change, status: to, timestamp: new Date(nowMs).toISOString() };
+}
+
+/** What a job still says in its next state: one that is tried again has not failed, one that is undone has nothing left. */
+function kept(job: Job, to: JobStatus): Job {
+  const { error: _error, ...withoutError } = job;
+  if (to === 'rolled_back') {
+    const first = firstErrorOf(job);
+    return first === undefined ? withoutError : { ...withoutError, error: first };
+  }
+  if (job.status !== 'failed') return job;
+  const { reason: _reason, result: _result, ...afresh } = withoutError;
+  return afresh;
+}
+
+/** What went wrong before any undo did; absent for a job whose undo was asked for. */
+export function firstErrorOf({ error }: Pick<Job, 'error'>): JobError | undefined {
+  if (error === undefined || error.code === 'ROLLBACK_FAILED') return undefined;
+  const { rollback: _rollback, ...details } = error.details ?? {};
+  return { ...error, details };
 }
 
 export function wrongState(job: Pick<Job, 'requestId' | 'status'>, what: string): PlatformError {

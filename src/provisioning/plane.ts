@@ -22,7 +22,7 @@ import type { JobChange, JobStore } from './job-store.ts';
 import { isEnded, jobNotFound, wrongState, type Job, type JobStatus } from './job.ts';
 import { runOf, workflowOf } from './job-workflows.ts';
 import type { OfferStore } from './offers.ts';
-import { resourceView, type ResourceStore } from './resource-store.ts';
+import { busy, resourceView, type ResourceStore } from './resource-store.ts';
 import { stepsOf } from './steps-view.ts';
 import { RESOURCE_LOCKS } from './job.ts';
 
@@ -163,6 +163,10 @@ export class Plane implements ControlPlane {
   async #decided(requestId: string, context: RequestContext): Promise<Job> {
     const job = await this.#managed('job:approve', requestId, context);
     if (job.status !== 'awaiting_approval') throw wrongState(job, 'does not wait for approval');
+    const until = job.approval?.expiresAt;
+    // The reaper may be a moment late, or a process that was down.
+    if (until !== undefined && Date.parse(until) <= this.#parts.clock.nowMs())
+      throw wrongState(job, `waited for approval until ${until}, which has passed`);
     if (job.principal.id === context.principal.id && !this.#parts.selfApproval())
       throw new PlatformError(
         'FORBIDDEN',
@@ -259,7 +263,8 @@ export class Plane implements ControlPlane {
     const moved = await this.#parts.jobs.advance(job, change);
     if (moved !== undefined) return moved;
     const now = await this.#parts.jobs.get(job.tenant, job.requestId);
-    throw wrongState(now, now.status === job.status ? 'its resource is in use by another job' : 'has just changed');
+    const holder = now.status === job.status ? await this.#parts.jobs.holderOf(job.tenant, job.resourceId) : undefined;
+    throw holder === undefined ? wrongState(now, 'has just changed') : busy(job.resourceId, holder);
   }
 
   async #visible(requestId: string, context: RequestContext): Promise<Job> {

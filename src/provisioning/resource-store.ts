@@ -187,6 +187,17 @@ export class ResourceStore {
   }
 }
 
+/** A resource once a job has changed it: tags are added to those it has, and its end moves only where the job names one. */
+export function updatedBy(
+  { tags, expiresAt }: Pick<Job, 'tags' | 'expiresAt'>,
+  known: Resource,
+  { params, outputs }: Pick<Resource, 'params' | 'outputs'>,
+): Resource {
+  const userTags = { ...known.userTags, ...tags };
+  const base: Resource = { ...known, status: 'ready', params, outputs, userTags };
+  return expiresAt === undefined ? base : { ...base, expiresAt, tags: { ...known.tags, expiresAt } };
+}
+
 function toItem(resource: Resource): Item {
   const { expiresAt, status } = resource;
   const isDue = expiresAt !== undefined && (status === 'ready' || status === 'failed');

@@ -9,7 +9,7 @@ import { PlatformError } from '../core/errors.ts';
 import type { Clock, JsonValue, Logger, Queue, QueueMessage } from '../core/ports.ts';
 import type { ExecutionDescription, WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
 import { JOB_WORKFLOWS, runOf, workflowOf, type ResourceInput, type Undone } from './job-workflows.ts';
-import { isEnded, type Job, type JobError, type JobStatus } from './job.ts';
+import { firstErrorOf, isEnded, type Job, type JobError, type JobStatus } from './job.ts';
 import type { JobNames } from './job-names.ts';
 import type { JobStore } from './job-store.ts';
 import type { ResourceStore } from './resource-store.ts';
@@ -220,8 +220,14 @@ export class JobWorker {
     });
     if (ended === STOPPED) return;
     if (ended.status === 'SUCCEEDED') await this.#succeeded(job, ended.output ?? null);
-    else if (ended.status !== 'ABORTED') await this.#broke(job, jobErrorOf(ended.error, ended.cause));
-    // Aborted by a cancel, which has moved the job on and sent a message of its own.
+    else if (ended.status === 'ABORTED') await this.#stopped(job, workflow);
+    else await this.#broke(job, jobErrorOf(ended.error, ended.cause));
+  }
+
+  /** A cancel has moved the job on before it stopped the execution, so this changes only what somebody else has stopped. */
+  async #stopped(job: Job, workflow: string): Promise<void> {
+    const message = `Somebody stopped the execution of ${workflow} that this job ran as. A job is ended with its own cancel; ask again for what it should have made.`;
+    await this.#broke(job, { code: 'EXECUTION_STOPPED', message });
   }
 
   async #succeeded(job: Job, output: JsonValue): Promise<void> {
@@ -263,16 +269,19 @@ export class JobWorker {
 
   async #undo(job: Job): Promise<void> {
     const ended = await this.#executed(job, await this.#undoOf(job));
-    if (ended === STOPPED || ended.status === 'ABORTED') return;
+    if (ended === STOPPED) return;
+    const first = firstErrorOf(job);
     if (ended.status !== 'SUCCEEDED') {
       const error = jobErrorOf(ended.error, ended.cause);
       // What went wrong first is what its reader wants to know; what is left stands beside it.
-      const details = { ...job.error?.details, rollback: error as unknown as JsonValue };
-      await this.#end(job, 'rollback_failed', { error: { ...(job.error ?? error), details } });
+      const details = { ...first?.details, rollback: error as unknown as JsonValue };
+      await this.#end(job, 'rollback_failed', {
+        error: { code: 'ROLLBACK_FAILED', message: error.message, ...first, details },
+      });
       return;
     }
     const { undone = [] } = (ended.output ?? {}) as unknown as Partial<Undone>;
-    const isNothing = job.action === 'provision' && undone.length === 0 && job.error !== undefined;
+    const isNothing = job.action === 'provision' && undone.length === 0 && first !== undefined;
     await this.#end(job, isNothing ? 'failed' : 'rolled_back', { result: { status: 'rolled_back', undone } });
   }
 
@@ -283,7 +292,7 @@ export class JobWorker {
     const name = this.#parts.names.of(workflow, requestId, `u${round}`);
     if (action !== 'update') return { workflow, name, input: { requestId, ...placeOf(job) } };
     const { params } = await this.#parts.resources.get(job.tenant, job.resourceId);
-    return { workflow, name, input: inputOf({ ...job, params }) };
+    return { workflow, name, input: { ...(inputOf({ ...job, params }) as object), isUndo: true } };
   }
 
   async #end(job: Job, to: JobStatus, change: Partial<Job>): Promise<void> {

@@ -20,7 +20,8 @@ function newTags({ ownership, userTags }: ProvisionContext): Tags {
 function tagsOver(existing: Tags, context: ProvisionContext, options: { readonly isUpdate: boolean }): Tags {
   const fresh = newTags(context);
   const users = Object.keys(context.userTags).map((key) => fitting(key, MAX_KEY));
-  const replaced = new Set([...users, ...(options.isUpdate ? ['expiresAt'] : [])]);
+  const isMoved = options.isUpdate && context.ownership.expiresAt !== undefined;
+  const replaced = new Set([...users, ...(isMoved ? ['expiresAt'] : [])]);
   const mandatory = new Set(Object.keys(context.ownership));
   const kept = Object.entries(existing).filter(
     ([key]) => !key.startsWith('aws:') && (!replaced.has(key) || (mandatory.has(key) && key !== 'expiresAt')),

@@ -186,5 +186,6 @@ describe('tags', () => {
     expect(adopted).toEqual({ ...common, 'managed-by': 'zeroplane', expiresAt: 'soon', a: '2' });
     const updated = awsTagForm.tagsOver(existing, context, { isUpdate: true });
     expect(updated).toEqual({ ...common, 'managed-by': 'zeroplane', expiresAt: 'later', a: '2' });
+    expect(awsTagForm.tagsOver(existing, contextOf(), { isUpdate: true })['expiresAt']).toBe('soon');
   });
 });

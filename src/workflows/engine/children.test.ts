@@ -8,6 +8,7 @@ import { systemIds } from '../../adapters/embedded/system.ts';
 import type { JsonValue, StoreRoot } from '../../core/ports.ts';
 import { aslKind } from '../asl/asl-kind.ts';
 import { TaskError } from '../asl/states-error.ts';
+import { JOURNAL } from '../durable/tables.ts';
 import { WorkflowFailure } from '../failure.ts';
 import type { CodeWorkflow } from './code-workflow.ts';
 import { defineWorkflow } from './code-workflow.ts';
@@ -192,6 +193,23 @@ describe('a child is stopped', () => {
       await reaches(engine, ['sleeper', 'RUNNING']);
       await reaches(engine, ['sleeper', 'ABORTED'], () => clock.advance(1000));
       expect((await engine.describe('team-x', id)).status).toBe('RUNNING');
+    });
+  });
+
+  test('by the start after its parent was ended because of a damaged journal', async () => {
+    await withEngine({ workflows: [sleeper(), caller] }, async ({ engine, store, again }) => {
+      const { id } = await engine.start(ADA, { workflow: 'caller' });
+      await reaches(engine, ['sleeper', 'RUNNING']);
+      await turn(60);
+      await engine.close();
+      const table = store.store('team-x').table(JOURNAL);
+      const [record = {}] = (await table.query({ partition: id, prefix: 'c000000002' })).items;
+      await table.put({ ...record, sum: 'x' });
+      const second = again();
+      await second.repair('team-x', id);
+      expect(await statusOf(second, 'sleeper')).toBe('RUNNING');
+      await second.boot();
+      await reaches(second, ['sleeper', 'ABORTED']);
     });
   });
 

@@ -14,6 +14,7 @@ const FOLLOW: readonly OptionSpec[] = [
   { flags: '--detach', description: 'Return at once instead of following the job to its end' },
 ];
 const ENV: OptionSpec = { flags: '--env <name>', description: 'Of one environment alone' };
+const STATUS: OptionSpec = { flags: '--status <name>', description: 'In one state alone' };
 const PAGE: readonly OptionSpec[] = [
   { flags: '--limit <number>', description: 'At most this many, up to 500', default: '100' },
   { flags: '--cursor <text>', description: '`next` of the page before' },
@@ -103,8 +104,20 @@ const JOBS: readonly CommandSpec[] = [
   {
     path: ['jobs', 'ls'],
     summary: 'List jobs, newest first',
-    options: [ENV, { flags: '--status <name>', description: 'In one state alone' }, ...PAGE, ...INSTANCE],
-    examples: [{ command: 'zeroplane jobs ls --env dev', meaning: 'Jobs of one environment.' }],
+    options: [
+      ENV,
+      STATUS,
+      { flags: '--error <code>', description: 'With an error of this code alone' },
+      ...PAGE,
+      ...INSTANCE,
+    ],
+    examples: [
+      { command: 'zeroplane jobs ls --env dev', meaning: 'Jobs of one environment.' },
+      {
+        command: 'zeroplane jobs ls --error JOB_UNPROCESSABLE',
+        meaning: 'The dead letters: jobs that could not be worked on. `jobs retry` sends one again.',
+      },
+    ],
     load: async () => (await import('./verbs/jobs.ts')).jobsLs,
   },
   {
@@ -140,6 +153,7 @@ const LISTS: readonly CommandSpec[] = [
       ENV,
       { flags: '--cloud <name>', description: 'Of one cloud alone' },
       { flags: '--service <name>', description: 'Of one service alone' },
+      STATUS,
       ...PAGE,
       ...INSTANCE,
     ],

@@ -165,7 +165,8 @@ function wordsOf(type: JobEvent['type'], data: JobEvent['data']): string {
 
 async function jobs({ plane, args, context }: At): Promise<Record<string, unknown>> {
   const status = statusIn(args);
-  const { items, next } = await plane.list({ env: textAt(args, 'env'), status, ...pageOf(args) }, context);
+  const wanted = { env: textAt(args, 'env'), status, error: textAt(args, 'error') };
+  const { items, next } = await plane.list({ ...wanted, ...pageOf(args) }, context);
   return { jobs: items.map(jobView), next };
 }
 

@@ -110,6 +110,7 @@ const TOOLS: readonly Tool[] = [
       properties: {
         env: ENV,
         status: { type: 'string', enum: JOB_STATUSES, description: 'In one state alone.' },
+        error: { type: 'string', description: 'With an error of this code alone.' },
         ...PAGE,
       },
       additionalProperties: false,

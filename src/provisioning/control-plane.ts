@@ -36,7 +36,8 @@ export interface JobDetails {
   readonly steps: readonly JobStep[];
 }
 
-export type ResourceStatus = 'creating' | 'ready' | 'updating' | 'destroying' | 'failed';
+export const RESOURCE_STATUSES = ['creating', 'ready', 'updating', 'destroying', 'failed'] as const;
+export type ResourceStatus = (typeof RESOURCE_STATUSES)[number];
 
 /** A resource of a tenant, as `/v2/resources` lists it. */
 export interface ResourceView {
@@ -122,6 +123,8 @@ export interface ControlPlane {
     query: {
       readonly env?: string | undefined;
       readonly status?: JobStatus | undefined;
+      /** Code of the job's error: `JOB_UNPROCESSABLE` for those whose messages are dead letters. */
+      readonly error?: string | undefined;
       readonly limit?: number | undefined;
       readonly cursor?: string | undefined;
     },
@@ -144,11 +147,14 @@ export interface ControlPlane {
       readonly env?: string | undefined;
       readonly cloud?: string | undefined;
       readonly service?: string | undefined;
+      readonly status?: ResourceStatus | undefined;
       readonly limit?: number | undefined;
       readonly cursor?: string | undefined;
     },
     context: RequestContext,
   ): Promise<Listed<ResourceView>>;
+  /** @throws PlatformError `RESOURCE_NOT_FOUND`, also for another tenant's. */
+  resource(id: string, context: RequestContext): Promise<ResourceView>;
   /** Services of all clouds, and those that the tenant offers. */
   catalogue(context: RequestContext): Promise<readonly CatalogEntry[]>;
   /** @throws PlatformError `PROVISION_INVALID`, `WORKFLOW_INVALID`, `WORKFLOW_UNSUPPORTED`, `WORKFLOW_EXISTS`. */

@@ -195,9 +195,9 @@ test('a list goes page by page and never crosses tenants', async () => {
   for (const id of ['a', 'b', 'c']) await created(id);
   const first = await jobs.list(TENANT, { env: 'dev', limit: 2 });
   const second = await jobs.list(TENANT, { env: 'dev', limit: 2, cursor: first.cursor });
-  expect([...first.jobs, ...second.jobs].map(({ requestId }) => requestId).toSorted()).toEqual(['a', 'b', 'c']);
-  expect((await jobs.list(TENANT, { env: 'prod', limit: 2 })).jobs).toEqual([]);
-  expect((await jobs.list('team-y', { limit: 2 })).jobs).toEqual([]);
+  expect([...first.items, ...second.items].map(({ requestId }) => requestId).toSorted()).toEqual(['a', 'b', 'c']);
+  expect((await jobs.list(TENANT, { env: 'prod', limit: 2 })).items).toEqual([]);
+  expect((await jobs.list('team-y', { limit: 2 })).items).toEqual([]);
   await expect(jobs.get('team-y', 'a')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' });
   expect(await store.store('team-y').table(JOBS).get({ requestId: 'a' })).toBeUndefined();
 });

@@ -8,6 +8,7 @@ import type { AuditEntry } from '../audit/audit-record.ts';
 import { PlatformError } from '../core/errors.ts';
 import type { Clock, Item, JsonValue, StoreRoot, Write } from '../core/ports.ts';
 import type { JobEvent } from './control-plane.ts';
+import type { Page } from './filled-page.ts';
 import {
   JOBS,
   JOB_EVENTS,
@@ -218,14 +219,13 @@ export class JobStore {
       limit,
       cursor,
     }: { readonly env?: string | undefined; readonly limit: number; readonly cursor?: string | undefined },
-  ): Promise<{ readonly jobs: readonly Job[]; readonly cursor?: string }> {
+  ): Promise<Page<Job>> {
     const where = env === undefined ? { index: 'byTenant', partition: 'jobs' } : { index: 'byEnv', partition: env };
     const page = await this.#parts.store
       .store(tenant)
       .table(JOBS)
       .query({ ...where, descending: true, limit, ...(cursor === undefined ? {} : { cursor }) });
-    const jobs = page.items.map(fromItem);
-    return page.cursor === undefined ? { jobs } : { jobs, cursor: page.cursor };
+    return { items: page.items.map(fromItem), cursor: page.cursor };
   }
 
   /** Events of one job are numbered one after the other, whoever tells them. */

@@ -17,12 +17,13 @@ import type {
   ResourceView,
   Submission,
 } from './control-plane.ts';
+import { filledPage } from './filled-page.ts';
 import type { JobNames } from './job-names.ts';
 import type { JobChange, JobStore } from './job-store.ts';
 import { isEnded, jobNotFound, wrongState, type Job, type JobStatus } from './job.ts';
 import { runOf, workflowOf } from './job-workflows.ts';
 import type { OfferStore } from './offers.ts';
-import { busy, resourceView, type ResourceStore } from './resource-store.ts';
+import { busy, resourceView, type Resource, type ResourceStore } from './resource-store.ts';
 import { stepsOf } from './steps-view.ts';
 import { RESOURCE_LOCKS } from './job.ts';
 
@@ -82,13 +83,18 @@ export class Plane implements ControlPlane {
   }
 
   async list(
-    { env, status, limit, cursor }: Parameters<ControlPlane['list']>[0],
+    { env, status, error, limit, cursor }: Parameters<ControlPlane['list']>[0],
     context: RequestContext,
   ): Promise<Listed<Job>> {
     await this.#mustAllow('job:read', { type: 'job', id: '*', tenant: context.tenant }, context);
-    const page = await this.#parts.jobs.list(context.tenant, { env, limit: limitOf(limit), cursor });
-    const items = status === undefined ? page.jobs : page.jobs.filter((job) => job.status === status);
-    return { items, next: page.cursor ?? null };
+    const isFiltered = status !== undefined || error !== undefined;
+    const fits = (job: Job): boolean =>
+      (status === undefined || job.status === status) && (error === undefined || job.error?.code === error);
+    const { items, cursor: next = null } = await filledPage(
+      (rows, from) => this.#parts.jobs.list(context.tenant, { env, limit: rows, cursor: from }),
+      { limit: limitOf(limit), cursor, fits: isFiltered ? fits : undefined },
+    );
+    return { items, next };
   }
 
   async wait(requestId: string, timeoutMs: number, context: RequestContext): Promise<Job> {
@@ -224,15 +230,25 @@ export class Plane implements ControlPlane {
   }
 
   async resources(
-    { env, cloud, service, limit, cursor }: Parameters<ControlPlane['resources']>[0],
+    { env, cloud, service, status, limit, cursor }: Parameters<ControlPlane['resources']>[0],
     context: RequestContext,
   ): Promise<Listed<ResourceView>> {
     await this.#mustAllow('job:read', { type: 'job', id: '*', tenant: context.tenant }, context);
-    const page = await this.#parts.resources.list(context.tenant, { env, limit: limitOf(limit), cursor });
-    const items = page.resources.filter(
-      (each) => (cloud === undefined || each.cloud === cloud) && (service === undefined || each.service === service),
+    const fits = (each: Resource): boolean =>
+      each.status !== 'removed' &&
+      (cloud === undefined || each.cloud === cloud) &&
+      (service === undefined || each.service === service) &&
+      (status === undefined || each.status === status);
+    const { items, cursor: next = null } = await filledPage(
+      (rows, from) => this.#parts.resources.list(context.tenant, { env, limit: rows, cursor: from }),
+      { limit: limitOf(limit), cursor, fits },
     );
-    return { items: items.map(resourceView), next: page.cursor ?? null };
+    return { items: items.map(resourceView), next };
+  }
+
+  async resource(id: string, context: RequestContext): Promise<ResourceView> {
+    await this.#mustAllow('job:read', { type: 'job', id: '*', tenant: context.tenant }, context);
+    return resourceView(await this.#parts.resources.get(context.tenant, id));
   }
 
   async catalogue(context: RequestContext): Promise<readonly CatalogEntry[]> {

@@ -179,19 +179,26 @@ export class Reaper {
     }
   }
 
-  async #buryLetter({ body, receives, reason }: DeadLetter): Promise<void> {
-    const { jobs, isWorkingOn, onEnd } = this.#parts;
+  async #buryLetter({ id, body, receives, reason }: DeadLetter): Promise<void> {
+    const { jobs, isWorkingOn, queue } = this.#parts;
     const { tenant, requestId } = isObject(body) ? body : {};
     // Nobody's job: it stays among the dead letters for people to read.
     if (typeof tenant !== 'string' || typeof requestId !== 'string') return;
     const job = await jobs.find(tenant, requestId);
-    if (job === undefined || isEnded(job.status) || isWorkingOn(tenant, requestId)) return;
+    if (job === undefined || isWorkingOn(tenant, requestId)) return;
+    if (!isEnded(job.status)) await this.#buryJob(job, { receives, reason });
+    // From here on the job is what is listed and retried. A letter that stayed would end it again after its retry; sent
+    // once more, it finds a job that has ended, and is gone.
+    await queue.redrive(id);
+  }
+
+  async #buryJob(job: Job, { receives, reason }: Pick<DeadLetter, 'receives' | 'reason'>): Promise<void> {
     const error = {
       code: 'JOB_UNPROCESSABLE',
       message: `The job was tried ${receives} times and could not be worked on: ${reason}. Retry it once that is mended.`,
     };
     const ended = await this.#bury(job, error);
-    if (ended !== undefined) onEnd(ended);
+    if (ended !== undefined) this.#parts.onEnd(ended);
   }
 }
 

@@ -6,6 +6,7 @@
 import { PlatformError } from '../core/errors.ts';
 import type { Clock, Item, JsonValue, StoreRoot, TableSpec } from '../core/ports.ts';
 import type { ResourceStatus, ResourceView } from './control-plane.ts';
+import type { Page } from './filled-page.ts';
 import type { Job } from './job.ts';
 import { resourceId, type CloudName, type OwnershipTags, type ProvisionResponse } from './provisioner.ts';
 
@@ -171,6 +172,7 @@ export class ResourceStore {
     return page.items.map(fromItem);
   }
 
+  /** With those that are `removed`. */
   async list(
     tenant: string,
     {
@@ -178,12 +180,11 @@ export class ResourceStore {
       limit,
       cursor,
     }: { readonly env?: string | undefined; readonly limit: number; readonly cursor?: string | undefined },
-  ): Promise<{ readonly resources: readonly Resource[]; readonly cursor?: string }> {
+  ): Promise<Page<Resource>> {
     const where =
       env === undefined ? { index: 'byTenant', partition: 'resources' } : { index: 'byEnv', partition: env };
     const page = await this.#table(tenant).query({ ...where, limit, ...(cursor === undefined ? {} : { cursor }) });
-    const resources = page.items.map(fromItem).filter(({ status }) => status !== 'removed');
-    return page.cursor === undefined ? { resources } : { resources, cursor: page.cursor };
+    return { items: page.items.map(fromItem), cursor: page.cursor };
   }
 }
 

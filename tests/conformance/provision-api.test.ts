@@ -450,6 +450,22 @@ describe('what follows', () => {
     expect((await ask('GET', '/v2/status?env=paged&status=failed')).body.jobs).toEqual([]);
   });
 
+  test('a filtered list has full pages, and a resource is there under its id', async () => {
+    const ids: string[] = [];
+    for (let at = 0; at < 3; at++) ids.push((await provisioned({ env: 'filled' })).resourceId);
+    await held({ env: 'filled' });
+    const { body } = await ask('GET', '/v2/status?env=filled&status=succeeded&limit=3');
+    expect(body.jobs.map((job: Parsed) => job.resourceId).toSorted()).toEqual(ids.toSorted());
+    const ready = await ask('GET', '/v2/resources?env=filled&cloud=aws&service=s3&status=ready&limit=2');
+    expect([ready.body.resources.length, typeof ready.body.next]).toEqual([2, 'string']);
+    const [id = ''] = ids;
+    const one = await ask('GET', `/v2/resources/${encodeURIComponent(id)}`);
+    expect(one).toMatchObject({ status: 200, body: { id, status: 'ready', env: 'filled' } });
+    for (const wrong of ['aws:us-east-1:s3:nobody', 'x'])
+      expect(problemOf(await ask('GET', `/v2/resources/${wrong}`))).toEqual(isProblem(404, 'RESOURCE_NOT_FOUND'));
+    expect(problemOf(await ask('GET', '/v2/resources?status=gone'))).toEqual(isProblem(400, 'INVALID_ARGUMENTS'));
+  });
+
   test('who follows a job hears each event once, live, and goes on after any of them', async () => {
     const requestId = await held();
     const stream = await open('GET', `/v2/jobs/${requestId}/events`);

@@ -11,7 +11,10 @@ import { queryOf } from './query.ts';
 
 export async function* jobsLs(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {
   const client = await connectToInstance(invocation, context);
-  const { value } = await client.rest('GET', `/v2/status?${queryOf(invocation, ['env', 'status', 'limit', 'cursor'])}`);
+  const { value } = await client.rest(
+    'GET',
+    `/v2/status?${queryOf(invocation, ['env', 'status', 'error', 'limit', 'cursor'])}`,
+  );
   const { jobs } = value as { jobs: readonly JobView[] };
   yield result(value, (style) => jobsText(jobs, style));
   return undefined;
@@ -19,13 +22,14 @@ export async function* jobsLs(invocation: Invocation, context: CliContext): Asyn
 
 function jobsText(jobs: readonly JobView[], style: Style): string {
   if (jobs.length === 0) return 'No jobs. Make something with  zeroplane provision';
-  const rows = jobs.map(({ requestId, status, action, resourceId, env, createdAt }) => [
+  const rows = jobs.map(({ requestId, status, action, resourceId, env, createdAt, error, reason }) => [
     { text: requestId, paint: style.bold },
     status,
     action,
     oneLine(resourceId, 80),
     env,
     createdAt,
+    oneLine(error?.code ?? reason ?? '', 60),
   ]);
   return `${table(rows, '')}\n${style.dim(plural(jobs.length, 'job'))}`;
 }

@@ -1,6 +1,5 @@
 /** `resources`: what the tenant has. */
 
-import { PlatformError } from '../../core/errors.ts';
 import type { InstanceClient } from '../client.ts';
 import type { CliContext, CliEvent, Invocation } from '../command.ts';
 import { result } from '../command.ts';
@@ -27,7 +26,7 @@ interface ResourceDetails extends ResourceRow {
 
 export async function* resourcesLs(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {
   const client = await connectToInstance(invocation, context);
-  const query = queryOf(invocation, ['env', 'cloud', 'service', 'limit', 'cursor']);
+  const query = queryOf(invocation, ['env', 'cloud', 'service', 'status', 'limit', 'cursor']);
   const { value } = await client.rest('GET', `/v2/resources?${query}`);
   const { resources } = value as { resources: readonly ResourceRow[] };
   yield result(value, (style) => resourcesText(resources, style));
@@ -53,28 +52,10 @@ export async function* resourcesShow(invocation: Invocation, context: CliContext
   return undefined;
 }
 
-/** Its id says where to look; lists have no way to ask for one. @throws PlatformError `RESOURCE_NOT_FOUND`. */
+/** @throws PlatformError `RESOURCE_NOT_FOUND`. */
 export async function resourceOf(client: InstanceClient, id: string): Promise<ResourceDetails> {
-  const [cloud = '', , service = ''] = id.split(':').map(plain);
-  let cursor: string | null = '';
-  while (cursor !== null) {
-    const query = new URLSearchParams({ cloud, service, limit: '500', ...(cursor === '' ? {} : { cursor }) });
-    const { value } = await client.rest('GET', `/v2/resources?${query.toString()}`);
-    const { resources, next } = value as { resources: readonly ResourceDetails[]; next: string | null };
-    const found = resources.find((each) => each.id === id);
-    if (found !== undefined) return found;
-    cursor = next;
-  }
-  const details = { next: 'zeroplane resources ls' };
-  throw new PlatformError('RESOURCE_NOT_FOUND', `There is no resource "${id}".`, details);
-}
-
-function plain(part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
+  const { value } = await client.rest('GET', `/v2/resources/${encodeURIComponent(id)}`);
+  return value as ResourceDetails;
 }
 
 function resourceText(resource: ResourceDetails, style: Style): string {

@@ -33,6 +33,7 @@ export interface Operation {
 
 const PATH_WORDS: Readonly<Record<string, string>> = {
   requestId: 'The job.',
+  id: 'The resource.',
   name: 'Name of the schema.',
   workflow: 'Name of the workflow.',
   execution: 'Id of the execution.',

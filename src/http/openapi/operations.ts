@@ -1,5 +1,6 @@
 /** Every operation of the control plane's API, as data. A test holds this table and the routes equal. */
 
+import { RESOURCE_STATUSES } from '../../provisioning/control-plane.ts';
 import { JOB_STATUSES } from '../../provisioning/job.ts';
 import { described, oneOf, ref, text, wholeNumber, type Schema } from './json-schema.ts';
 import type { Answer, Operation, Parameter } from './operation.ts';
@@ -19,6 +20,9 @@ const PAGE: readonly Parameter[] = [
 ];
 const TENANT = inQuery('tenant', "The caller's own; another one is 403.");
 const ENV = inQuery('env', 'Of one environment alone.');
+
+const FILLED =
+  'A filter reads on until the page is full. A request that has read 10,000 rows for it ends with what it has, and still a next.';
 
 const JOB: Answer = { description: 'The job as it is now.', schema: ref('Job') };
 const ACCEPTED: Answer = {
@@ -66,8 +70,14 @@ const JOBS: readonly Operation[] = [
     method: 'get',
     path: '/v2/status',
     summary: 'Jobs, newest first.',
-    description: 'The filter `status` is applied to each page: a page may have fewer jobs, or none, and still a next.',
-    parameters: [TENANT, ENV, inQuery('status', 'In one state alone.', oneOf(JOB_STATUSES)), ...PAGE],
+    description: FILLED,
+    parameters: [
+      TENANT,
+      ENV,
+      inQuery('status', 'In one state alone.', oneOf(JOB_STATUSES)),
+      inQuery('error', 'With an error of this code alone: `JOB_UNPROCESSABLE` for dead letters.'),
+      ...PAGE,
+    ],
     answers: { '200': { description: 'A page of jobs.', schema: ref('JobList') } },
   },
   {
@@ -106,9 +116,24 @@ const LISTS: readonly Operation[] = [
     method: 'get',
     path: '/v2/resources',
     summary: 'What the tenant has.',
-    description: 'The filters `cloud` and `service` are applied to each page, as `status` is to jobs.',
-    parameters: [TENANT, ENV, inQuery('cloud', 'Of one cloud alone.'), inQuery('service', 'Of one service.'), ...PAGE],
+    description: FILLED,
+    parameters: [
+      TENANT,
+      ENV,
+      inQuery('cloud', 'Of one cloud alone.'),
+      inQuery('service', 'Of one service.'),
+      inQuery('status', 'In one state alone.', oneOf(RESOURCE_STATUSES)),
+      ...PAGE,
+    ],
     answers: { '200': { description: 'A page of resources.', schema: ref('ResourceList') } },
+  },
+  {
+    id: 'getResource',
+    tag: 'resources',
+    method: 'get',
+    path: '/v2/resources/{id}',
+    summary: 'One resource, by its id with each part of it percent-encoded.',
+    answers: { '200': { description: 'The resource as it is now.', schema: ref('Resource') } },
   },
   {
     id: 'listServices',

@@ -1,6 +1,6 @@
 /** The shapes of the control plane's API: requests from the schemas that check them, answers as they are given. */
 
-import type { CatalogEntry, JobEvent, ResourceStatus } from '../../provisioning/control-plane.ts';
+import { RESOURCE_STATUSES, type CatalogEntry, type JobEvent } from '../../provisioning/control-plane.ts';
 import { JOB_STATUSES, type JobAction } from '../../provisioning/job.ts';
 import { paramsName, requestSchemaFor } from '../../provisioning/request-schema.ts';
 import {
@@ -24,13 +24,6 @@ import { WORKFLOW_SCHEMAS } from './workflow-schemas.ts';
 const all = <Value extends string>(values: Record<Value, true>): readonly Value[] => Object.keys(values) as Value[];
 
 const ACTIONS = all<JobAction>({ provision: true, destroy: true, update: true, plan: true });
-const RESOURCE_STATUSES = all<ResourceStatus>({
-  creating: true,
-  ready: true,
-  updating: true,
-  destroying: true,
-  failed: true,
-});
 const EVENT_TYPES = all<JobEvent['type']>({
   'job-status-changed': true,
   'step-started': true,

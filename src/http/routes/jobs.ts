@@ -72,8 +72,9 @@ async function commentOf(asked: Asked): Promise<string | undefined> {
 async function listed(plane: ControlPlane, { query, context }: Asked): Promise<Reply> {
   checkTenant(query, context);
   const status = oneOf(query, 'status', JOB_STATUSES);
-  const page = { env: textIn(query, 'env'), status, limit: limitIn(query), cursor: textIn(query, 'cursor') };
-  const { items, next } = await plane.list(page, context);
+  const wanted = { env: textIn(query, 'env'), status, error: textIn(query, 'error') };
+  const page = { limit: limitIn(query), cursor: textIn(query, 'cursor') };
+  const { items, next } = await plane.list({ ...wanted, ...page }, context);
   return reply(200, { jobs: items.map(jobView), next });
 }
 

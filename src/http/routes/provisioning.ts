@@ -4,11 +4,11 @@ import type { Clock, StoreRoot } from '../../core/ports.ts';
 import { isObject } from '../../core/json.ts';
 import { PlatformError } from '../../core/errors.ts';
 import type { Policy } from '../../policy/decide.ts';
-import type { ControlPlane, OfferedService } from '../../provisioning/control-plane.ts';
+import { RESOURCE_STATUSES, type ControlPlane, type OfferedService } from '../../provisioning/control-plane.ts';
 import type { WorkflowEngine } from '../../workflows/engine/workflow-engine.ts';
 import { auditRoutes } from './audit.ts';
 import { checkTenant, jobRoutes } from './jobs.ts';
-import { jsonRoutes, limitIn, reply, textIn, type JsonRoute } from './json-route.ts';
+import { jsonRoutes, limitIn, oneOf, reply, textIn, type JsonRoute } from './json-route.ts';
 import { openApiRoutes } from './openapi.ts';
 import { workflowRoutes } from './workflows.ts';
 
@@ -46,11 +46,21 @@ function resourceRoutes(plane: ControlPlane): readonly JsonRoute[] {
       pattern: /^\/v2\/resources$/,
       handle: async ({ query, context }) => {
         checkTenant(query, context);
-        const wanted = { env: textIn(query, 'env'), cloud: textIn(query, 'cloud'), service: textIn(query, 'service') };
+        const wanted = {
+          env: textIn(query, 'env'),
+          cloud: textIn(query, 'cloud'),
+          service: textIn(query, 'service'),
+          status: oneOf(query, 'status', RESOURCE_STATUSES),
+        };
         const page = { limit: limitIn(query), cursor: textIn(query, 'cursor') };
         const { items, next } = await plane.resources({ ...wanted, ...page }, context);
         return reply(200, { resources: items, next });
       },
+    },
+    {
+      method: 'GET',
+      pattern: /^\/v2\/resources\/([^/]+)$/,
+      handle: async ({ parts, context }) => reply(200, await plane.resource(parts[0] ?? '', context)),
     },
   ];
 }

@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { register } from 'tsx/esm/api';
 import { build, root, startGateway, startUntilReady, suite } from './lib.mjs';
+import { asl } from './peer-asl.mjs';
 import { awsPrograms } from './peer-aws.mjs';
 import { programs } from './peer-clients.mjs';
 import { google } from './peer-google.mjs';
@@ -151,9 +152,19 @@ async function checkServer(report, name) {
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const official = runtimes((url) => new WireClient({ url, era: 'modern' }));
 const wrapped = wrappedServers(clients);
-const every = [programs, servers, lambda, official, wrapping, wrapped, awsPrograms, moto, google, provisionAws].flatMap(
-  (group) => Object.keys(group),
-);
+const every = [
+  programs,
+  servers,
+  lambda,
+  official,
+  wrapping,
+  wrapped,
+  awsPrograms,
+  moto,
+  google,
+  provisionAws,
+  asl,
+].flatMap((group) => Object.keys(group));
 const chosen = asked.includes('all') ? ['libraries', ...every] : asked.length === 0 ? ['libraries'] : asked;
 
 await suite(async (report) => {
@@ -177,5 +188,6 @@ await suite(async (report) => {
   for (const name of chosen) if (name in moto) await moto[name](report);
   for (const name of chosen) if (name in google) await google[name](report);
   for (const name of chosen) if (name in provisionAws) await provisionAws[name](report);
+  for (const name of chosen) if (name in asl) await asl[name](report);
   return undefined;
 });

@@ -1,0 +1,72 @@
+/**
+ * Golden machines that moto 5.2.1 ends otherwise than we do, each with the reason for which we stay as we are, and those
+ * that it cannot be asked for. `spec` is the Amazon States Language, `guide` the developer guide of Step Functions.
+ */
+
+const RUNTIME = 'moto calls every failure of a field States.Runtime; spec, appendix A, has this name of its own for it';
+const NO_VARIABLES = 'moto assigns variables, and then cannot read them in paths; spec, Using Assign';
+const NO_CAUSE =
+  'moto leaves the cause of a timeout empty; spec lets Cause be any text for people, and ours says which task';
+const NO_HEARTBEAT = 'moto knows States.Timeout alone; spec, appendix A, names States.HeartbeatTimeout';
+const INLINE = 'moto tolerates failures in distributed Maps alone; spec gives ToleratedFailure… to every Map';
+
+/** By name of the machine. */
+export const DIFFERENCES: Readonly<Record<string, string>> = {
+  'a ResultPath that cannot be applied fails': RUNTIME,
+  'a path of a template that leads nowhere has a name of its own': RUNTIME,
+  'no rule and no Default is an error': RUNTIME,
+  'States.ArrayGetItem($.a, 3) is refused': RUNTIME,
+  'States.ArrayRange(0, 1000, 1) is refused': RUNTIME,
+  'States.ArrayPartition($.a, 0) is refused': RUNTIME,
+  "States.Hash('x', 'CRC32') is refused": RUNTIME,
+  "States.StringToJson('no json') is refused": RUNTIME,
+  "States.Format('{} {}', 1) is refused": RUNTIME,
+  'States.JsonMerge($.a, $.a, true) is refused': RUNTIME,
+  'States.ArrayLength($.nope) is refused': RUNTIME,
+  'timestamps are compared as times, whatever their zone': 'moto compares the texts; spec, Timestamps, compares times',
+  'a rule whose variable is not there fails the machine':
+    'moto lets the rule not match; guide, Choice: a path that leads nowhere fails the execution',
+  'a Parallel that is retried runs its branches under new visits':
+    'moto writes ParallelStateFailed for the last attempt alone, we for each that failed; neither spec nor guide says',
+  'filters, wildcards and descent select many': 'moto has no && in filters; guide, Paths, has the operators of Jayway',
+  'a variable is there in the states after': NO_VARIABLES,
+  'all variables of an Assign are made of the values before': NO_VARIABLES,
+  'in a Task $ of Assign is the result, not what ResultSelector makes of it': NO_VARIABLES,
+  'a catcher assigns from the error output': NO_VARIABLES,
+  'a Choice rule assigns when it matches': NO_VARIABLES,
+  'a variable outlives the output of its state': NO_VARIABLES,
+  'a branch reads the variables around it and keeps its own': NO_VARIABLES,
+  'States.TaskFailed does not stand for a timeout': NO_CAUSE,
+  'a task that takes too long ends with States.Timeout and its callee is told': NO_CAUSE,
+  'TimeoutSecondsPath reads the limit from the input': NO_CAUSE,
+  'a task that sends no heartbeat ends with States.HeartbeatTimeout': NO_HEARTBEAT,
+  'States.Timeout also stands for a missed heartbeat': NO_HEARTBEAT,
+  '12 and 13: limits of a task in one machine': NO_HEARTBEAT,
+  'a result that is too large cannot be caught by a wildcard':
+    'moto lets States.ALL catch it; guide, Error names: States.DataLimitExceeded is not caught by States.ALL',
+  'a result of exactly the limit is taken':
+    'moto counts the envelope of the answer too; guide, Quotas, counts the result',
+  'every branch gets a copy of the parameters':
+    'moto reads $[0].n as a list of one; spec, Paths: one node is its value',
+  'tolerated failures leave no result': INLINE,
+  'more failures than tolerated have a name of their own': INLINE,
+  "States.Format('\\{\\} and {} of \\'it\\'', null)": 'moto takes no null; spec: null is a value like others',
+  "States.Array('Foo', 2020, $.j, null, true)": 'moto loses the null; spec: an array of the values of the arguments',
+  'States.ArrayRange(5, 1, -2)': 'moto counts upwards alone; spec: the third argument is the increment, and not 0',
+  'States.ArrayUnique($.a)': 'moto cannot compare objects; spec: values are compared for equality',
+  "States.Base64Decode('%%%') is refused": 'moto passes over what is not Base64; spec: invalid arguments fail',
+  "States.Format('{}', $.o) is refused":
+    'moto writes the object as text; guide: a template takes strings, numbers, booleans and null, and States.JsonToString is for the rest',
+};
+
+/** By name of the machine. */
+export const LEFT_OUT: Readonly<Record<string, string>> = {
+  'a machine that goes round in circles ends': 'moto has no limit of 25,000 events, and would never end',
+  'the context object tells of execution, state and machine': 'names, roles and times are those of the place',
+  'heartbeats keep a task going': 'only activities and task tokens can send heartbeats there',
+  'paths name every Map and Parallel around a state': 'the keys of calls are our own',
+  'keys that objects are born with are keys like others': 'moto makes its ResultPath of Python attributes',
+  'States.MathAdd(States.MathRandom(1, 10, 7), States.MathAdd(0, 0))': 'which numbers a seed gives is said nowhere',
+  'States.MathAdd(1.5, 1) is refused': 'moto refuses the definition',
+  '28: the functions that Step Functions adds to JSONata': 'moto cannot evaluate JSONata',
+};

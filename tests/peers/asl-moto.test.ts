@@ -1,0 +1,94 @@
+/** Our golden machines on moto's Step Functions and on our engine: the same end and the same history, or a reason. */
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BRANCHING } from '../conformance/asl-golden/branching.ts';
+import { DATA_FLOW } from '../conformance/asl-golden/data-flow.ts';
+import { CHOICES, VARIABLES, WAITS_AND_ENDS } from '../conformance/asl-golden/flow.ts';
+import type { Golden } from '../conformance/asl-golden/golden.ts';
+import { INTRINSICS } from '../conformance/asl-golden/intrinsics.ts';
+import { PROBES } from '../conformance/asl-golden/probes.ts';
+import { TASKS } from '../conformance/asl-golden/tasks.ts';
+import { DIFFERENCES, LEFT_OUT } from './asl-differences.ts';
+import type { Ended, PeerMachine } from './asl-machines.ts';
+import { peerMachines } from './asl-machines.ts';
+import type { MotoStates } from './asl-moto.ts';
+import { motoStates } from './asl-moto.ts';
+import { runOurs } from './asl-ours.ts';
+
+const { PEER_SFN: url = '', PEER_SFN_CLIENT: client = '', PEER_SFN_FUNCTIONS: functionsPort = '' } = process.env;
+
+const GROUPS: Readonly<Record<string, readonly Golden[]>> = {
+  'input and output': DATA_FLOW,
+  tasks: TASKS,
+  choices: CHOICES,
+  'waits and ends': WAITS_AND_ENDS,
+  variables: VARIABLES,
+  'Parallel and Map': BRANCHING,
+  'intrinsic functions': INTRINSICS,
+  probes: PROBES,
+};
+
+/** Functions that keep count start anew in a second import of the machines. */
+async function again(): Promise<typeof GROUPS> {
+  const load = async (name: string): Promise<Readonly<Record<string, readonly Golden[]>>> =>
+    (await import(/* @vite-ignore */ `../conformance/asl-golden/${name}.ts?again`)) as never;
+  const [tasks, branching, probes] = await Promise.all([load('tasks'), load('branching'), load('probes')]);
+  return {
+    ...GROUPS,
+    tasks: tasks['TASKS'] ?? [],
+    'Parallel and Map': branching['BRANCHING'] ?? [],
+    probes: probes['PROBES'] ?? [],
+  };
+}
+
+function numbered(groups: typeof GROUPS): readonly PeerMachine[] {
+  let number = 0;
+  return Object.entries(groups).flatMap(([group, goldens]) => {
+    const machines = peerMachines(group, goldens, number);
+    number += goldens.length;
+    return machines;
+  });
+}
+
+const OURS = numbered(GROUPS);
+const THEIRS = numbered(await again());
+
+let moto: MotoStates;
+let refused: ReadonlyMap<PeerMachine, string>;
+beforeAll(async () => {
+  moto = await motoStates({ url, client, functionsPort: Number(functionsPort) });
+  refused = await moto.define(THEIRS);
+});
+afterAll(() => moto.close());
+
+const comparable = ({ events, ...end }: Ended, { isBranching }: PeerMachine): object => ({
+  ...end,
+  events: isBranching ? events.toSorted() : events,
+});
+
+async function both(at: number): Promise<{ ours: object; theirs: object }> {
+  const [machine, other] = [OURS[at], THEIRS[at]];
+  if (machine === undefined || other === undefined) throw new Error(`there is no machine ${at}`);
+  const refusal = refused.get(other);
+  const ours = comparable(await runOurs(machine), machine);
+  const theirs = refusal === undefined ? comparable(await moto.run(other), other) : { refused: refusal };
+  return { ours, theirs };
+}
+
+for (const group of Object.keys(GROUPS)) {
+  describe(group, () => {
+    for (const [at, { name, group: own }] of OURS.entries()) {
+      if (own !== group || LEFT_OUT[name] !== undefined) continue;
+      test.concurrent(name, async () => {
+        const { ours, theirs } = await both(at);
+        if (DIFFERENCES[name] === undefined) expect(ours).toEqual(theirs);
+        else expect(ours, 'moto does as we do: strike it from the differences').not.toEqual(theirs);
+      });
+    }
+  });
+}
+
+test('every difference and exception names a machine', () => {
+  const names = new Set(OURS.map(({ name }) => name));
+  expect([...Object.keys(DIFFERENCES), ...Object.keys(LEFT_OUT)].filter((name) => !names.has(name))).toEqual([]);
+});

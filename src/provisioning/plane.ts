@@ -18,10 +18,10 @@ import type {
   Submission,
 } from './control-plane.ts';
 import { filledPage } from './filled-page.ts';
+import { stopForwardRun } from './forward-run.ts';
 import type { JobNames } from './job-names.ts';
 import type { JobChange, JobStore } from './job-store.ts';
 import { isEnded, jobNotFound, wrongState, type Job, type JobStatus } from './job.ts';
-import { runOf, workflowOf } from './job-workflows.ts';
 import type { OfferStore } from './offers.ts';
 import { busy, resourceView, type Resource, type ResourceStore } from './resource-store.ts';
 import { stepsOf } from './steps-view.ts';
@@ -131,21 +131,10 @@ export class Plane implements ControlPlane {
       dueAtMs: this.#parts.clock.nowMs() + QUEUED_MS,
       by: context.principal.id,
     });
-    await this.#stopExecution(job);
+    // What it made is undone by the next lease, which stops it too if this process ends here.
+    await stopForwardRun(job, this.#parts.names, this.#parts.engine());
     await this.#enqueue(moved);
     return moved;
-  }
-
-  /** Whatever it is doing is given up; what it made is undone by the next lease. */
-  async #stopExecution(job: Job): Promise<void> {
-    const workflow = workflowOf(job);
-    const name = this.#parts.names.of(workflow, job.requestId, runOf(job));
-    try {
-      await this.#parts.engine().stop(job.tenant, `${workflow}:${name}`, { error: 'Cancelled' });
-    } catch (error) {
-      // It may not have begun.
-      if (!(error instanceof PlatformError) || error.code !== 'NOT_FOUND') throw error;
-    }
   }
 
   async approve(requestId: string, comment: string | undefined, context: RequestContext): Promise<Job> {

@@ -7,7 +7,7 @@ import {
   type StartParts,
   type Started,
 } from '../../tests/fixtures/control-plane.ts';
-import { thingCloud, thingService, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
+import { thingCloud, thingService, throttled, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
 import { systemClock } from '../adapters/embedded/system.ts';
 import type { Queue, StoreRoot } from '../core/ports.ts';
 import { JOBS, fromItem } from './job.ts';
@@ -97,6 +97,34 @@ test('a clock that jumps back or forward loses no lease and ends no job early', 
   release();
   expect((await at.ended(requestId)).status).toBe('succeeded');
   expect(created()).toBe(1);
+});
+
+test('a cancel whose process died before it stopped the execution: it is stopped before it is undone', async () => {
+  const first = await begin();
+  let letGo: () => void = () => undefined;
+  let isHeld = false;
+  cloud.before = () =>
+    new Promise((_resolve, reject) => {
+      isHeld = true;
+      letGo = () => reject(throttled('create'));
+    });
+  const { requestId } = await first.submit({ params });
+  await until(() => isHeld);
+  const stopped = first.stop();
+  letGo();
+  await stopped;
+  open.pop();
+  const table = store.store(ADA.tenant).table(JOBS);
+  const item = (await table.get({ requestId })) ?? {};
+  const cancelled = { ...item, status: 'compensating', reason: 'cancelled', fence: Number(item['fence']) + 1 };
+  await table.put({ ...cancelled, dueGroup: 'jobs', dueAt: '2020-01-01T00:00:00.000Z' });
+  // What still ran would go on with what is gone.
+  cloud.before = () => pause(50);
+  const second = await begin();
+  expect(await second.ended(requestId)).toMatchObject({ status: 'rolled_back', reason: 'cancelled' });
+  await pause(300);
+  expect(cloud.things.size).toBe(0);
+  expect(cloud.effects.filter((effect) => effect.startsWith('finish'))).toEqual([]);
 });
 
 test('a job whose message was lost is given out again by the reaper', async () => {

@@ -8,7 +8,8 @@ import type { Principal } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import type { Clock, JsonValue, Logger, Queue, QueueMessage } from '../core/ports.ts';
 import type { ExecutionDescription, WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
-import { JOB_WORKFLOWS, runOf, workflowOf, type ResourceInput, type Undone } from './job-workflows.ts';
+import { forwardRunOf, stopForwardRun } from './forward-run.ts';
+import { JOB_WORKFLOWS, type ResourceInput, type Undone } from './job-workflows.ts';
 import { firstErrorOf, isEnded, type Job, type JobError, type JobStatus } from './job.ts';
 import type { JobNames } from './job-names.ts';
 import type { JobStore } from './job-store.ts';
@@ -211,16 +212,12 @@ export class JobWorker {
 
   async #work(job: Job): Promise<void> {
     if (job.status === 'compensating') return this.#undo(job);
-    const workflow = workflowOf(job);
-    const ended = await this.#executed(job, {
-      workflow,
-      ...(job.workflow === undefined ? {} : { version: Number(job.workflow.version) }),
-      name: this.#parts.names.of(workflow, job.requestId, runOf(job)),
-      input: inputOf(job),
-    });
+    const run = forwardRunOf(job, this.#parts.names);
+    const version = job.workflow === undefined ? {} : { version: Number(job.workflow.version) };
+    const ended = await this.#executed(job, { ...run, ...version, input: inputOf(job) });
     if (ended === STOPPED) return;
     if (ended.status === 'SUCCEEDED') await this.#succeeded(job, ended.output ?? null);
-    else if (ended.status === 'ABORTED') await this.#stopped(job, workflow);
+    else if (ended.status === 'ABORTED') await this.#stopped(job, run.workflow);
     else await this.#broke(job, jobErrorOf(ended.error, ended.cause));
   }
 
@@ -268,6 +265,8 @@ export class JobWorker {
   }
 
   async #undo(job: Job): Promise<void> {
+    // The process that cancelled it may have ended before it was stopped: nothing is made while it is undone.
+    await stopForwardRun(job, this.#parts.names, this.#parts.engine);
     const ended = await this.#executed(job, await this.#undoOf(job));
     if (ended === STOPPED) return;
     const first = firstErrorOf(job);

@@ -12,6 +12,7 @@ import { build, root, startGateway, startUntilReady, suite } from './lib.mjs';
 import { asl } from './peer-asl.mjs';
 import { awsPrograms } from './peer-aws.mjs';
 import { programs } from './peer-clients.mjs';
+import { controlPlane } from './peer-control-plane.mjs';
 import { google } from './peer-google.mjs';
 import { lambda } from './peer-lambda.mjs';
 import { moto } from './peer-moto.mjs';
@@ -164,6 +165,7 @@ const every = [
   google,
   provisionAws,
   asl,
+  controlPlane,
 ].flatMap((group) => Object.keys(group));
 const chosen = asked.includes('all') ? ['libraries', ...every] : asked.length === 0 ? ['libraries'] : asked;
 
@@ -189,5 +191,6 @@ await suite(async (report) => {
   for (const name of chosen) if (name in google) await google[name](report);
   for (const name of chosen) if (name in provisionAws) await provisionAws[name](report);
   for (const name of chosen) if (name in asl) await asl[name](report);
+  for (const name of chosen) if (name in controlPlane) await controlPlane[name](report);
   return undefined;
 });

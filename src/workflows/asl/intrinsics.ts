@@ -71,7 +71,7 @@ const FUNCTIONS: Readonly<Record<string, Run>> = {
   Array: (values) => values,
   ArrayPartition: ([values, size], refuse) => {
     const items = asArray(values, refuse);
-    const length = asInteger(size, refuse);
+    const length = asRounded(size, refuse);
     if (length < 1) refuse('the size of a part is at least 1.');
     return Array.from({ length: Math.ceil(items.length / length) }, (_, index) =>
       items.slice(index * length, (index + 1) * length),
@@ -79,8 +79,8 @@ const FUNCTIONS: Readonly<Record<string, Run>> = {
   },
   ArrayContains: ([values, value], refuse) => asArray(values, refuse).some((each) => isDeepStrictEqual(each, value)),
   ArrayRange: ([first, last, step], refuse) =>
-    range(asInteger(first, refuse), asInteger(last, refuse), {
-      step: asInteger(step, refuse),
+    range(asRounded(first, refuse), asRounded(last, refuse), {
+      step: asRounded(step, refuse),
       refuse,
     }),
   ArrayGetItem: ([values, index], refuse) => {
@@ -108,13 +108,13 @@ const FUNCTIONS: Readonly<Record<string, Run>> = {
     return { ...first, ...second } as JsonValue;
   },
   MathRandom: ([start, end, seed], refuse, chance) => {
-    const least = asInteger(start, refuse);
-    const most = asInteger(end, refuse);
+    const least = asRounded(start, refuse);
+    const most = asRounded(end, refuse);
     if (most <= least) refuse('the end is greater than the start.');
     const share = seed === undefined ? chance.random() : seededRandom(asInteger(seed, refuse));
     return least + Math.floor(share * (most - least));
   },
-  MathAdd: ([first, second], refuse) => asInteger(first, refuse) + asInteger(second, refuse),
+  MathAdd: ([first, second], refuse) => asRounded(first, refuse) + asRounded(second, refuse),
   StringSplit: ([text, splitter], refuse) => split(asText(text, refuse), asText(splitter, refuse)),
   UUID: (_, __, chance) => chance.uuid(),
 };
@@ -134,6 +134,11 @@ function asArray(value: JsonValue | undefined, refuse: Refuse): readonly JsonVal
 
 function asInteger(value: JsonValue | undefined, refuse: Refuse): number {
   return typeof value === 'number' && Number.isSafeInteger(value) ? value : refuse('an integer is needed.');
+}
+
+/** The nearest integer, halves upwards, as the service rounds where its guide says that it does. */
+function asRounded(value: JsonValue | undefined, refuse: Refuse): number {
+  return asInteger(typeof value === 'number' ? Math.round(value) : value, refuse);
 }
 
 function range(first: number, last: number, { step, refuse }: { step: number; refuse: Refuse }): number[] {

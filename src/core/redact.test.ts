@@ -28,3 +28,12 @@ test('the longest secret is masked first, so that no part of it remains', () => 
   redactor.set(['abcdefgh', 'abcdefgh-and-more']);
   expect(redactor.text('abcdefgh-and-more')).toBe(MASK);
 });
+
+test('what was looked up while running is masked, also after the configuration has changed, in every form', () => {
+  const redactor = new Redactor();
+  redactor.learn(['wJalr/XUtn+FEMI=']);
+  redactor.set(['another-secret']);
+  for (const form of ['wJalr/XUtn+FEMI=', 'wJalr%2FXUtn%2BFEMI%3D', Buffer.from('wJalr/XUtn+FEMI=').toString('base64')])
+    expect(redactor.text(`x ${form} y`)).toMatch(/^x \[redacted\]=* y$/);
+  expect(redactor.text('another-secret')).toBe(MASK);
+});

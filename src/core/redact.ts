@@ -7,13 +7,32 @@ export const MASK = '[redacted]';
 
 export class Redactor {
   #values: readonly string[] = [];
+  #configured: readonly string[] = [];
+  readonly #learned = new Set<string>();
   /** Bytes that hold no secret: pages of lists are sent again and again. */
   #clean = new WeakSet<Uint8Array>();
 
-  /** Replaces what is known. Each value is also found in the form that JSON strings give it. */
+  /** Replaces what is known of the configuration. Values are also found in the forms of JSON, URLs and base64. */
   set(values: readonly string[]): void {
-    const long = values.filter((value) => value.length >= MIN_LENGTH);
-    const forms = long.flatMap((value) => [value, JSON.stringify(value).slice(1, -1)]);
+    this.#configured = values;
+    this.#refresh();
+  }
+
+  /** Adds what was looked up while running; it stays when the configuration changes. */
+  learn(values: readonly string[]): void {
+    const before = this.#learned.size;
+    for (const value of values) this.#learned.add(value);
+    if (this.#learned.size > before) this.#refresh();
+  }
+
+  #refresh(): void {
+    const long = [...this.#configured, ...this.#learned].filter((value) => value.length >= MIN_LENGTH);
+    const forms = long.flatMap((value) => [
+      value,
+      JSON.stringify(value).slice(1, -1),
+      encodeURIComponent(value),
+      Buffer.from(value).toString('base64').replace(/=+$/, ''),
+    ]);
     this.#clean = new WeakSet();
     this.#values = [...new Set(forms)].sort((a, b) => b.length - a.length);
   }

@@ -5,6 +5,7 @@
 
 import type { LoadedConfig } from '../config/load.ts';
 import type { Clock, Egress, FunctionInvoker, IdSource, Logger, SecretSource, StoreRoot } from '../core/ports.ts';
+import type { Redactor } from '../core/redact.ts';
 import type { Policy } from '../policy/decide.ts';
 import { DUE_JOBS, JOBS } from '../provisioning/job.ts';
 import type { ControlPlane } from '../provisioning/control-plane.ts';
@@ -25,6 +26,7 @@ export interface ControlPlaneHostParts {
   readonly policy: Policy;
   readonly egress: Egress;
   readonly secrets: SecretSource;
+  readonly redactor: Redactor;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly sealingKey: Uint8Array;
   readonly isLive: boolean;
@@ -100,8 +102,10 @@ export class ControlPlaneHost {
     const { aslKind } = await import('../workflows/asl/asl-kind.ts');
     const { createTaskRunner } = await import('../workflows/task-runner.ts');
     const { cloudServices, shippedComposites } = await import('./cloud-services.ts');
-    const { store, clock, ids, log, policy, egress, secrets, sealingKey, loaded, invoker, callTool } = this.#parts;
-    const { isLive, env, simulated } = this.#parts;
+    const { store, clock, ids, log, policy, egress, sealingKey, loaded, invoker, callTool } = this.#parts;
+    const { isLive, env, simulated, redactor } = this.#parts;
+    const secrets = knownTo(redactor, this.#parts.secrets);
+    redactor.learn(credentialsIn(env));
     const places = new CloudPlaces({ config: loaded().config, egress, secrets, env, isLive, simulated });
     const provisioning = new Provisioning({
       store,
@@ -118,6 +122,7 @@ export class ControlPlaneHost {
       labelOf: (cloud) => places.labelOf(cloud),
       approvals: () => loaded().config.approvals.rules,
       selfApproval: () => loaded().config.approvals.selfApproval,
+      redact: (text) => redactor.text(text),
       concurrency: loaded().config.provisioning.concurrency,
     });
     const runTask = createTaskRunner({ handlers: provisioning.handlers, invoker, callTool });
@@ -139,4 +144,36 @@ export class ControlPlaneHost {
     await provisioning.start(engine);
     return { plane: provisioning.plane, provisioning, engine };
   }
+}
+
+/** Secrets that jobs look up are masked from then on wherever text leaves the instance. */
+function knownTo(redactor: Redactor, secrets: SecretSource): SecretSource {
+  return {
+    get: async (name) => {
+      const value = await secrets.get(name);
+      if (value !== undefined) redactor.learn([value, ...membersOf(value)]);
+      return value;
+    },
+  };
+}
+
+/** What opens something in a key file that is a secret as a whole. */
+function membersOf(value: string): readonly string[] {
+  const members = [...value.matchAll(/"(?:private_key|client_secret|refresh_token)"\s*:\s*("(?:[^"\\]|\\.)*")/g)];
+  return members.map(([, text = '""']) => JSON.parse(text) as string);
+}
+
+/** Variables in which the vendors' own credential chains look for what must never be told. */
+const CREDENTIALS = [
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'CLOUDSDK_AUTH_ACCESS_TOKEN',
+  'AZURE_ACCESS_TOKEN',
+  'AZURE_CLIENT_SECRET',
+];
+/** No vendor's is shorter, and what stands in for one may be an ordinary word. */
+const SHORTEST_CREDENTIAL = 16;
+
+function credentialsIn(env: ControlPlaneHostParts['env']): readonly string[] {
+  return CREDENTIALS.flatMap((name) => env[name] ?? []).filter((value) => value.length >= SHORTEST_CREDENTIAL);
 }

@@ -167,7 +167,7 @@ export class Instance {
   }
 
   #makeControlPlane(egress: Egress): ControlPlaneHost {
-    const { store, clock, ids, log, env, sealingKey, isLive = false, services } = this.#options;
+    const { store, clock, ids, log, env, redactor, sealingKey, isLive = false, services } = this.#options;
     const secrets = this.#options.secrets ?? { get: () => Promise.resolve(undefined) };
     return new ControlPlaneHost({
       loaded: () => this.#loaded,
@@ -178,6 +178,7 @@ export class Instance {
       policy: this.#policy,
       egress,
       secrets,
+      redactor,
       env,
       sealingKey,
       isLive,

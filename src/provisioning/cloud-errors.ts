@@ -36,9 +36,39 @@ const NEXT: Readonly<Record<CloudFault, string>> = {
 
 const MAX_WORDS = 1_000;
 
+/** What AWS adds to say how a signature should have been made: every header of the request, session token included. */
+const SIGNED_TEXT = /\s*The Canonical String for this request should have been[\s\S]*/;
+/** Names behind which requests carry what opens something. */
+const CARRIED =
+  /\b(x-amz-security-token|x-amz-signature|x-amz-credential|x-goog-signature|signature|credential|sig|accountkey|sharedaccesskey|access_token|refresh_token|id_token|client_secret|client_assertion|assertion|password)(["']?\s*[:=]\s*["']?)[^\s"'&,;]+/gi;
+const BEARER = /\b(bearer|basic|sharedkey)\s+[\w.~+/=:-]{8,}/gi;
+const JWT = /\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g;
+
+/** A cloud's words without what a request was authorized with: some clouds repeat the request that they refuse. */
+export function withoutCredentials(text: string): string {
+  return text
+    .replace(SIGNED_TEXT, '')
+    .replaceAll(CARRIED, '$1$2[redacted]')
+    .replaceAll(BEARER, '$1 [redacted]')
+    .replaceAll(JWT, '[redacted]');
+}
+
+/** The SDKs' own errors carry the whole request with its headers, and a cause may be logged. */
+export function bareCause(thrown: unknown): Error | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  const error = new Error(withoutCredentials(thrown.message));
+  error.name = thrown.name;
+  // The first lines repeat the message.
+  const at = thrown.stack?.search(/^ {4}at /m) ?? -1;
+  if (at >= 0) error.stack = `${error.name}: ${error.message}\n${thrown.stack?.slice(at) ?? ''}`;
+  return error;
+}
+
 export function cloudError(failure: CloudFailure): PlatformError {
   const { cloud, fault, operation, cloudCode, cloudRequestId, cause } = failure;
-  const words = failure.message.slice(0, MAX_WORDS).replace(/[.\s]+$/, '');
+  const words = withoutCredentials(failure.message)
+    .slice(0, MAX_WORDS)
+    .replace(/[.\s]+$/, '');
   return new PlatformError(
     CODES[fault],
     `${cloud} answered ${operation} with ${cloudCode}: ${words}. ${NEXT[fault]}`,

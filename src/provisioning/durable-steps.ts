@@ -101,7 +101,7 @@ export class DurableSteps implements Steps {
             : { shouldContinue: false },
       },
     );
-    return valueOf(last.outcome ?? { failed: recorded(tookTooLong(this.#parts.resourceId, name, timeoutMs)) });
+    return valueOf(last.outcome ?? { failed: this.#recorded(tookTooLong(this.#parts.resourceId, name, timeoutMs)) });
   }
 
   get #retries(): StepRetries {
@@ -131,8 +131,9 @@ export class DurableSteps implements Steps {
       } catch (thrown) {
         const isFinal = !isWorthAnother(thrown) || (isLast && at >= quick);
         this.#failed(step, thrown, { attempt, outcome: isFinal ? 'failed' : 'retrying' });
-        if (isFinal) return { failed: withStep(recorded(thrown), step.name) };
-        if (at >= quick) throw thrown;
+        if (isFinal) return { failed: withStep(this.#recorded(thrown), step.name) };
+        // It is written into the journal as it is thrown.
+        if (at >= quick) throw revived(this.#recorded(thrown));
         await this.#pause(pauseMs(at, this.#retries));
       }
     }
@@ -160,13 +161,13 @@ export class DurableSteps implements Steps {
       } catch (thrown) {
         if (!isWorthAnother(thrown)) {
           this.#failed(step, thrown, { attempt, outcome: 'failed' });
-          return { failed: withStep(recorded(thrown), step.name) };
+          return { failed: withStep(this.#recorded(thrown), step.name) };
         }
       }
       if (clock.monotonicMs() >= lateMs) {
         const late = tookTooLong(this.#parts.resourceId, step.name, timeoutMs);
         this.#failed(step, late, { attempt, outcome: 'failed' });
-        return { failed: withStep(recorded(late), step.name) };
+        return { failed: withStep(this.#recorded(late), step.name) };
       }
       if (clock.monotonicMs() + everyMs >= inPlaceMs) return null;
       await this.#pause(everyMs);
@@ -180,8 +181,12 @@ export class DurableSteps implements Steps {
     return run.effects.run(job.requestId, () => effect({ key, token, attempt, signal }));
   }
 
+  #recorded(thrown: unknown): RecordedError {
+    return recorded(thrown, this.#parts.run.redact);
+  }
+
   #failed(step: Pick<Step<unknown>, 'name'>, thrown: unknown, data: Readonly<Record<string, JsonValue>>): void {
-    const { code, message } = recorded(thrown);
+    const { code, message } = this.#recorded(thrown);
     if (code === 'INTERNAL')
       this.#parts.log.log('error', 'step-failed', {
         step: step.name,

@@ -15,7 +15,7 @@ import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from './pro
 import { idOf, ownershipOf, updatedBy, type Resource } from './resource-store.ts';
 import type { RunParts } from './run-parts.ts';
 import type { Params, ServiceDefinition } from './service.ts';
-import { failureOf, recorded } from './step-failure.ts';
+import { failureOf, recorded, revived, type RecordedError } from './step-failure.ts';
 import { untilStored } from './store-patience.ts';
 
 /** One resource of a job. */
@@ -56,7 +56,7 @@ export function jobWorkflows(parts: RunParts): Readonly<Record<keyof typeof JOB_
         return await body(await begin(parts, context, input as unknown as ResourceInput, run));
       } catch (thrown) {
         if (run.signal.aborted) throw thrown;
-        throw failureOf(thrown);
+        throw failureOf(thrown, parts.redact);
       }
     };
   return {
@@ -215,7 +215,7 @@ async function undo(at: Running): Promise<JsonValue> {
       if (await undoOne(at, note)) undone.push(note.id);
     } catch (thrown) {
       if (at.run.signal.aborted) throw thrown;
-      const { code, message, details } = recorded(thrown);
+      const { code, message, details } = recorded(thrown, parts.redact);
       failures.push({ id: note.id, error: { code, message, details } });
     }
   }
@@ -225,14 +225,15 @@ async function undo(at: Running): Promise<JsonValue> {
 
 /** @returns whether there was anything of ours to remove. */
 async function undoOne(at: Running, note: Note): Promise<boolean> {
-  const { parts, context, job } = at;
+  const { parts, job } = at;
   const service = await parts.catalogue.find(job.tenant, note.cloud, note.service);
   let wasThere = note.status === 'removed';
   if (!wasThere && service.definition !== undefined && !note.isAdopted) {
     const provisioner = await made(at, service.definition, { ...note, isRollback: true });
-    wasThere = await context.step('look', async () => (await provisioner.read(note.id))?.isOwned === true);
-    // Also where reading finds nothing: a part may be there without the whole.
-    if (wasThere || (await isOurs(at, provisioner, note.id))) await provisioner.destroy(note.id);
+    wasThere = await looked(at, 'look', async () => (await provisioner.read(note.id))?.isOwned === true);
+    // Also where reading finds nothing: a part may be there without the whole. What is there and is not ours is left alone.
+    const mayBeOurs = async (): Promise<boolean> => (await provisioner.read(note.id))?.isOwned !== false;
+    if (wasThere || (await looked(at, 'look-again', mayBeOurs))) await provisioner.destroy(note.id);
   }
   await noted(at, 'note-removed', async () => {
     await parts.resources.remove(job.tenant, note.id);
@@ -241,9 +242,19 @@ async function undoOne(at: Running, note: Note): Promise<boolean> {
   return wasThere;
 }
 
-/** What is there and is not ours is left alone. */
-async function isOurs({ context }: Running, provisioner: CloudProvisioner, id: string): Promise<boolean> {
-  return context.step('look-again', async () => (await provisioner.read(id))?.isOwned !== false);
+/** A look at the cloud. What it has refused for good is not asked again and again before the undo says so. */
+async function looked({ context, parts }: Running, name: string, look: () => Promise<boolean>): Promise<boolean> {
+  const outcome = await context.step(name, async (): Promise<boolean | { readonly failed: RecordedError }> => {
+    try {
+      return await look();
+    } catch (thrown) {
+      const failed = recorded(thrown, parts.redact);
+      if (thrown instanceof PlatformError && thrown.retryable) throw revived(failed);
+      return { failed };
+    }
+  });
+  if (typeof outcome === 'boolean') return outcome;
+  throw revived(outcome.failed);
 }
 
 function undoFailed(failures: readonly { readonly id: string; readonly error: JobError }[]): WorkflowFailure {

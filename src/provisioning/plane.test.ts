@@ -5,7 +5,9 @@ import { ADA, contextOf, memoryStore, startControlPlane, type Started } from '..
 import { refused, thingCloud, thingService, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
 import { systemClock } from '../adapters/embedded/system.ts';
 import type { StoreRoot } from '../core/ports.ts';
+import { cloudError } from './cloud-errors.ts';
 import { JOB_WORKFLOWS } from './job-workflows.ts';
+import type { ServiceDefinition } from './service.ts';
 
 const ID = 'aws:us-east-1:thing:one';
 const params = { name: 'one' };
@@ -228,4 +230,41 @@ describe('the execution of a job', () => {
     expect([cloud.effects, cloud.things.size]).toEqual([before, 0]);
     expect(await at.ended(requestId)).toMatchObject({ status });
   });
+});
+
+test('an undo that may not even look says so at once, and not after many more tries', async () => {
+  await at.stop();
+  const definition = thingService(cloud);
+  const mayNotLook = () =>
+    Promise.reject(
+      cloudError({ cloud: 'aws', fault: 'denied', operation: 'GetThing', cloudCode: 'AccessDenied', message: 'no' }),
+    );
+  const load: ServiceDefinition['load'] = async () => {
+    const made = await definition.load();
+    return { create: (context) => Object.assign(made.create(context), { read: mayNotLook }) };
+  };
+  at = await startControlPlane({ store, services: [{ ...definition, load }] });
+  refuseOnce('finish');
+  expect(await done({ params })).toMatchObject({
+    status: 'rollback_failed',
+    error: {
+      code: 'CLOUD_REFUSED',
+      details: { rollback: { details: { left: [{ error: { code: 'CLOUD_DENIED' } }] } } },
+    },
+  });
+});
+
+test('what is kept of a failure has the known secrets masked', async () => {
+  await at.stop();
+  const redact = (text: string): string => text.replaceAll('hunter2', '[redacted]');
+  at = await startControlPlane({ store, services: [thingService(cloud)], redact });
+  cloud.before = () => {
+    throw cloudError({ cloud: 'aws', fault: 'throttled', operation: 'A', cloudCode: 'B', message: 'you sent hunter2' });
+  };
+  const { requestId, error } = await done({ params });
+  expect(error?.message).toContain('you sent [redacted]');
+  const execution = await executionOf(JOB_WORKFLOWS.provision);
+  const { items } = await at.engine.history('team-x', execution, {});
+  const events = await at.plane.events(requestId, 0, contextOf());
+  expect(JSON.stringify([items, events])).not.toContain('hunter2');
 });

@@ -51,6 +51,8 @@ export interface ProvisioningParts {
   readonly labelOf: (cloud: string) => CatalogEntry['label'];
   readonly approvals?: () => readonly ApprovalRule[];
   readonly selfApproval?: () => boolean;
+  /** Masks the secrets that the instance knows, in what is kept of failures. @default nothing is masked */
+  readonly redact?: (text: string) => string;
   readonly concurrency?: number | undefined;
   readonly leaseMs?: number | undefined;
   readonly retries?: StepRetries | undefined;
@@ -101,7 +103,8 @@ export class Provisioning {
       labelOf,
       engine: () => this.#running,
     });
-    const bodies = jobWorkflows({ ...base, placeOf, clock, effects: new Effects(), retries: parts.retries });
+    const { retries, redact = (text) => text } = parts;
+    const bodies = jobWorkflows({ ...base, placeOf, clock, effects: new Effects(), redact, retries });
     this.workflows = (Object.keys(JOB_WORKFLOWS) as (keyof typeof JOB_WORKFLOWS)[]).map((action) =>
       defineWorkflow({ name: JOB_WORKFLOWS[action], version: 1 }, bodies[action]),
     );

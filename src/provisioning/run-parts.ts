@@ -6,6 +6,7 @@ import type { JobNames } from './job-names.ts';
 import type { JobStore } from './job-store.ts';
 import type { CloudPlace } from './provisioner.ts';
 import type { ResourceStore } from './resource-store.ts';
+import type { Redact } from './step-failure.ts';
 
 export interface RunParts {
   readonly jobs: JobStore;
@@ -16,6 +17,7 @@ export interface RunParts {
   readonly placeOf: (cloud: string, tenant: string) => Promise<CloudPlace>;
   readonly clock: Clock;
   readonly effects: Effects;
+  readonly redact: Redact;
   /** Retries of a step of a provisioner. @default 6 attempts, 200 ms to 20 s apart */
   readonly retries?: StepRetries | undefined;
 }

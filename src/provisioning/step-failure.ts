@@ -11,16 +11,19 @@ export interface RecordedError {
   readonly details: Readonly<Record<string, JsonValue>>;
 }
 
+/** Masks the secrets that are known. */
+export type Redact = (text: string) => string;
+
 /** Never a stack: the record is read by the tenant. */
-export function recorded(thrown: unknown): RecordedError {
+export function recorded(thrown: unknown, redact: Redact): RecordedError {
   if (!(thrown instanceof PlatformError))
     return {
       code: 'INTERNAL',
       message: 'An internal error occurred. The log entry of this job says more.',
       details: {},
     };
-  const details = JSON.parse(JSON.stringify(thrown.details)) as Record<string, JsonValue>;
-  return { code: thrown.code, message: thrown.message, details };
+  const details = JSON.parse(redact(JSON.stringify(thrown.details))) as Record<string, JsonValue>;
+  return { code: thrown.code, message: redact(thrown.message), details };
 }
 
 export function revived({ code, message, details }: RecordedError): PlatformError {
@@ -28,10 +31,10 @@ export function revived({ code, message, details }: RecordedError): PlatformErro
 }
 
 /** How a job's workflow ends badly; the cause is a {@link JobError} as JSON. */
-export function failureOf(thrown: unknown, step?: string): WorkflowFailure {
+export function failureOf(thrown: unknown, redact: Redact): WorkflowFailure {
   if (thrown instanceof WorkflowFailure) return thrown;
-  const { code, message, details } = recorded(thrown);
-  const named = typeof details['step'] === 'string' ? details['step'] : step;
+  const { code, message, details } = recorded(thrown, redact);
+  const named = typeof details['step'] === 'string' ? details['step'] : undefined;
   const error: JobError = { code, message, details, ...(named === undefined ? {} : { step: named }) };
   return new WorkflowFailure(code, JSON.stringify(error));
 }

@@ -1,7 +1,7 @@
 /** Calls of AWS on behalf of a job, with what AWS refuses in the words that all clouds share. */
 
 import { PlatformError } from '../../core/errors.ts';
-import { cloudError } from '../../provisioning/cloud-errors.ts';
+import { bareCause, cloudError } from '../../provisioning/cloud-errors.ts';
 import type { CloudFault } from '../../provisioning/cloud-errors.ts';
 import { cloudCodeOf } from '../../provisioning/resource-provisioner.ts';
 
@@ -86,7 +86,7 @@ function awsCloudError(thrown: unknown, operation: string): PlatformError {
     cloudCode: error.name === 'Error' || error.name === 'UnknownError' ? `Http${httpStatusCode ?? ''}` : error.name,
     message: error.message === '' ? `status ${httpStatusCode ?? 'unknown'}` : error.message,
     cloudRequestId: requestId,
-    cause: thrown,
+    cause: bareCause(thrown),
   });
 }
 

@@ -1,7 +1,7 @@
 /** What Azure's SDKs throw, in the platform's words. */
 
 import { PlatformError } from '../../core/errors.ts';
-import { cloudError } from '../../provisioning/cloud-errors.ts';
+import { bareCause, cloudError } from '../../provisioning/cloud-errors.ts';
 import type { CloudFault } from '../../provisioning/cloud-errors.ts';
 
 /** An error of any of the SDKs: some are classes of their own, so it is read by its members. */
@@ -39,16 +39,7 @@ export function azureError(thrown: unknown, operation: string): PlatformError {
   const message = failed?.message ?? (thrown instanceof Error ? thrown.message : 'no reason was given');
   const cloudRequestId = (thrown as Thrown).response?.headers?.get?.('x-ms-request-id');
   const fault = faultOf(status, cloudCode);
-  return cloudError({ cloud: 'azure', fault, operation, cloudCode, message, cloudRequestId, cause: bare(thrown) });
-}
-
-/** The SDKs' own errors carry the whole request, its bearer included, and a cause may be logged. */
-function bare(thrown: unknown): Error | undefined {
-  if (!(thrown instanceof Error)) return undefined;
-  const error = new Error(thrown.message);
-  error.name = thrown.name;
-  if (thrown.stack !== undefined) error.stack = thrown.stack;
-  return error;
+  return cloudError({ cloud: 'azure', fault, operation, cloudCode, message, cloudRequestId, cause: bareCause(thrown) });
 }
 
 /** A long operation that failed is told in the message alone: `The long-running operation has failed. CODE. Words`. */

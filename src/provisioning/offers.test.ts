@@ -77,6 +77,10 @@ describe('an offer', () => {
     ['a name that is the prototype of objects', { service: '__proto__' }, 'PROVISION_INVALID'],
     ['the name of a service that ships', { service: 'thing' }, 'PROVISION_INVALID'],
     ['a schema that is a list', { params: [] }, 'PROVISION_INVALID'],
+    ['a cloud that there is not', { cloud: 'moon:x' }, 'PROVISION_INVALID'],
+    ['regions that are no list', { regions: 5 } as object, 'PROVISION_INVALID'],
+    ['a place of its own in the store', { group: 'elsewhere', expiresAt: 1 } as object, 'PROVISION_INVALID'],
+    ['an owner', { workflow: { name: 'service-x', version: 1, owner: '*' } } as object, 'PROVISION_INVALID'],
     ['a schema of an unknown type', { params: { type: 'colour' } }, 'PROVISION_INVALID'],
     ['no machine', { definition: {} }, 'WORKFLOW_INVALID'],
     ['a machine that leads nowhere', { definition: { StartAt: 'Gone', States: {} } }, 'WORKFLOW_INVALID'],
@@ -94,6 +98,22 @@ describe('an offer', () => {
     await expect(at.plane.offer({ ...OFFER, ...change }, contextOf())).rejects.toMatchObject({ code });
     expect(await names()).toEqual(['thing']);
     expect(await at.engine.workflows('team-x')).not.toContainEqual(expect.objectContaining({ name: 'service-pair' }));
+  });
+
+  test('does not take the place of one of the same name for another cloud', async () => {
+    await at.plane.offer(OFFER, contextOf());
+    await expect(at.plane.offer({ ...OFFER, cloud: 'multi' }, contextOf())).rejects.toMatchObject({
+      code: 'PROVISION_INVALID',
+      details: { problems: [{ pointer: '/service', message: 'is offered for aws already' }] },
+    });
+    expect((await at.plane.catalogue(contextOf())).map((each) => each.cloud)).toEqual(['aws', 'aws']);
+  });
+
+  test('is in the catalogue, however much there is beside it', async () => {
+    const definition = { ...(PAIR as object), Comment: 'x'.repeat(200_000) };
+    for (let at_ = 0; at_ < 7; at_++)
+      await at.plane.offer({ ...OFFER, service: `pair-${at_}`, definition }, contextOf());
+    expect(await names()).toHaveLength(8);
   });
 
   test('needs the right to administer', async () => {

@@ -1,15 +1,16 @@
 /** Services made of other services: machines that ship with the product, and those that a tenant offers. */
 
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
 import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
-import { isObject } from '../core/json.ts';
+import { isObject, textOf } from '../core/json.ts';
 import type { Item, JsonValue, StoreRoot, TableSpec } from '../core/ports.ts';
 import { argumentProblem, schemaProblem } from '../registry/validate-arguments.ts';
 import type { WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
 import type { CatalogService, OfferedServices, ServiceWorkflow } from './catalogue.ts';
 import type { OfferedService } from './control-plane.ts';
-import { refuseProblems, type RequestProblem } from './problems.ts';
+import { problemsOf, refuseProblems, type RequestProblem } from './problems.ts';
 import { stepsIn } from './requested-version.ts';
 import type { Params, PriceEstimate } from './service.ts';
 
@@ -33,7 +34,18 @@ const UNKNOWN_PRICE: PriceEstimate = {
 };
 
 const OFFERS: TableSpec = { name: 'OfferedServices', partitionKey: 'group', sortKey: 'service' };
-const NAME = /^[a-z][a-z0-9-]{0,39}$/;
+const CLOUDS = ['aws', 'gcp', 'azure', 'multi'] as const;
+const nameWords = { error: 'must be 1 to 40 small letters, digits and "-", beginning with a letter' };
+
+/** Everything that an offer has; what else a body holds would be kept with it, and read as something of ours. */
+const offerSchema = z.strictObject({
+  service: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, nameWords),
+  cloud: z.enum(CLOUDS),
+  title: z.string().min(1).max(200),
+  version: z.string().min(1).max(32),
+  params: z.record(z.string(), z.json()),
+  definition: z.json(),
+});
 
 export function compositeService(
   description: CompositeDescription,
@@ -98,13 +110,21 @@ export class OfferStore implements OfferedServices {
   }
 
   async list(tenant: string): Promise<readonly CatalogService[]> {
-    const page = await this.#store.store(tenant).table(OFFERS).query({ partition: 'services' });
-    return page.items.map(fromItem);
+    const table = this.#store.store(tenant).table(OFFERS);
+    const found: CatalogService[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await table.query({ partition: 'services', ...(cursor === undefined ? {} : { cursor }) });
+      found.push(...page.items.map(fromItem));
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    return found;
   }
 
   /** @throws PlatformError as `ControlPlane.offer`. */
   async offer({ tenant }: RequestContext, offered: OfferedService): Promise<CatalogService> {
-    refuseProblems(await this.#problems(offered));
+    refuseProblems(shapeOf(offered));
+    refuseProblems(await this.#problems(tenant, offered));
     const { service, title, definition, version } = offered;
     const registered = await this.#engine().register(tenant, {
       name: `service-${service}`,
@@ -119,19 +139,24 @@ export class OfferStore implements OfferedServices {
     return fromItem(item);
   }
 
-  async #problems({ service, cloud, params }: OfferedService): Promise<RequestProblem[]> {
+  async #problems(tenant: string, { service, cloud, params }: OfferedService): Promise<RequestProblem[]> {
     const problems: RequestProblem[] = [];
-    if (!NAME.test(service))
-      problems.push({ pointer: '/service', message: 'must be 1 to 40 small letters, digits and "-"' });
+    const known = await this.#store.store(tenant).table(OFFERS).get({ group: 'services', service });
+    if (known !== undefined && known['cloud'] !== cloud)
+      problems.push({ pointer: '/service', message: `is offered for ${textOf(known['cloud'])} already` });
     if (this.#taken.has(`${cloud}:${service}`))
       problems.push({ pointer: '/service', message: `is the name of a service that ships with Zeroplane` });
-    if (!isObject(params)) problems.push({ pointer: '/params', message: 'must be a JSON Schema of an object' });
-    else {
-      const wrong = await schemaProblem(params);
-      if (wrong !== undefined) problems.push({ pointer: '/params', message: `is no valid JSON Schema: ${wrong}` });
-    }
+    const wrong = await schemaProblem(params as Record<string, unknown>);
+    if (wrong !== undefined) problems.push({ pointer: '/params', message: `is no valid JSON Schema: ${wrong}` });
     return problems;
   }
+}
+
+function shapeOf(offered: unknown): RequestProblem[] {
+  const parsed = offerSchema.safeParse(offered);
+  const keysAt = (path: readonly PropertyKey[]): readonly string[] =>
+    path.length === 0 ? Object.keys(offerSchema.shape) : [];
+  return parsed.success ? [] : problemsOf(parsed.error, [], keysAt, offered);
 }
 
 function fromItem(item: Item): CatalogService {

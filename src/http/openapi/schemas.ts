@@ -184,9 +184,9 @@ const verdict = shape({
 
 const offered = shape({
   service: { type: 'string', pattern: '^[a-z][a-z0-9-]{0,39}$' },
-  cloud: text,
-  title: text,
-  version: text,
+  cloud: oneOf(['aws', 'gcp', 'azure', 'multi']),
+  title: { type: 'string', minLength: 1, maxLength: 200 },
+  version: { type: 'string', minLength: 1, maxLength: 32 },
   params: described(anyObject, 'JSON Schema of the parameters.'),
   definition: described(anyObject, 'A state machine in the Amazon States Language.'),
 });

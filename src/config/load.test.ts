@@ -43,7 +43,7 @@ describe('what is loaded', () => {
     expect(loaded).toMatchObject({ path: undefined, samples: true, dialect: 'zeroplane', warnings: [], notes: [] });
     expect(loaded.config).toEqual({
       clouds: { aws: { port: 0, deny: [] }, gcp: { port: 0 }, azure: { port: 0 } },
-      provisioning: { concurrency: 4, tools: true },
+      provisioning: { concurrency: 4, tools: true, webhookSecrets: {} },
       audience: { external: ['visibility=external'], internal: [] },
       server: { name: 'zeroplane' },
       host: '127.0.0.1',

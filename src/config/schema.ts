@@ -111,6 +111,12 @@ const provisioningSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe('Whether `zeroplane dev` offers the control plane over MCP too, as target `cloud`.'),
+  webhookSecrets: z
+    .record(z.string().min(1).max(256), z.array(z.string().min(1).max(63)).max(1_000))
+    .default({})
+    .describe(
+      'Secrets that webhooks may be signed with, and the tenants that may name each. One that is not listed is for nobody as soon as `auth.issuers` has an entry, and for everybody before.',
+    ),
 });
 
 const callers = z.array(z.string().min(1).max(256)).max(1000);

@@ -123,6 +123,7 @@ export class ControlPlaneHost {
       approvals: () => loaded().config.approvals.rules,
       selfApproval: () => loaded().config.approvals.selfApproval,
       redact: (text) => redactor.text(text),
+      maySignWith: (name, tenant) => maySignWith(loaded().config, name, tenant),
       concurrency: loaded().config.provisioning.concurrency,
     });
     const runTask = createTaskRunner({ handlers: provisioning.handlers, invoker, callTool });
@@ -144,6 +145,13 @@ export class ControlPlaneHost {
     await provisioning.start(engine);
     return { plane: provisioning.plane, provisioning, engine };
   }
+}
+
+/** With the development token alone there is one tenant, whose the machine is. */
+function maySignWith({ auth, provisioning }: LoadedConfig['config'], name: string, tenant: string): boolean {
+  const { webhookSecrets } = provisioning;
+  const tenants = Object.hasOwn(webhookSecrets, name) ? webhookSecrets[name] : undefined;
+  return tenants === undefined ? auth.issuers.length === 0 : tenants.includes(tenant);
 }
 
 /** Secrets that jobs look up are masked from then on wherever text leaves the instance. */

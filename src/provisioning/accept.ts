@@ -25,6 +25,9 @@ const KEY_SECONDS = 86_400;
 /** How long a queued job may wait before the reaper sends its message again. */
 export const QUEUED_MS = 30_000;
 const DEFAULT_APPROVAL_SECONDS = 86_400;
+/** The same for a secret that there is and for one that there is not. */
+const NOT_YOURS =
+  'names no secret that webhooks of your tenant may be signed with; an operator lists it under provisioning.webhookSecrets';
 
 /** Whose requests wait for somebody's consent. */
 export interface ApprovalRule {
@@ -44,6 +47,8 @@ export interface AcceptParts {
   readonly catalogue: ServiceCatalogue;
   readonly approvals: () => readonly ApprovalRule[];
   readonly labelOf: (cloud: string) => Job['label'];
+  /** Whether webhooks of a tenant may be signed with a secret of this name: who may, speaks in its owner's name. */
+  readonly maySignWith: (secretRef: string, tenant: string) => boolean;
   /** Knows the versions of workflows. */
   readonly engine: () => Pick<WorkflowEngine, 'workflow' | 'versions'>;
 }
@@ -126,6 +131,9 @@ export class Acceptance {
   async #understood(body: ProvisionBody, requestId: string, { tenant }: RequestContext): Promise<Planned> {
     const service = await this.#parts.catalogue.find(tenant, body.cloud, body.service);
     const { actions } = service;
+    const { webhook } = body;
+    if (webhook !== undefined && !this.#parts.maySignWith(webhook.secretRef, tenant))
+      refuseProblems([{ pointer: '/webhook/secretRef', message: NOT_YOURS }]);
     if (!actions.includes(body.action))
       refuseProblems([{ pointer: '/action', message: `is not offered by ${service.service}`, allowed: actions }]);
     const run = await runOfService(this.#parts.engine, { tenant, service, body });

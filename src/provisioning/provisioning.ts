@@ -51,6 +51,8 @@ export interface ProvisioningParts {
   readonly labelOf: (cloud: string) => CatalogEntry['label'];
   readonly approvals?: () => readonly ApprovalRule[];
   readonly selfApproval?: () => boolean;
+  /** Whether webhooks of a tenant may be signed with a secret. @default each of them */
+  readonly maySignWith?: (secretRef: string, tenant: string) => boolean;
   /** Masks the secrets that the instance knows, in what is kept of failures. @default nothing is masked */
   readonly redact?: (text: string) => string;
   readonly concurrency?: number | undefined;
@@ -101,6 +103,7 @@ export class Provisioning {
       ids,
       approvals,
       labelOf,
+      maySignWith: parts.maySignWith ?? (() => true),
       engine: () => this.#running,
     });
     const { retries, redact = (text) => text } = parts;

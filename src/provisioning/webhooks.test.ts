@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { fakeClock } from '../../tests/contract/fake-clock.ts';
-import { memoryStore, startControlPlane, type Started } from '../../tests/fixtures/control-plane.ts';
+import { contextOf, memoryStore, startControlPlane, type Started } from '../../tests/fixtures/control-plane.ts';
 import { thingCloud, thingService } from '../../tests/fixtures/thing-service.ts';
 import { createEgress } from '../adapters/embedded/egress.ts';
 import { systemClock } from '../adapters/embedded/system.ts';
@@ -204,4 +204,17 @@ test('a receiver that takes too long is let go after ten seconds', async () => {
   clock.advance(10_000);
   await expect.poll(async () => (await kept(requestId))?.['attempts']).toBe(1);
   expect(await kept(requestId)).toMatchObject({ status: 'pending' });
+});
+
+test('a secret of another tenant, or of nobody, signs nothing, and both are refused in the same words', async () => {
+  await begin({ maySignWith: (name, tenant) => name === 'hook' && tenant === 'team-y' });
+  const asked = (secretRef: string): Promise<unknown> =>
+    at.submit({ params: { name: 'one' }, webhook: { url, secretRef } }).then(
+      () => 'accepted',
+      ({ code, details }) => [code, details],
+    );
+  const refusal = await asked('hook');
+  expect(refusal).toMatchObject(['PROVISION_INVALID', { problems: [{ pointer: '/webhook/secretRef' }] }]);
+  expect(await asked('nothing')).toEqual(refusal);
+  expect((await at.plane.list({}, contextOf())).items).toEqual([]);
 });

@@ -300,7 +300,10 @@ verifies('0.4', 'a token of a real issuer opens the control plane for its own te
     eve: { claims: { tenant: 'team-y', roles: ['requester'] } },
     vic: { claims: { tenant: 'team-x', roles: ['viewer'] } },
   });
-  const config = { auth: { issuers: [{ issuer: issuer.url, audience: AUDIENCE }] } };
+  const config = {
+    auth: { issuers: [{ issuer: issuer.url, audience: AUDIENCE }] },
+    provisioning: { webhookSecrets: { 'hook-of-x': ['team-x'] } },
+  };
   const other = await startGateway({ config });
   const at = async (who: string, method: string, path: string, body?: string): Promise<Answer> => {
     const url = other.url + path;
@@ -316,6 +319,17 @@ verifies('0.4', 'a token of a real issuer opens the control plane for its own te
     expect((await at('eve', 'GET', `/v2/status/${made.body.requestId}`)).status).toBe(404);
     expect((await at('vic', 'GET', `/v2/status/${made.body.requestId}`)).status).toBe(200);
     expect((await at('vic', 'POST', '/v1/provision', body)).status).toBe(403);
+    // Who signs with the secret of another tenant speaks in its name.
+    const signed = (tenant: string, secretRef: string): string => {
+      const webhook = { url: 'https://hooks.example.com/', secretRef };
+      return request({ tenant, params: { bucketName: `signed-${tenant}` }, action: 'plan', webhook });
+    };
+    expect((await at('ada', 'POST', '/v1/provision', signed('team-x', 'hook-of-x'))).status).toBe(200);
+    for (const secretRef of ['hook-of-x', 'whatever', '__proto__'])
+      expect((await at('eve', 'POST', '/v1/provision', signed('team-y', secretRef))).body).toMatchObject({
+        status: 400,
+        problems: [{ pointer: '/webhook/secretRef' }],
+      });
   } finally {
     await other.close();
     await issuer.close();

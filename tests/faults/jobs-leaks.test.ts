@@ -134,6 +134,7 @@ test('F-60: credentials of clouds, secrets of webhooks and tokens in use appear 
     logLevel: 'debug',
     clouds: { aws: { endpoint: cloud }, gcp: { endpoint: cloud }, azure: { endpoint: cloud } },
     egress: { allow: ['127.0.0.1'] },
+    provisioning: { webhookSecrets: { hook: ['team-x'] } },
     auth: {
       issuers: [
         {

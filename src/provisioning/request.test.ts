@@ -82,6 +82,9 @@ describe('a body that is wrong', () => {
     ['a constructor among the params', { ...GOOD, params: withPrototype('constructor') }, '/params/name'],
     ['a prototype among the tags', { ...GOOD, tags: withPrototype('__proto__') }, '/tags/__proto__'],
     ['a reserved tag', { ...GOOD, tags: { owner: 'eve' } }, '/tags'],
+    ['the tag that parts are found by', { ...GOOD, tags: { 'resource-id': 'aws:us-east-1:vpc:other' } }, '/tags'],
+    ["the label of a tenant's hash", { ...GOOD, tags: { 'tenant-hash': '0' } }, '/tags'],
+    ['the label that ends a life', { ...GOOD, tags: { 'expires-at': '1' } }, '/tags'],
     ['a tag that is no text', { ...GOOD, tags: { cost: 7 } }, '/tags/cost'],
     [
       'too many tags',

@@ -11,7 +11,21 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const nameWords = { error: 'must be 1 to 63 letters, digits, ".", "_" or "-", beginning with a letter or digit' };
 
 /** Tags that say whose a resource is; they are written last and nobody sets them. */
-const RESERVED_TAGS: readonly string[] = ['tenant', 'env', 'service', 'requestId', 'owner', 'expiresAt', 'managed-by'];
+const RESERVED_TAGS: readonly string[] = [
+  'tenant',
+  'env',
+  'service',
+  'requestId',
+  'owner',
+  'expiresAt',
+  'managed-by',
+  // By which the parts of a resource are found again.
+  'resource-id',
+  // As Google's labels say it.
+  'tenant-hash',
+  'request-id',
+  'expires-at',
+];
 
 const DAY_SECONDS = 86_400;
 const MAX_TAGS = 30;

@@ -47,8 +47,10 @@ export const googleLabels: TagForm = {
     googleLabels.isTenants(tags, context) && tags[MAKER] === valueOf(context.requestId),
 };
 
+/** Another spelling of a key of ours comes to the same label; the end of a life is nobody's to invent. */
 function usersTags({ userTags }: ProvisionContext): Tags {
-  return Object.fromEntries(Object.entries(userTags).map(([key, value]) => [keyOf(key), valueOf(value)]));
+  const labels = Object.entries(userTags).map(([key, value]): [string, string] => [keyOf(key), valueOf(value)]);
+  return Object.fromEntries(labels.filter(([key]) => key !== END));
 }
 
 /** Keys begin with a letter. */

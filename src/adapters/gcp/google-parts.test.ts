@@ -83,6 +83,16 @@ describe('labels', () => {
     });
   });
 
+  test("that say when a life ends are nobody's to invent, in whatever spelling", () => {
+    const { expiresAt: _end, ...ownership } = OWNERSHIP;
+    const context = contextOf({ ownership, userTags: { 'Expires.At': '1', 'Tenant-Hash': 'x', 'Request.Id': 'y' } });
+    const made = googleLabels.newTags(context);
+    expect(made).not.toHaveProperty('expires-at');
+    expect(googleLabels.isMadeByRequest(made, context)).toBe(true);
+    const over = googleLabels.tagsOver({ ...made, 'expires-at': '7' }, context, { isUpdate: true });
+    expect(over).toEqual({ ...made, 'expires-at': '7' });
+  });
+
   test('tenants whose readable labels are equal are told apart', () => {
     const labels = googleLabels.newTags(contextOf());
     for (const tenant of ['team.x', 'Team-X', 'Team.X ']) {

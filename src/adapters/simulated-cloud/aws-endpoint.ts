@@ -21,6 +21,7 @@ import { SIMULATED_HEADER, answerControl, isControlPath } from './control.ts';
 import type { SimulatedControl } from './control.ts';
 import { isAfterEffect } from './faults.ts';
 import type { Asked, Fate } from './faults.ts';
+import { readBody, type BodyLimits } from './request-body.ts';
 
 export interface AwsEndpointOptions {
   readonly services: readonly AwsService[];
@@ -51,6 +52,7 @@ const MIB = 1024 * 1024;
 const MAX_BODY_BYTES = 8 * MIB + 64 * 1024;
 /** Of all requests at a time: whoever has not proved anything yet can make us keep bytes. */
 const MAX_HELD_BYTES = 128 * MIB;
+const BODIES: BodyLimits = { maxBytes: MAX_BODY_BYTES, maxHeldBytes: MAX_HELD_BYTES, tooLarge, tooMany };
 const MAX_HEADER_BYTES = 32 * 1024;
 /** A function may run for a quarter of an hour. */
 const REQUEST_MS = 900_000;
@@ -123,7 +125,7 @@ class Endpoint {
       const claim = readClaim(signed);
       protocol = this.#services.get(claim?.service ?? '')?.protocol;
       this.#checkKey(claim);
-      const body = await readBody(message, this.#held);
+      const body = await readBody(message, this.#held, BODIES);
       this.#verify(signed, claim, body);
       const service = this.#services.get(claim.service);
       if (service === undefined)
@@ -145,7 +147,7 @@ class Endpoint {
     if (control === undefined) throw new AwsError('UnknownOperationException', 'Nothing of it is kept here.', 404);
     const { method, path, query } = signed;
     const { authorization } = message.headers;
-    const body = await readBody(message, this.#held);
+    const body = await readBody(message, this.#held, BODIES);
     return answerControl(control, { method, path, query: new URLSearchParams(query), authorization, body });
   }
 
@@ -260,36 +262,6 @@ function requestOf(
     region: at.claim.region,
     context: at.context,
   };
-}
-
-/**
- * Reads to the end also what is refused: a client that still writes would not see the answer.
- *
- * @param held - Bytes of all bodies that are being read; this one's are given back when it has ended.
- */
-function readBody(message: IncomingMessage, held: { bytes: number }): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    let refusal: AwsError | undefined;
-    const release = (): void => {
-      held.bytes -= size;
-      size = 0;
-      chunks.length = 0;
-    };
-    message.on('data', (chunk: Buffer) => {
-      if (refusal !== undefined) return;
-      size += chunk.length;
-      held.bytes += chunk.length;
-      if (size > MAX_BODY_BYTES) refusal = tooLarge();
-      else if (held.bytes > MAX_HELD_BYTES) refusal = tooMany();
-      if (refusal === undefined) chunks.push(chunk);
-      else release();
-    });
-    message.on('end', () => (refusal === undefined ? resolve(Buffer.concat(chunks, size)) : reject(refusal)));
-    message.on('error', reject);
-    message.on('close', release);
-  });
 }
 
 function tooLarge(): AwsError {

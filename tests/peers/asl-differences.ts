@@ -70,3 +70,69 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   'States.MathAdd(States.MathRandom(1, 10, 7), States.MathAdd(0, 0))': 'which numbers a seed gives is said nowhere',
   '28: the functions that Step Functions adds to JSONata': 'moto cannot evaluate JSONata',
 };
+
+const LOCAL_RUNTIME =
+  'it calls every failure of a field States.Runtime; spec, appendix A, has this name of its own for it';
+const LOCAL_NO_VARIABLES = 'it has no variables';
+const LOCAL_ROUNDING = 'it does not round; guide, Intrinsic functions: to the nearest integer';
+
+/** The same for `aws-local-stepfunctions` 3.0.0, which is asked for output and error alone. */
+export const LOCAL_DIFFERENCES: Readonly<Record<string, string>> = {
+  'a payload template takes paths, the context and intrinsic functions':
+    'its context has no State unless it is given one',
+  'a path of a template that leads nowhere has a name of its own': LOCAL_RUNTIME,
+  'filters, wildcards and descent select many':
+    'it takes an empty selection for a path that leads nowhere; guide, Paths',
+  'a task that takes too long ends with States.Timeout and its callee is told':
+    'its cause repeats the name of the error',
+  'TimeoutSecondsPath reads the limit from the input': 'its cause repeats the name of the error',
+  'a task that sends no heartbeat ends with States.HeartbeatTimeout': 'it has no heartbeats',
+  'States.Timeout also stands for a missed heartbeat': 'it has no heartbeats',
+  '12 and 13: limits of a task in one machine': 'it has no heartbeats',
+  'a result that is too large cannot be caught by a wildcard': 'it has no limit of size; guide, Quotas',
+  'Fail may read both from the input, by a path or an intrinsic function':
+    'it takes no intrinsic function in CausePath; spec, Fail',
+  'a value that is not there is not present': 'it lets no rule match whose test is false; spec, Choice',
+  'types can be asked': 'it lets no rule match whose test is false; spec, Choice',
+  'Fail may say nothing': 'it names the error FailStateError; spec, Fail: Error is optional',
+  '31: the machine of the document that began it, when the instance fails':
+    'it names the error FailStateError; spec, Fail: Error is optional',
+  '32: a saga undoes in reverse order': 'it takes no intrinsic function in CausePath; spec, Fail',
+  'a variable is there in the states after': LOCAL_NO_VARIABLES,
+  'all variables of an Assign are made of the values before': LOCAL_NO_VARIABLES,
+  'in a Task $ of Assign is the result, not what ResultSelector makes of it': LOCAL_NO_VARIABLES,
+  'a catcher assigns from the error output': LOCAL_NO_VARIABLES,
+  'a Choice rule assigns when it matches': LOCAL_NO_VARIABLES,
+  'a variable outlives the output of its state': LOCAL_NO_VARIABLES,
+  'a branch reads the variables around it and keeps its own': LOCAL_NO_VARIABLES,
+  'tolerated failures leave no result': 'it tolerates no failures; spec, Map',
+  'more failures than tolerated have a name of their own': 'it tolerates no failures; spec, Map',
+  'States.MathAdd($.a, $.b)': LOCAL_ROUNDING,
+  'States.MathAdd($.a, 0)': LOCAL_ROUNDING,
+  'States.ArrayRange($.a, 3, $.step)': LOCAL_ROUNDING,
+  'States.ArrayPartition($.a, $.size)': LOCAL_ROUNDING,
+  "States.StringSplit('This.is+a,test=string', '.+,=')":
+    'it takes the splitter for one text; guide: each of its characters splits',
+  "States.MathAdd('1', 1) is refused": LOCAL_RUNTIME,
+  "States.Hash('x', 'CRC32') is refused": LOCAL_RUNTIME,
+  'States.JsonMerge($.a, $.a, true) is refused': LOCAL_RUNTIME,
+  'States.ArrayLength($.nope) is refused': LOCAL_RUNTIME,
+  'States.ArrayGetItem($.a, 3) is refused': 'it gives null for an item that is not there',
+  'States.ArrayRange(0, 1000, 1) is refused': LOCAL_RUNTIME,
+  'States.ArrayPartition($.a, 0) is refused': LOCAL_RUNTIME,
+  "States.Format('{} {}', 1) is refused": LOCAL_RUNTIME,
+  "States.Format('{}', $.o) is refused": LOCAL_RUNTIME,
+  "States.Base64Decode('%%%') is refused": LOCAL_RUNTIME,
+  "States.StringToJson('no json') is refused": LOCAL_RUNTIME,
+};
+
+export const LOCAL_LEFT_OUT: Readonly<Record<string, string>> = {
+  'a machine that goes round in circles ends': 'it has no limit of 25,000 events, and would never end',
+  'the context object tells of execution, state and machine': 'names, roles and times are those of the place',
+  'keys that objects are born with are keys like others': 'it does not set such a key at all',
+  'heartbeats keep a task going': 'it has no heartbeats',
+  'lambda:invoke takes FunctionName and Payload': 'it calls functions by their ARN alone',
+  'paths name every Map and Parallel around a state': 'the keys of calls are our own',
+  'States.MathAdd(States.MathRandom(1, 10, 7), States.MathAdd(0, 0))': 'which numbers a seed gives is said nowhere',
+  '28: the functions that Step Functions adds to JSONata': 'it passes over JSONata',
+};

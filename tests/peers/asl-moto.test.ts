@@ -1,57 +1,14 @@
 /** Our golden machines on moto's Step Functions and on our engine: the same end and the same history, or a reason. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BRANCHING } from '../conformance/asl-golden/branching.ts';
-import { DATA_FLOW } from '../conformance/asl-golden/data-flow.ts';
-import { CHOICES, VARIABLES, WAITS_AND_ENDS } from '../conformance/asl-golden/flow.ts';
-import type { Golden } from '../conformance/asl-golden/golden.ts';
-import { INTRINSICS } from '../conformance/asl-golden/intrinsics.ts';
-import { PROBES } from '../conformance/asl-golden/probes.ts';
-import { TASKS } from '../conformance/asl-golden/tasks.ts';
 import { DIFFERENCES, LEFT_OUT } from './asl-differences.ts';
+import { GROUPS, OURS, THEIRS } from './asl-goldens.ts';
 import type { Ended, PeerMachine } from './asl-machines.ts';
-import { peerMachines } from './asl-machines.ts';
 import type { MotoStates } from './asl-moto.ts';
 import { motoStates } from './asl-moto.ts';
 import { runOurs } from './asl-ours.ts';
 
 const { PEER_SFN: url = '', PEER_SFN_CLIENT: client = '', PEER_SFN_FUNCTIONS: functionsPort = '' } = process.env;
-
-const GROUPS: Readonly<Record<string, readonly Golden[]>> = {
-  'input and output': DATA_FLOW,
-  tasks: TASKS,
-  choices: CHOICES,
-  'waits and ends': WAITS_AND_ENDS,
-  variables: VARIABLES,
-  'Parallel and Map': BRANCHING,
-  'intrinsic functions': INTRINSICS,
-  probes: PROBES,
-};
-
-/** Functions that keep count start anew in a second import of the machines. */
-async function again(): Promise<typeof GROUPS> {
-  const load = async (name: string): Promise<Readonly<Record<string, readonly Golden[]>>> =>
-    (await import(/* @vite-ignore */ `../conformance/asl-golden/${name}.ts?again`)) as never;
-  const [tasks, branching, probes] = await Promise.all([load('tasks'), load('branching'), load('probes')]);
-  return {
-    ...GROUPS,
-    tasks: tasks['TASKS'] ?? [],
-    'Parallel and Map': branching['BRANCHING'] ?? [],
-    probes: probes['PROBES'] ?? [],
-  };
-}
-
-function numbered(groups: typeof GROUPS): readonly PeerMachine[] {
-  let number = 0;
-  return Object.entries(groups).flatMap(([group, goldens]) => {
-    const machines = peerMachines(group, goldens, number);
-    number += goldens.length;
-    return machines;
-  });
-}
-
-const OURS = numbered(GROUPS);
-const THEIRS = numbered(await again());
 
 let moto: MotoStates;
 let refused: ReadonlyMap<PeerMachine, string>;

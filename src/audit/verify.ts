@@ -1,5 +1,6 @@
 /** Reads a tenant's audit trail from its first record to its last, and says where it was touched. */
 
+import { PlatformError } from '../core/errors.ts';
 import { textOf } from '../core/json.ts';
 import type { Item, StoreRoot, TenantStore } from '../core/ports.ts';
 import {
@@ -132,7 +133,14 @@ async function allItems(store: TenantStore, what: string): Promise<readonly Item
   return items;
 }
 
-/** The newest records first, for people. */
+/** A cursor is a chain, and the store's cursor within it; the latter is empty at the chain's begin. */
+function placeOf(cursor: string, chains: readonly string[]): { readonly from: string; readonly after: string } {
+  const [from = '', after] = cursor.split('\n');
+  if (after !== undefined && chains.includes(from)) return { from, after };
+  throw new PlatformError('INVALID_CURSOR', 'The cursor is not one of this query. Begin again without a cursor.');
+}
+
+/** The newest records first, for people. @throws PlatformError `INVALID_CURSOR`. */
 export async function listAudit(
   root: StoreRoot,
   tenant: string,
@@ -140,7 +148,7 @@ export async function listAudit(
 ): Promise<{ readonly records: readonly AuditRecord[]; readonly next: string | null }> {
   const store = root.store(tenant);
   const chains = (await allItems(store, 'chains')).map((item) => textOf(item['chain'])).toReversed();
-  const [from, after] = cursor?.split('\n') ?? [];
+  const { from, after } = cursor === undefined ? {} : placeOf(cursor, chains);
   const records: AuditRecord[] = [];
   for (const chain of from === undefined ? chains : chains.slice(Math.max(0, chains.indexOf(from)))) {
     const page = await store.table(AUDIT_RECORDS).query({

@@ -143,7 +143,7 @@ export class JobStore {
       await this.#commit(next, {
         writes: [jobRow(job, next, dueAtMs), ...free, ...writes, ...told],
         drafts,
-        entries: [entryOf(next, `job-${to.replace('_', '-')}`, by)],
+        entries: [entryOf(next, `job-${change.approval?.decision ?? to.replace('_', '-')}`, by)],
       });
       return next;
     } catch (error) {

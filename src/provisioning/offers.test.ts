@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ADA, contextOf, memoryStore, startControlPlane, type Started } from '../../tests/fixtures/control-plane.ts';
 import { refused, thingCloud, thingService, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
+import { listAudit } from '../audit/verify.ts';
 import type { Principal } from '../core/context.ts';
 import type { FunctionInvoker, JsonValue, StoreRoot } from '../core/ports.ts';
 import { aslKind } from '../workflows/asl/asl-kind.ts';
@@ -98,6 +99,14 @@ describe('an offer', () => {
     await expect(at.plane.offer({ ...OFFER, ...change }, contextOf())).rejects.toMatchObject({ code });
     expect(await names()).toEqual(['thing']);
     expect(await at.engine.workflows('team-x')).not.toContainEqual(expect.objectContaining({ name: 'service-pair' }));
+  });
+
+  test('is in the audit trail, with who made it', async () => {
+    await at.plane.offer(OFFER, contextOf());
+    const { records } = await listAudit(store, 'team-x');
+    expect(records.map(({ entry }) => entry)).toMatchObject([
+      { action: 'service-offered', principal: 'ada', resource: { type: 'service', id: 'aws:pair' } },
+    ]);
   });
 
   test('does not take the place of one of the same name for another cloud', async () => {

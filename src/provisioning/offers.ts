@@ -2,6 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { AuditEntry } from '../audit/audit-record.ts';
 import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import { isObject, textOf } from '../core/json.ts';
@@ -96,21 +98,24 @@ function defaultsOf(schema: JsonValue): Params {
   return Object.fromEntries(entries);
 }
 
-export class OfferStore implements OfferedServices {
-  readonly #store: StoreRoot;
+export interface OfferParts {
+  readonly store: StoreRoot;
+  readonly audit: Pick<AuditLog, 'commit'>;
   /** Given once it is there: the engine runs what asks for services. */
-  readonly #engine: () => WorkflowEngine;
+  readonly engine: () => WorkflowEngine;
   /** Names that no tenant may take. */
-  readonly #taken: ReadonlySet<string>;
+  readonly taken: ReadonlySet<string>;
+}
 
-  constructor(store: StoreRoot, engine: () => WorkflowEngine, taken: ReadonlySet<string>) {
-    this.#store = store;
-    this.#engine = engine;
-    this.#taken = taken;
+export class OfferStore implements OfferedServices {
+  readonly #parts: OfferParts;
+
+  constructor(parts: OfferParts) {
+    this.#parts = parts;
   }
 
   async list(tenant: string): Promise<readonly CatalogService[]> {
-    const table = this.#store.store(tenant).table(OFFERS);
+    const table = this.#parts.store.store(tenant).table(OFFERS);
     const found: CatalogService[] = [];
     let cursor: string | undefined;
     do {
@@ -122,11 +127,11 @@ export class OfferStore implements OfferedServices {
   }
 
   /** @throws PlatformError as `ControlPlane.offer`. */
-  async offer({ tenant }: RequestContext, offered: OfferedService): Promise<CatalogService> {
+  async offer({ tenant, principal, requestId }: RequestContext, offered: OfferedService): Promise<CatalogService> {
     refuseProblems(shapeOf(offered));
     refuseProblems(await this.#problems(tenant, offered));
-    const { service, title, definition, version } = offered;
-    const registered = await this.#engine().register(tenant, {
+    const { service, cloud, title, definition, version } = offered;
+    const registered = await this.#parts.engine().register(tenant, {
       name: `service-${service}`,
       kind: 'asl',
       definition,
@@ -135,16 +140,23 @@ export class OfferStore implements OfferedServices {
     });
     const workflow = { name: registered.name, version: registered.version, owner: tenant };
     const item = { group: 'services', ...offered, workflow } as unknown as Item;
-    await this.#store.store(tenant).table(OFFERS).put(item);
+    const entry: AuditEntry = {
+      action: 'service-offered',
+      resource: { type: 'service', id: `${cloud}:${service}` },
+      principal: principal.id,
+      requestId,
+      details: { version, workflow: registered.name, workflowVersion: registered.version },
+    };
+    await this.#parts.audit.commit(tenant, [{ put: item, table: OFFERS }], [entry]);
     return fromItem(item);
   }
 
   async #problems(tenant: string, { service, cloud, params }: OfferedService): Promise<RequestProblem[]> {
     const problems: RequestProblem[] = [];
-    const known = await this.#store.store(tenant).table(OFFERS).get({ group: 'services', service });
+    const known = await this.#parts.store.store(tenant).table(OFFERS).get({ group: 'services', service });
     if (known !== undefined && known['cloud'] !== cloud)
       problems.push({ pointer: '/service', message: `is offered for ${textOf(known['cloud'])} already` });
-    if (this.#taken.has(`${cloud}:${service}`))
+    if (this.#parts.taken.has(`${cloud}:${service}`))
       problems.push({ pointer: '/service', message: `is the name of a service that ships with Zeroplane` });
     const wrong = await schemaProblem(params as Record<string, unknown>);
     if (wrong !== undefined) problems.push({ pointer: '/params', message: `is no valid JSON Schema: ${wrong}` });

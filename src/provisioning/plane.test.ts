@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ADA, contextOf, memoryStore, startControlPlane, type Started } from '../../tests/fixtures/control-plane.ts';
 import { refused, thingCloud, thingService, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
 import { systemClock } from '../adapters/embedded/system.ts';
+import { listAudit } from '../audit/verify.ts';
 import type { StoreRoot } from '../core/ports.ts';
 import { cloudError } from './cloud-errors.ts';
 import { JOB_WORKFLOWS } from './job-workflows.ts';
@@ -267,4 +268,39 @@ test('what is kept of a failure has the known secrets masked', async () => {
   const { items } = await at.engine.history('team-x', execution, {});
   const events = await at.plane.events(requestId, 0, contextOf());
   expect(JSON.stringify([items, events])).not.toContain('hunter2');
+});
+
+describe('the audit trail', () => {
+  const actions = async (): Promise<readonly unknown[]> => {
+    const { records } = await listAudit(store, 'team-x');
+    return records.map(({ entry }) => [entry.action, entry.principal]);
+  };
+
+  test('says who approved and who rejected', async () => {
+    const first = await at.submit({ params, approval: { required: true } });
+    await at.plane.approve(first.requestId, undefined, contextOf({ ...ADA, id: 'ann' }));
+    await at.ended(first.requestId);
+    const second = await at.submit({ params: { name: 'two' }, approval: { required: true } });
+    await at.plane.reject(second.requestId, undefined, contextOf({ ...ADA, id: 'bo' }));
+    expect(await actions()).toEqual(
+      expect.arrayContaining([
+        ['job-approved', 'ann'],
+        ['job-rejected', 'bo'],
+      ]),
+    );
+  });
+
+  test('is read newest first over the starts of a day, and from no cursor that it did not give', async () => {
+    for (let start = 0; start < 6; start++) {
+      await done({ params: { name: `of-start-${start}` } });
+      await at.stop();
+      at = await startControlPlane({ store, services: [thingService(cloud)] });
+    }
+    const { records } = await listAudit(store, 'team-x');
+    const times = records.map((record) => record.at);
+    expect(times).toEqual(times.toSorted().toReversed());
+    expect(new Set(records.map(({ chain }) => chain)).size).toBe(6);
+    for (const cursor of ['forged', `forged\n`, records[0]?.chain])
+      await expect(listAudit(store, 'team-x', { cursor })).rejects.toMatchObject({ code: 'INVALID_CURSOR' });
+  });
 });

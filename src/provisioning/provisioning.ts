@@ -4,6 +4,7 @@
  */
 
 import { AuditLog } from '../audit/audit-log.ts';
+import { orderedId } from '../core/ordered-id.ts';
 import type { Clock, Egress, IdSource, JsonValue, Logger, SecretSource, StoreRoot } from '../core/ports.ts';
 import type { Policy } from '../policy/decide.ts';
 import { defineWorkflow, type CodeWorkflow } from '../workflows/engine/code-workflow.ts';
@@ -87,12 +88,14 @@ export class Provisioning {
   constructor(parts: ProvisioningParts) {
     const { store, clock, ids, log, policy, sealingKey, services, composites = [], placeOf } = parts;
     this.#parts = parts;
-    this.audit = new AuditLog({ store, clock, writer: ids.uuid(), key: sealingKey });
+    // Sorted by the time of its start, so that the trail is read newest first over restarts too.
+    this.audit = new AuditLog({ store, clock, writer: orderedId(ids, clock), key: sealingKey });
     this.jobs = new JobStore({ store, clock, audit: this.audit });
     this.#resources = new ResourceStore(store, clock);
     this.#names = new JobNames(sealingKey);
     const shipped = [...services.map(serviceOf), ...composites.map(shippedService)];
-    const offers = new OfferStore(store, () => this.#running, new Set(shipped.map(nameOf)));
+    const taken = new Set(shipped.map(nameOf));
+    const offers = new OfferStore({ store, audit: this.audit, engine: () => this.#running, taken });
     const catalogue = new ServiceCatalogue(shipped, offers);
     const base = { jobs: this.jobs, resources: this.#resources, catalogue, names: this.#names };
     const { approvals = () => [], labelOf } = parts;

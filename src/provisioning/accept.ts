@@ -91,7 +91,9 @@ export class Acceptance {
     context: RequestContext,
   ): Promise<{ readonly job: Job; readonly isRepeat: boolean }> {
     const id = key === undefined ? undefined : keyId(context, key);
-    const digest = createHash('sha256').update(canonical(body)).digest('hex');
+    const digest = createHash('sha256')
+      .update(canonical(asMeant(body)))
+      .digest('hex');
     const before = id === undefined ? undefined : await this.#repeated(context.tenant, id, digest);
     if (before !== undefined) return { job: before, isRepeat: true };
     const requestId = orderedId(this.#parts.ids, this.#parts.clock);
@@ -249,6 +251,11 @@ export class Acceptance {
     const dueAtMs = approval === undefined ? nowMs + QUEUED_MS : Date.parse(approval.expiresAt);
     await this.#parts.jobs.create(job, { dueAtMs, writes, passed });
   }
+}
+
+/** Two bodies of one key are the same when they mean the same: an id says which environment it is of. */
+function asMeant(body: ProvisionBody): ProvisionBody {
+  return body.action === 'destroy' && body.id !== undefined ? { ...body, env: '' } : body;
 }
 
 /** A key means something only together with who brought it. */

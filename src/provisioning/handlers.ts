@@ -6,17 +6,18 @@
 import { createHash } from 'node:crypto';
 import { PlatformError } from '../core/errors.ts';
 import { isObject } from '../core/json.ts';
-import type { JsonValue, Queue } from '../core/ports.ts';
+import type { JsonValue } from '../core/ports.ts';
 import type { TaskCall } from '../workflows/asl/asl-host.ts';
 import { TaskError } from '../workflows/asl/states-error.ts';
 import type { ExecutionDescription, RunInfo, WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
 import type { InProcessHandler } from '../workflows/task-runner.ts';
-import type { Acceptance } from './accept.ts';
 import type { ServiceCatalogue } from './catalogue.ts';
+import type { ControlPlane } from './control-plane.ts';
 import { JOB_WORKFLOWS, type ResourceInput } from './job-workflows.ts';
 import { isEnded, type Job } from './job.ts';
 import type { JobNames } from './job-names.ts';
 import type { JobStore } from './job-store.ts';
+import type { ResourceStore } from './resource-store.ts';
 import type { Params } from './service.ts';
 import { jobErrorOf } from './step-failure.ts';
 import { untilStored } from './store-patience.ts';
@@ -25,11 +26,11 @@ export interface HandlerParts {
   readonly jobs: JobStore;
   readonly catalogue: ServiceCatalogue;
   readonly names: JobNames;
-  readonly acceptance: Acceptance;
+  readonly resources: Pick<ResourceStore, 'find'>;
   /** Given once it is there: the engine runs what calls it. */
   readonly engine: () => WorkflowEngine;
-  readonly queue: Queue;
-  readonly wake: () => void;
+  /** The door that everybody asks at, who asks the policy. */
+  readonly submit: ControlPlane['submit'];
 }
 
 /** What a Task asks for. */
@@ -135,17 +136,16 @@ async function destroyAsJob(
   { id, cloud, service }: { readonly id: string; readonly cloud: string; readonly service: string },
   at: At,
 ): Promise<JsonValue> {
-  const job = await asJob(parts, { cloud, service, params: {}, env: 'dev', action: 'destroy', id }, at);
+  const env = (await parts.resources.find(at.run.tenant, id))?.env ?? 'dev';
+  const job = await asJob(parts, { cloud, service, params: {}, env, action: 'destroy', id }, at);
   return job.result ?? null;
 }
 
 async function asJob(parts: HandlerParts, body: Readonly<Record<string, unknown>>, { call, run }: At): Promise<Job> {
-  const { acceptance, jobs, queue } = parts;
+  const { jobs, submit } = parts;
   const { tenant, context } = run;
-  const key = createHash('sha256').update(call.key).digest('hex');
-  const { job } = await acceptance.accept(acceptance.read({ body: { ...body, tenant } }), key, context);
-  await queue.send({ tenant, requestId: job.requestId });
-  parts.wake();
+  const idempotencyKey = createHash('sha256').update(call.key).digest('hex');
+  const { job } = await submit({ body: { ...body, tenant }, idempotencyKey }, context);
   const ended = await new Promise<Job>((resolve, reject) => {
     const look = (): void =>
       void jobs.get(tenant, job.requestId).then((now) => isEnded(now.status) && finish(now), reject);

@@ -115,7 +115,8 @@ export class Provisioning {
       defineWorkflow({ name: JOB_WORKFLOWS[action], version: 1 }, bodies[action]),
     );
     const doors = { queue: this.#queue, wake: () => this.#worker?.wake(), engine: () => this.#running };
-    this.handlers = provisioningHandlers({ ...base, ...doors, acceptance: this.#acceptance });
+    const submit: ControlPlane['submit'] = (...all) => this.plane.submit(...all);
+    this.handlers = provisioningHandlers({ ...base, engine: doors.engine, submit });
     this.#webhooks = new Webhooks({
       store,
       egress: parts.egress,

@@ -172,6 +172,15 @@ test('update and destroy change and remove, by request or by id', async () => {
 });
 
 describe('jobs', () => {
+  test('ls tells why a job failed, and takes the code as a filter', async () => {
+    const requestId = await failed();
+    const { code } = (await json('jobs', 'show', requestId)).error;
+    expect((await run('jobs', 'ls')).stdout).toMatch(new RegExp(`${requestId}.*${code}`));
+    const { jobs } = await json('jobs', 'ls', '--error', code);
+    expect(jobs.map((job: Parsed) => job.requestId)).toContain(requestId);
+    expect((await run('jobs', 'ls', '--error', 'JOB_UNPROCESSABLE')).stdout).toBe('No jobs like that.\n');
+  });
+
   test('ls and show list them and their steps', async () => {
     await run('provision', ...s3('listed', '--env', 'listed'));
     const { stdout } = await run('jobs', 'ls', '--env', 'listed');

@@ -16,7 +16,8 @@ export async function* jobsLs(invocation: Invocation, context: CliContext): Asyn
     `/v2/status?${queryOf(invocation, ['env', 'status', 'error', 'limit', 'cursor'])}`,
   );
   const { jobs } = value as { jobs: readonly JobView[] };
-  yield result(value, (style) => jobsText(jobs, style));
+  const isFiltered = ['env', 'status', 'error', 'cursor'].some((name) => invocation.text(name) !== undefined);
+  yield result(value, (style) => (jobs.length === 0 && isFiltered ? 'No jobs like that.' : jobsText(jobs, style)));
   return undefined;
 }
 

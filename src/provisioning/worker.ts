@@ -281,7 +281,8 @@ export class JobWorker {
     }
     const { undone = [] } = (ended.output ?? {}) as unknown as Partial<Undone>;
     const isNothing = job.action === 'provision' && undone.length === 0 && first !== undefined;
-    await this.#end(job, isNothing ? 'failed' : 'rolled_back', { result: { status: 'rolled_back', undone } });
+    if (isNothing) await this.#end(job, 'failed', {});
+    else await this.#end(job, 'rolled_back', { result: { status: 'rolled_back', undone } });
   }
 
   /** A provision is undone by removing; an update by going back to the parameters that were. */

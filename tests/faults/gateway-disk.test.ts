@@ -151,7 +151,7 @@ describe.skipIf(noStrace !== undefined)('F-22: a slow fsync', () => {
     // The first slow commit stops the gateway; by it the store knows.
     expect((await gateway.register('first')).status).toBe(201);
     const slow = await load(gateway, 'slow');
-    expect([...slow.statuses].sort()).toEqual([200, 201]);
+    expect([...slow.statuses].toSorted((a, b) => a - b)).toEqual([200, 201]);
     // Forty writes in a row, each with the commit of its announcement, would take eighty times the delay.
     expect(slow.slowestWriteMs).toBeLessThan(quick.slowestWriteMs + 12 * delayMs + 1_000);
     expect(slow.callP95Ms).toBeLessThan(quick.callP95Ms + 400);

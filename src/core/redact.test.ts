@@ -37,3 +37,9 @@ test('what was looked up while running is masked, also after the configuration h
     expect(redactor.text(`x ${form} y`)).toMatch(/^x \[redacted\]=* y$/);
   expect(redactor.text('another-secret')).toBe(MASK);
 });
+
+test('half a character in a secret is no reason to fail', () => {
+  const redactor = new Redactor();
+  redactor.set(['\ud800 is half a character']);
+  expect(redactor.text('it \ud800 is half a character.')).toBe(`it ${MASK}.`);
+});

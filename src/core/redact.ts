@@ -30,7 +30,8 @@ export class Redactor {
     const forms = long.flatMap((value) => [
       value,
       JSON.stringify(value).slice(1, -1),
-      encodeURIComponent(value),
+      // Through bytes: half a character would make it throw.
+      encodeURIComponent(Buffer.from(value).toString()),
       Buffer.from(value).toString('base64').replace(/=+$/, ''),
     ]);
     this.#clean = new WeakSet();

@@ -114,6 +114,13 @@ export class Child {
     this.#end(what);
   }
 
+  /** Reads nothing of its output for `milliseconds`; a child that goes on writing waits meanwhile. */
+  rest(milliseconds: number): void {
+    const { stdout } = this.#process;
+    stdout.pause();
+    this.#options.clock.after(milliseconds, () => stdout.resume());
+  }
+
   signal(signal: 'SIGTERM' | 'SIGKILL'): void {
     const { pid } = this.#process;
     if (pid === undefined) return;

@@ -47,15 +47,19 @@ export class LineReader {
     this.#maxBytes = maxBytes;
   }
 
-  push(chunk: Buffer): void {
+  /** @returns how many lines have ended in this chunk. */
+  push(chunk: Buffer): number {
     let start = 0;
+    let lines = 0;
     for (;;) {
       const end = chunk.indexOf(NEWLINE, start);
       if (end < 0) break;
       this.#finish(chunk.subarray(start, end));
       start = end + 1;
+      lines++;
     }
     if (start < chunk.length) this.#hold(start === 0 ? chunk : chunk.subarray(start));
+    return lines;
   }
 
   /** The stream has ended: a last line without a newline still counts. */

@@ -24,6 +24,8 @@ export interface StdioChannelOptions {
 }
 
 const MIB = 1024 * 1024;
+/** More lines than this in one piece of output are a flood, which may not have the thread for itself. */
+const FLOOD_LINES = 512;
 /** What is this long gains nothing from waiting for company. */
 const LARGE_CHARACTERS = 32_768;
 /** Line ends outside strings are white space; JSON has none inside strings. */
@@ -47,8 +49,12 @@ export class StdioChannel implements Channel {
     const maxLineBytes = options.maxLineBytes ?? 6 * MIB;
     this.#reader = new LineReader(
       {
-        line: (text) => this.#sink?.message(text),
-        invalid: (text) => this.#sink?.unreadable(text, 'a line that is not UTF-8'),
+        line: (text) => {
+          if (this.#ended === undefined) this.#sink?.message(text);
+        },
+        invalid: (text) => {
+          if (this.#ended === undefined) this.#sink?.unreadable(text, 'a line that is not UTF-8');
+        },
         oversized: (line) => this.#oversized(line, maxLineBytes),
       },
       maxLineBytes,
@@ -57,7 +63,7 @@ export class StdioChannel implements Channel {
       clock: options.clock,
       guard: options.guard,
       onStdout: (chunk) => {
-        this.#reader.push(chunk);
+        this.#read(chunk);
       },
       onEnd: (end) => {
         this.#childEnded(end);
@@ -102,10 +108,23 @@ export class StdioChannel implements Channel {
     });
   }
 
+  /** Ends the child at once: what it writes is of no use. `what` completes `target "x" …`. */
+  giveUp(what: string): void {
+    this.#child.giveUp(what);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#flush();
     await this.#child.close();
+  }
+
+  /** After a flood the child is not read for as long as the flood took, so that others have half of the time. */
+  #read(chunk: Buffer): void {
+    const { clock } = this.#options;
+    const startMs = clock.monotonicMs();
+    if (this.#reader.push(chunk) <= FLOOD_LINES || this.#ended !== undefined) return;
+    this.#child.rest(Math.max(1, clock.monotonicMs() - startMs));
   }
 
   #flush(): void {

@@ -237,6 +237,33 @@ describe('the start', () => {
     expect(connector.children()).toBe(0);
   });
 
+  test.each(['y', '{', '{"level":30}'])(
+    'a command that writes %s without end is ended with the reason',
+    async (line) => {
+      const connector = connect({}, { command: 'yes', args: [line] });
+      await expect(connector.open({ declare: {}, context: context(), timeoutMs: 5_000 })).rejects.toMatchObject({
+        code: 'TARGET_UNAVAILABLE',
+        message: expect.stringMatching(/10000 lines .* no messages.*write its log to stderr/) as string,
+      });
+      expect(await until(() => connector.children() === 0, 1_000)).toBe(true);
+    },
+  );
+
+  test.each(['', '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'])(
+    'a command that writes %j without end leaves time to everybody else',
+    async (line) => {
+      const connector = connect({}, { command: 'yes', args: [line] });
+      const opened = connector.open({ declare: {}, context: context(), timeoutMs: 1_000 });
+      opened.catch(() => undefined);
+      let turns = 0;
+      const stop = setInterval(() => turns++, 5);
+      await expect(opened).rejects.toMatchObject({ code: 'TARGET_TIMEOUT' });
+      clearInterval(stop);
+      // Taken as it comes, the flood of empty lines leaves 25 turns of some 330.
+      expect(turns).toBeGreaterThan(60);
+    },
+  );
+
   test('text before the introduction is skipped', async () => {
     expect(await call(await start({ EVIL_START: 'garbage' }), 'echo', { n: 1 })).toBe('{"n":1}');
   });

@@ -13,6 +13,7 @@ import { PeerLink } from '../upstream/channel.ts';
 import { targetUnavailable } from '../upstream/failures.ts';
 import { EraVerdicts, negotiate } from '../upstream/negotiate.ts';
 import { processGuard } from './guard.ts';
+import { NoiseLimit, TOO_NOISY } from './noise-limit.ts';
 import { StdioChannel } from './stdio-channel.ts';
 
 export interface StdioConnectorOptions extends ChildSpec {
@@ -92,11 +93,13 @@ export class StdioConnector implements Connector {
     }
     this.#channels.add(channel);
     void channel.gone.then(() => this.#channels.delete(channel));
+    const noise = new NoiseLimit(clock);
     const link = new PeerLink(channel, {
       target,
       clock,
       onGarbage: (text, reason) => {
         log.log('debug', 'stdio line dropped', { target, reason, line: text.slice(0, 200) });
+        if (noise.isReached()) channel.giveUp(TOO_NOISY);
       },
     });
     link.onEnd((reason) => {

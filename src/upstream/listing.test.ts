@@ -65,7 +65,10 @@ describe('reading a listing', () => {
       throw new UpstreamRpcError(-32603, 'no database');
     };
     const { conversation } = server({ tools: {} }, { 'tools/list': failing });
-    await expect(readListing(conversation, options)).rejects.toThrow('no database');
+    await expect(readListing(conversation, options)).rejects.toMatchObject({
+      code: 'TARGET_PROTOCOL_ERROR',
+      message: expect.stringMatching(/^target ".+" answered tools\/list with error -32603: no database\. /) as string,
+    });
   });
 
   test('keeps every definition as the text that arrived', async () => {

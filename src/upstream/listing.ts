@@ -11,6 +11,8 @@ import { definitionObjection } from './definitions.ts';
 const MAX_ITEMS = 10_000;
 export const MAX_PAGES = 100;
 const MAX_LISTING_BYTES = 8 * 1024 * 1024;
+/** Characters of a server's own words that are told. */
+const MAX_WORDS = 300;
 
 export interface ListingOptions {
   /** Name of the target, for error messages. */
@@ -61,7 +63,7 @@ interface Reading {
  * Reads the lists of every declared capability. A list that a server declares and does not know (-32601) is empty; one
  * that it answers with another error is left out with its reason, unless it is the list of tools.
  *
- * @throws UpstreamRpcError, PlatformError `TARGET_PROTOCOL_ERROR` (a page that is no list, cursors in a circle),
+ * @throws PlatformError `TARGET_PROTOCOL_ERROR` (an error, a page that is no list, cursors in a circle),
  *   `TARGET_RESPONSE_TOO_LARGE` (over 10,000 items, 100 pages or 8 MiB), and what the conversation throws.
  */
 export async function readListing(conversation: Conversation, options: ListingOptions): Promise<TargetListing> {
@@ -151,11 +153,15 @@ async function readPage(
       ...(options.exchange === undefined ? {} : { exchange: options.exchange }),
     });
   } catch (error) {
-    if (!first || !(error instanceof UpstreamRpcError)) throw error;
-    if (error.rpcCode === -32601) return undefined;
+    if (!(error instanceof UpstreamRpcError)) throw error;
+    if (first && error.rpcCode === -32601) return undefined;
     // Tools are what a target is for; without its other lists it still serves those.
-    if (list.method !== 'tools/list') return error;
-    throw error;
+    if (first && list.method !== 'tools/list') return error;
+    throw targetProtocolError(
+      options.target,
+      list.method,
+      `error ${error.rpcCode}: ${error.message.slice(0, MAX_WORDS)}`,
+    );
   }
 }
 

@@ -50,6 +50,13 @@ describe('cutting lines', () => {
     expect(lines).toEqual(['a', 'b']);
   });
 
+  test('a byte order mark before the first line belongs to no line, anywhere else it stays', () => {
+    const { reader, lines } = collect();
+    reader.push(Buffer.from('\uFEFF{"a":"\uFEFF"}\n'));
+    reader.push(Buffer.from('\uFEFFb\n'));
+    expect(lines).toEqual(['{"a":"\uFEFF"}', '\uFEFFb']);
+  });
+
   test('a last line without an end counts when the stream ends', () => {
     const { reader, lines } = collect();
     reader.push(Buffer.from('a\nb'));

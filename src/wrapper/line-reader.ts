@@ -23,6 +23,8 @@ export interface OversizedLine {
 /** How much of an endless line is thrown away before the stream is given up. */
 const MAX_SKIPPED_BYTES = 256 * 1024 * 1024;
 
+/** What some runtimes write before anything else when told to write UTF-8; it belongs to no line. */
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const NEWLINE = 10;
 const RETURN = 13;
 const EDGE_BYTES = 256;
@@ -40,6 +42,7 @@ export class LineReader {
   #parts: Buffer[] = [];
   #held = 0;
   #skipped: Skipped | undefined;
+  #begun = false;
 
   /** @param maxBytes - Longest line that is kept, without its end. */
   constructor(sink: LineSink, maxBytes: number) {
@@ -49,7 +52,8 @@ export class LineReader {
 
   /** @returns how many lines have ended in this chunk. */
   push(chunk: Buffer): number {
-    let start = 0;
+    let start = this.#begun || !chunk.subarray(0, 3).equals(BYTE_ORDER_MARK) ? 0 : BYTE_ORDER_MARK.length;
+    this.#begun = true;
     let lines = 0;
     for (;;) {
       const end = chunk.indexOf(NEWLINE, start);

@@ -21,6 +21,8 @@ const DEFAULT_TTL_MS = 300_000;
 const MIN_TTL_MS = 1_000;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
+/** Longest pause that a target can ask for. */
+const MAX_ASKED_PAUSE_MS = 600_000;
 /** How long one list may wait for targets that have never answered. */
 const LIST_BUDGET_MS = 3_000;
 const LIST_TIMEOUT_MS = 15_000;
@@ -202,7 +204,7 @@ export class Catalogue {
     } catch (thrown) {
       slot.error = toPlatformError(thrown);
       slot.failures++;
-      slot.dueAtMs = clock.monotonicMs() + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (slot.failures - 1));
+      slot.dueAtMs = clock.monotonicMs() + pauseMs(slot.failures, slot.error);
       this.#parts.log.log('warn', 'target-list-failed', {
         target: slot.target.id,
         code: slot.error.code,
@@ -345,4 +347,11 @@ function codeOf(definitions: readonly Definition[]): string {
   return definitions
     .flatMap(({ kind, key, code }) => (code === undefined ? [] : [`${kind}#${key} ${code.version} ${code.sha256}`]))
     .join('\n');
+}
+
+/** Growing pauses between lists that failed, and no list sooner than the target has asked for. */
+function pauseMs(failures: number, { details }: PlatformError): number {
+  const ours = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
+  const asked = details['retryAfterMs'];
+  return typeof asked === 'number' ? Math.max(ours, Math.min(MAX_ASKED_PAUSE_MS, asked)) : ours;
 }

@@ -101,8 +101,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     const [first] = this.#chunks;
     const bytes = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks, this.#size);
-    if (isUtf8(bytes)) resolve({ status: this.#status, headers: this.#headers, text: bytes.toString('utf8') });
-    else reject(notUtf8(origin));
+    if (isUtf8(bytes))
+      resolve({ status: this.#status, headers: this.#headers, text: withoutMark(bytes.toString('utf8')) });
+    else reject(notUtf8(origin, this.#headers['content-encoding']));
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -146,6 +147,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
+/** A byte order mark says how the text is encoded and is no part of it. */
+function withoutMark(text: string): string {
+  return text.startsWith('\uFEFF') ? text.slice(1) : text;
+}
+
 /** Undici gives one text for a header, or a list where it came more than once. Nearly no answer has a list. */
 function flatHeaders(headers: RawHeaders): Headers {
   let lists = false;
@@ -165,7 +171,9 @@ function tooLarge(origin: string, maxBytes: number): PlatformError {
   return new PlatformError('TARGET_RESPONSE_TOO_LARGE', message, { origin, maxBytes });
 }
 
-function notUtf8(origin: string): PlatformError {
-  const message = `${origin} answered with text that is not UTF-8. Check that server.`;
+function notUtf8(origin: string, encoding: string | undefined): PlatformError {
+  const what =
+    encoding === undefined ? 'text that is not UTF-8' : `an encoding that nobody asked for (${encoding.slice(0, 40)})`;
+  const message = `${origin} answered with ${what}. Check that server.`;
   return new PlatformError('TARGET_PROTOCOL_ERROR', message, { origin });
 }

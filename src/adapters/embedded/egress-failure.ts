@@ -11,6 +11,11 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
   ['ETIMEDOUT', 'did not accept a connection in time. Check the address and the firewall.'],
   ['EHOSTUNREACH', 'cannot be reached from here. Check the address and the network.'],
   ['ENETUNREACH', 'cannot be reached from here. Check the address and the network.'],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', 'does not speak TLS there. Write http:// in the URL, or the port that speaks TLS.'],
+  [
+    'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+    'does not speak TLS there. Write http:// in the URL, or the port that speaks TLS.',
+  ],
   ['HPE_HEADER_OVERFLOW', 'sent response headers over 16 KiB. Check that server.'],
   ['ECANCELED', 'was not asked, because this gateway is shutting down. Send the request again.'],
 ]);

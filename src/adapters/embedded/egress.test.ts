@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo, Server as TcpServer, Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import type { PlatformError } from '../../core/errors.ts';
@@ -468,6 +469,26 @@ describe('failures', () => {
       'TARGET_RESPONSE_TOO_LARGE',
     );
     expect((await failure(egress.requestText(get(url), { maxBytes: 100 }))).code).toBe('TARGET_PROTOCOL_ERROR');
+  });
+
+  test('an encoding that nobody asked for is named, and a byte order mark is no part of the text', async () => {
+    const port = await serve((request, response) =>
+      request.url === '/gzip'
+        ? response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{}'))
+        : response.end('\uFEFF{"a":"\uFEFF"}'),
+    );
+    const egress = egressFor();
+    const url = `http://127.0.0.1:${port}`;
+    expect((await failure(egress.requestText(get(`${url}/gzip`), { maxBytes: 100 }))).message).toContain(
+      'an encoding that nobody asked for (gzip)',
+    );
+    expect((await egress.requestText(get(url), { maxBytes: 100 })).text).toBe('{"a":"\uFEFF"}');
+  });
+
+  test('a port without TLS is told from one with a wrong certificate', async () => {
+    const port = await serve((_request, response) => response.end());
+    const error = await failure(egressFor().request(get(`https://127.0.0.1:${port}`)));
+    expect(error.message).toContain('does not speak TLS there. Write http:// in the URL');
   });
 
   test.each(['before', 'during', 'after the headers'])(

@@ -402,6 +402,8 @@ describe('a server of 2026-07-28 written for the test', () => {
     const definition: Definition = { kind: 'tool', key: 'größe', text: JSON.stringify(value), value };
     await conversation.request(toolCall('größe', { region: ' a' }, { definition }));
     expect(headers).toMatchObject({ 'mcp-name': '=?base64?Z3LDtsOfZQ==?=', 'mcp-param-region': '=?base64?IGE=?=' });
+    // Nothing is undone here, so nothing may be done there.
+    expect(headers['accept-encoding']).toBe('identity');
   });
 
   test('keeps what it sends: unknown fields, big numbers, input_required', async () => {
@@ -701,7 +703,10 @@ describe('finding out', () => {
       const connector = connectorTo(url);
       expect(await failure(connector.open(opening()))).toMatchObject({
         code: 'TARGET_UNAVAILABLE',
-        details: { status, retryAfter: '3' },
+        details: { status, retryAfter: '3', retryAfterMs: 3_000 },
+        ...(status === 429 || status >= 500
+          ? { message: expect.stringContaining('end the request again in 3 s.') as string }
+          : {}),
       });
       expect(asked).toEqual(['server/discover']);
       open = true;

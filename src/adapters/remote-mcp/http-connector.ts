@@ -78,7 +78,8 @@ class HttpConnector implements Connector {
     this.#endpoint = {
       target,
       url,
-      headers,
+      // Without the header any encoding may be answered with, and none is undone here.
+      headers: { 'Accept-Encoding': 'identity', ...headers },
       origin,
       egress,
       clock,

@@ -61,7 +61,7 @@ export function exchange(endpoint: RemoteEndpoint, outbound: Outbound): Promise<
 async function collectSlowly(endpoint: RemoteEndpoint, request: EgressRequest): Promise<EgressTextResponse> {
   const { status, headers, body } = await endpoint.egress.request(request);
   if (isEventStream(headers)) return { status, headers, body };
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
   let text = '';
   let size = 0;
   try {
@@ -205,13 +205,23 @@ export function isInconclusive(error: PlatformError): boolean {
 function statusError(target: string, refusal: Refusal): PlatformError {
   const { status, headers } = refusal;
   const retryAfter = headers['retry-after'];
+  const seconds = retryAfterSeconds(headers);
   return targetUnavailable(target, `answered HTTP ${status}. ${statusAdvice(target, refusal)}`, {
     status,
     ...(retryAfter === undefined ? {} : { retryAfter: retryAfter.slice(0, 100) }),
+    ...(seconds === undefined ? {} : { retryAfterMs: seconds * 1_000 }),
   });
 }
 
+/** Of the two forms of `Retry-After` the one in seconds; a date would be of another clock. */
+function retryAfterSeconds(headers: Readonly<Record<string, string>>): number | undefined {
+  const text = headers['retry-after'];
+  return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) : undefined;
+}
+
 function statusAdvice(target: string, { status, headers }: Refusal): string {
+  const seconds = retryAfterSeconds(headers);
+  const when = seconds === undefined ? 'later' : `in ${seconds} s`;
   if (status < 300) return 'Check that its URL leads to an MCP server.';
   if (status < 400) {
     const to = headers['location'];
@@ -219,8 +229,8 @@ function statusAdvice(target: string, { status, headers }: Refusal): string {
   }
   if (status === 401 || status === 403 || status === 407)
     return `Check the credential in mcpServers.${target}.headers.`;
-  if (status === 429) return 'It limits how often it is called. Send the request again later.';
+  if (status === 429) return `It limits how often it is called. Send the request again ${when}.`;
   if (status === 404 || status === 405) return `Check mcpServers.${target}.url.`;
-  if (status >= 500) return 'Check the log of that server, or send the request again later.';
+  if (status >= 500) return `Check the log of that server, or send the request again ${when}.`;
   return 'Check the log of that server.';
 }

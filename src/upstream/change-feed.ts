@@ -4,8 +4,11 @@ import type { Clock } from '../core/ports.ts';
 import type { TargetChange } from '../core/target.ts';
 
 const GATHER_MS = 20;
-/** Different changes that are gathered at most; beyond these a further one is already covered by a list change. */
+/** Different resources that are gathered at most. */
 const MAX_GATHERED = 1_000;
+/** Changes of lists that are told without delay; after these one a second. */
+const PROMPT_CHANGES = 10;
+const REFILL_MS = 1_000;
 
 const LISTS: ReadonlyMap<string, TargetChange['kind']> = new Map([
   ['notifications/tools/list_changed', 'tools'],
@@ -16,10 +19,14 @@ const LISTS: ReadonlyMap<string, TargetChange['kind']> = new Map([
 export class ChangeFeed {
   readonly #clock: Clock;
   readonly #listeners = new Set<(change: TargetChange) => void>();
-  readonly #gathered = new Map<string, TargetChange>();
+  readonly #lists = new Set<TargetChange['kind']>();
+  readonly #uris = new Set<string | undefined>();
+  #prompt = PROMPT_CHANGES;
+  #refilledMs: number;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#refilledMs = clock.monotonicMs();
   }
 
   subscribe(listener: (change: TargetChange) => void): () => void {
@@ -36,15 +43,44 @@ export class ChangeFeed {
       this.announce({ kind: 'resource', uri });
   }
 
-  announce(change: TargetChange): void {
-    if (this.#gathered.size >= MAX_GATHERED) return;
-    this.#gathered.set(`${change.kind} ${change.uri ?? ''}`, change);
-    if (this.#gathered.size === 1) this.#clock.after(GATHER_MS, () => this.#flush());
+  announce({ kind, uri }: TargetChange): void {
+    if (kind === 'resource') this.#gatherUri(uri);
+    else this.#gatherList(kind);
   }
 
-  #flush(): void {
-    const changes = [...this.#gathered.values()];
-    this.#gathered.clear();
-    for (const change of changes) for (const listener of this.#listeners) listener(change);
+  #gatherUri(uri: string | undefined): void {
+    if (this.#uris.size >= MAX_GATHERED) return;
+    this.#uris.add(uri);
+    if (this.#uris.size > 1) return;
+    this.#clock.after(GATHER_MS, () => {
+      const uris = [...this.#uris];
+      this.#uris.clear();
+      for (const each of uris) this.#tell({ kind: 'resource', ...(each === undefined ? {} : { uri: each }) });
+    });
+  }
+
+  /** There are servers that announce a change whenever their list is read, and a change is a reason to read it. */
+  #gatherList(kind: TargetChange['kind']): void {
+    this.#lists.add(kind);
+    if (this.#lists.size > 1) return;
+    this.#refill();
+    const waitMs = this.#prompt >= 1 ? GATHER_MS : (1 - this.#prompt) * REFILL_MS;
+    this.#clock.after(Math.max(GATHER_MS, waitMs), () => {
+      this.#refill();
+      this.#prompt--;
+      const kinds = [...this.#lists];
+      this.#lists.clear();
+      for (const each of kinds) this.#tell({ kind: each });
+    });
+  }
+
+  #refill(): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.#prompt = Math.min(PROMPT_CHANGES, this.#prompt + (nowMs - this.#refilledMs) / REFILL_MS);
+    this.#refilledMs = nowMs;
+  }
+
+  #tell(change: TargetChange): void {
+    for (const listener of this.#listeners) listener(change);
   }
 }

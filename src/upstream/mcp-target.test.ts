@@ -639,4 +639,21 @@ describe('what travels', () => {
     await clock.advance(20);
     expect(changes).toHaveLength(2);
   });
+
+  test('a server that announces a change whenever its list is read is read once a second', async () => {
+    const { target, connector, context, clock } = fixture();
+    let reads = 0;
+    await target.call(toolCall(), mute, context());
+    const emit = (): void => connector.opened[0]?.emit('notifications/tools/list_changed');
+    target.onChange(() => {
+      reads++;
+      emit();
+    });
+    emit();
+    for (let i = 0; i < 50; i++) await clock.advance(20);
+    expect(reads).toBeLessThanOrEqual(11);
+    for (let i = 0; i < 500; i++) await clock.advance(20);
+    expect(reads).toBeGreaterThanOrEqual(19);
+    expect(reads).toBeLessThanOrEqual(21);
+  });
 });

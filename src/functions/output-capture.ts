@@ -7,8 +7,10 @@ import { StringDecoder } from 'node:string_decoder';
 const MAX_LINE = 8 * 1024;
 /** As much as Lambda returns in `X-Amz-Log-Result`. */
 const TAIL_CHARACTERS = 4 * 1024;
-/** Beyond this an invocation's lines are counted, not logged. */
-const MAX_CHARACTERS_PER_INVOCATION = 256 * 1024;
+/** Beyond this an invocation's lines are kept for the tail alone, not logged. */
+const MAX_CHARACTERS_PER_INVOCATION = 512 * 1024;
+/** What a record costs beside its text, so that empty lines come to an end as well. */
+const RECORD_CHARACTERS = 100;
 
 export class OutputCapture {
   readonly #line: (text: string) => void;
@@ -35,9 +37,7 @@ export class OutputCapture {
     const decoder = new StringDecoder('utf8');
     let rest = '';
     stream.on('data', (chunk: Buffer) => {
-      const lines = (rest + decoder.write(chunk)).split('\n');
-      rest = lines.pop() ?? '';
-      for (const text of lines) this.#take(text);
+      rest = this.#read(rest + decoder.write(chunk));
       if (rest.length > MAX_LINE) {
         this.#take(rest);
         rest = '';
@@ -49,12 +49,34 @@ export class OutputCapture {
     stream.on('error', () => undefined);
   }
 
+  get #isFull(): boolean {
+    return this.#written > MAX_CHARACTERS_PER_INVOCATION;
+  }
+
+  /** @returns what has no line end yet. */
+  #read(text: string): string {
+    let start = 0;
+    while (!this.#isFull) {
+      const end = text.indexOf('\n', start);
+      if (end < 0) return text.slice(start);
+      this.#take(text.slice(start, end));
+      start = end + 1;
+    }
+    // A flood is not worth looking at line by line.
+    const end = text.lastIndexOf('\n') + 1;
+    if (end > start) this.#keep(text.slice(start, end));
+    return text.slice(Math.max(start, end));
+  }
+
   #take(text: string): void {
     const line = text.length > MAX_LINE ? `${text.slice(0, MAX_LINE)}…` : text;
-    this.#tail = `${this.#tail}${line}\n`.slice(-TAIL_CHARACTERS);
-    const before = this.#written;
-    this.#written += line.length;
-    if (this.#written <= MAX_CHARACTERS_PER_INVOCATION) this.#line(line);
-    else if (before <= MAX_CHARACTERS_PER_INVOCATION) this.#line('(more output of this invocation is not logged)');
+    this.#keep(`${line}\n`);
+    if (this.#isFull) return;
+    this.#written += line.length + RECORD_CHARACTERS;
+    this.#line(this.#isFull ? '(more output of this invocation is not logged)' : line);
+  }
+
+  #keep(text: string): void {
+    this.#tail = `${this.#tail}${text}`.slice(-TAIL_CHARACTERS);
   }
 }

@@ -28,6 +28,8 @@ import {
 
 /** As on Lambda. */
 const INIT_TIMEOUT_MS = 10_000;
+/** What Node needs of itself beside the heap, with room to spare: a full heap ends it first, with its own words. */
+const NODE_ITSELF_MB = 128;
 
 export interface ProcessParts {
   readonly spec: ResolvedFunction;
@@ -277,9 +279,10 @@ export class FunctionProcess implements RuntimeSlot {
     if (standIn !== undefined)
       this.#log.log('warn', 'function-runtime-differs', { function: spec.name, declared: spec.runtime, used: standIn });
     if (child.pid === undefined) return;
-    // The heap of Node has its own limit, which says more when it is reached.
-    const onExceeded = spec.kind === 'node' ? undefined : (usedMb: number) => this.#outOfMemory(usedMb);
-    this.#memory = new MemoryGauge({ clock, pid: child.pid, limitMb: spec.memoryMb, onExceeded });
+    // The heap of Node has its own limit, which says more when it is reached; what lies outside of it has none.
+    const limitMb = spec.kind === 'node' ? spec.memoryMb + NODE_ITSELF_MB : spec.memoryMb;
+    const onExceeded = (usedMb: number): void => this.#outOfMemory(usedMb);
+    this.#memory = new MemoryGauge({ clock, pid: child.pid, limitMb, onExceeded });
   }
 
   /** It could not be started at all. */

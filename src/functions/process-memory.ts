@@ -16,7 +16,7 @@ export interface MemoryGaugeParts {
   readonly clock: Clock;
   readonly pid: number;
   /** Called with the figure in MiB when a sample is above `limitMb`. */
-  readonly onExceeded?: ((usedMb: number) => void) | undefined;
+  readonly onExceeded: (usedMb: number) => void;
   readonly limitMb: number;
 }
 
@@ -53,7 +53,7 @@ export class MemoryGauge {
     const usedKib = treeKib(this.#parts.pid);
     if (usedKib > this.#peakKib) this.#peakKib = usedKib;
     const usedMb = Math.ceil(usedKib / KIB_PER_MIB);
-    if (usedMb > this.#parts.limitMb) this.#parts.onExceeded?.(usedMb);
+    if (usedMb > this.#parts.limitMb) this.#parts.onExceeded(usedMb);
   }
 
   stop(): void {

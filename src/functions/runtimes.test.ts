@@ -218,6 +218,35 @@ def handler(event, context):
   );
 });
 
+test.skipIf(process.platform !== 'linux')(
+  'a Node function that holds much more outside of its heap than it has is ended and says so',
+  async () => {
+    await it.write({
+      'index.mjs': `let kept;
+export const handler = async ({ mb }) => {
+  kept = Buffer.alloc(mb * 1024 * 1024, 1);
+  await new Promise((resolve) => setTimeout(resolve, mb > 100 ? 30_000 : 0));
+  return kept.length;
+};`,
+    });
+    it.start([spec({ memoryMb: 128 })]);
+    expect((await it.invoke('hello', { mb: 50 })).value).toBe(50 * 1024 * 1024);
+    const outcome = it.invoke('hello', { mb: 400 });
+    let isOver = false;
+    void outcome.finally(() => (isOver = true));
+    await until(() => {
+      it.clock.fire(250);
+      return isOver;
+    });
+    expect(await outcome).toMatchObject({
+      functionError: 'Unhandled',
+      value: { errorType: 'Runtime.OutOfMemory', errorMessage: expect.stringContaining('functions.hello.memoryMb') },
+    });
+    expect(await it.invoke('hello', { mb: 1 })).toMatchObject({ coldStart: true });
+  },
+  15_000,
+);
+
 test('a runtime whose interpreter is not installed names it, and other functions run', async () => {
   await it.write({ 'index.mjs': 'export const handler = async () => "well";' });
   it.start([spec(), spec({ name: 'snake', runtime: 'python3.12' })], { searchPath: it.folder });

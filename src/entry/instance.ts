@@ -269,7 +269,11 @@ export class Instance {
       guard: new Guard({ hosts: [...config.hosts, config.host], origins: config.cors.origins }),
       authenticator,
       routes: [
-        registerRoute({ registrations: this.#registrations, policy }),
+        registerRoute({
+          registrations: this.#registrations,
+          policy,
+          isConfigured: (tenant, id) => this.#targets.isShared(tenant, id),
+        }),
         instanceRoute({ policy, status: () => this.status() }),
         toolsRoute({ gateway: this.gateway, policy, prepareTenant: (tenant) => this.#prepareTenant(tenant) }),
         controlPlaneRoute({

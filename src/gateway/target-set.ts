@@ -36,12 +36,16 @@ export class TargetSet {
     const known = this.#sorted.get(tenant);
     if (known !== undefined) return known;
     const visible = new Map<string, Target>(this.#owned.get(tenant));
-    for (const [id, target] of this.#shared) {
-      if (target.tenants === undefined || target.tenants.includes(tenant)) visible.set(id, target);
-    }
+    for (const [id, target] of this.#shared) if (this.isShared(tenant, id)) visible.set(id, target);
     const sorted = [...visible.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     this.#sorted.set(tenant, sorted);
     return sorted;
+  }
+
+  /** Whether the operator's own target of this id is for the tenant. */
+  isShared(tenant: string, id: string): boolean {
+    const target = this.#shared.get(id);
+    return target !== undefined && (target.tenants === undefined || target.tenants.includes(tenant));
   }
 
   get(tenant: string, id: string): Target | undefined {

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { scriptedTarget } from '../../../tests/fixtures/instance.ts';
 import { fakeClock, type FakeClock } from '../../../tests/contract/fake-clock.ts';
 import { openMemoryStore } from '../../adapters/embedded/store/store.ts';
 import { Context, type Principal } from '../../core/context.ts';
 import type { Logger, StoreRoot } from '../../core/ports.ts';
+import { TargetSet } from '../../gateway/target-set.ts';
 import { builtInPolicy, SCOPE_ADMIN, SCOPE_USE, type Policy } from '../../policy/decide.ts';
 import { REGISTRATIONS, RegistrationStore } from '../../registry/registration-store.ts';
 import { handleRegister, type RegisterRequest } from './register.ts';
@@ -14,9 +16,11 @@ const ADMIN: Principal = { id: 'you@dev', tenant: 'team-x', roles: ['admin'], sc
 let store: StoreRoot;
 let clock: FakeClock;
 let registrations: RegistrationStore;
+let targets: TargetSet;
 
 beforeEach(async () => {
   clock = fakeClock();
+  targets = new TargetSet();
   store = await openMemoryStore({ clock });
   registrations = new RegistrationStore({ store, clock, ids: { uuid: () => crypto.randomUUID() } });
 });
@@ -52,7 +56,11 @@ async function send(
     timeoutMs: 1000,
     log,
   });
-  const response = await handleRegister(request, context, { registrations, policy: options.policy ?? builtInPolicy });
+  const response = await handleRegister(request, context, {
+    registrations,
+    policy: options.policy ?? builtInPolicy,
+    isConfigured: (tenant, id) => targets.isShared(tenant, id),
+  });
   return { ...response, value: response.body === '' ? undefined : JSON.parse(response.body) };
 }
 
@@ -108,6 +116,20 @@ test('an existing id is 409 unless upsert is asked for', async () => {
   const upsert = await send('POST', '?upsert=true', { body: { ...PRINTED, description: 'New' } });
   expect(upsert).toMatchObject({ status: 201, value: { id: first.value.id, description: 'New' } });
   expect((await send('POST', '?upsert=true', { body: { ...PRINTED, name: 'other' } })).status).toBe(201);
+});
+
+test('a server under the name of a configured target, which would hide it, is refused', async () => {
+  targets.add(scriptedTarget('docs', [], () => '{}'));
+  targets.add(scriptedTarget('theirs', [], () => '{}', { tenants: ['team-y'] }));
+  const server = { type: 'mcp', url: 'https://example.com/mcp' };
+  for (const query of ['', '?upsert=true'])
+    expect(await send('POST', query, { body: { ...server, name: 'docs' } })).toMatchObject({
+      status: 409,
+      value: { code: 'REGISTRATION_EXISTS', detail: expect.stringContaining('configuration has a target "docs"') },
+    });
+  // What other tenants have is not told.
+  expect(await send('POST', '', { body: { ...server, name: 'theirs' } })).toMatchObject({ status: 201 });
+  expect(await send('POST', '', { body: { ...PRINTED, name: 'docs' } })).toMatchObject({ status: 201 });
 });
 
 test('a name that differs only in case is refused, and free again after removal', async () => {

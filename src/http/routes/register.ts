@@ -32,6 +32,8 @@ export interface RegisterResponse {
 export interface RegisterDependencies {
   readonly registrations: RegistrationStore;
   readonly policy: Policy;
+  /** Whether the operator's configuration has a target of this id for the tenant; it would hide a registered one. */
+  readonly isConfigured?: (tenant: string, targetId: string) => boolean;
 }
 
 /** One request on its way through. */
@@ -147,11 +149,23 @@ async function create({ request, context, dependencies }: Exchange): Promise<Reg
     tags: definition.tags ?? {},
   };
   await authorize({ context, dependencies }, 'registration:write', resource);
+  refuseHidden(definition, context.tenant, dependencies);
   const upsert = request.query.get('upsert') === 'true';
   const registration = await dependencies.registrations.create(context.tenant, definition, { upsert });
   const location = `/register/${encodeURIComponent(registration.id)}`;
   // An overwritten one is 201 as well, as the seed answers.
   return json(201, registration, { ...entityTag(registration), location });
+}
+
+/** @throws PlatformError `REGISTRATION_EXISTS`: nobody would ever see the server. */
+function refuseHidden(
+  { type, name }: RegistrationDefinition,
+  tenant: string,
+  { isConfigured }: RegisterDependencies,
+): void {
+  if (type !== 'mcp' || isConfigured?.(tenant, name) !== true) return;
+  const what = `The configuration has a target "${name}" already, which comes first. Choose another name.`;
+  throw new PlatformError('REGISTRATION_EXISTS', what, { id: `mcp-${name}` });
 }
 
 async function read(exchange: Exchange, id: string): Promise<RegisterResponse> {

@@ -61,6 +61,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     'core',
+    // Checks a head before it asks the instance, and records what is repaired in the data folder.
+    'audit',
     'policy',
     'config',
     'wrapper',

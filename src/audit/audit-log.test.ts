@@ -2,10 +2,12 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fakeClock } from '../../tests/contract/fake-clock.ts';
 import { openMemoryStore } from '../adapters/embedded/store/store.ts';
+import { PlatformError } from '../core/errors.ts';
 import type { Item, StoreRoot, TableSpec } from '../core/ports.ts';
 import { textOf } from '../core/json.ts';
 import { AuditLog } from './audit-log.ts';
 import { AUDIT_CHAINS, AUDIT_RECORDS, canonical, type AuditEntry } from './audit-record.ts';
+import { auditHead, parseHead } from './head.ts';
 import { listAudit, verifyAudit } from './verify.ts';
 
 const KEY = new Uint8Array(32).fill(7);
@@ -161,6 +163,152 @@ test('a store whose records were made with another key does not verify', () =>
     await make('a');
     const verdict = await verifyAudit(store, 'team-x', new Uint8Array(32).fill(8));
     expect(verdict.problems).toEqual([expect.objectContaining({ problem: 'seal', sequence: 1 })]);
+  }));
+
+/** Removes a chain with its end, or all of them, as somebody with the database file could. */
+async function removeChains(store: StoreRoot, which: (chain: string, at: number) => boolean): Promise<void> {
+  const [chains, records] = [AUDIT_CHAINS, AUDIT_RECORDS].map((spec) => store.store('team-x').table(spec));
+  const { items = [] } = (await chains?.query({ partition: 'chains' })) ?? {};
+  for (const [at, { chain }] of items.entries()) {
+    if (!which(textOf(chain), at)) continue;
+    const page = await records?.query({ partition: textOf(chain) });
+    for (const { position } of page?.items ?? [])
+      await records?.delete({ chain: textOf(chain), position: textOf(position) });
+    await chains?.delete({ group: 'chains', chain: textOf(chain) });
+  }
+}
+
+const restarted = (store: StoreRoot, clock: ReturnType<typeof fakeClock>, writer: string): AuditLog =>
+  new AuditLog({ store, clock, writer, key: KEY });
+
+test('a process goes on from where the one before it ended, so that no chain but the last can go unnoticed', () =>
+  withLog(async ({ store, clock, make }) => {
+    await make('a');
+    await restarted(store, clock, 'w2').commit('team-x', [], [entry('b')]);
+    await restarted(store, clock, 'w3').commit('team-x', [], [entry('c')]);
+    expect(await verify(store)).toMatchObject({ isIntact: true, chains: 3, records: 3 });
+    await removeChains(store, (chain) => chain.endsWith('#w2'));
+    const { problems } = await verify(store);
+    expect(problems).toEqual([expect.objectContaining({ chain: '2026-11-01#w3', problem: 'missing', sequence: 1 })]);
+  }));
+
+test('a chain that wrote on after another process had begun is no fault', () =>
+  withLog(async ({ store, clock, make }) => {
+    await make('a');
+    await restarted(store, clock, 'w2').commit('team-x', [], [entry('b')]);
+    await make('c');
+    expect(await verify(store)).toMatchObject({ isIntact: true, chains: 2, records: 3 });
+    expect((await auditHead(store, 'team-x')).records).toMatchObject([
+      { chain: '2026-11-01#w1', sequence: 2 },
+      { chain: '2026-11-01#w2', sequence: 1 },
+    ]);
+  }));
+
+test('a head that was kept still holds after more was written, in the same chain and in others', () =>
+  withLog(async ({ store, clock, make }) => {
+    expect(await auditHead(store, 'team-x')).toEqual({ head: '', records: [] });
+    await make('a');
+    const { head } = await auditHead(store, 'team-x');
+    await make('b');
+    clock.advance(DAY_MS);
+    await make('c');
+    expect(await verifyAudit(store, 'team-x', KEY, parseHead(head))).toMatchObject({ isIntact: true, records: 3 });
+  }));
+
+test.each([
+  ['all of it', () => true],
+  ['what one process wrote last', (chain: string) => chain.endsWith('#w2')],
+] as const)(
+  'a trail from which %s was removed, ends and all, is intact by itself, but lacks the kept head',
+  (_what, which) =>
+    withLog(async ({ store, clock, make }) => {
+      await make('a');
+      await restarted(store, clock, 'w2').commit('team-x', [], [entry('b')]);
+      const { head, records } = await auditHead(store, 'team-x');
+      expect(records).toMatchObject([{ chain: '2026-11-01#w2', sequence: 1 }]);
+      await removeChains(store, which);
+      expect(await verify(store)).toMatchObject({ isIntact: true });
+      const { isIntact, problems } = await verifyAudit(store, 'team-x', KEY, parseHead(head));
+      expect(isIntact).toBe(false);
+      expect(problems).toEqual([expect.objectContaining({ chain: '2026-11-01#w2', sequence: 1, problem: 'missing' })]);
+    }),
+);
+
+test('a trail that was put back to what it once was, seals and all, lacks the kept head', () =>
+  withLog(async ({ store, make }) => {
+    await make('a');
+    const chains = store.store('team-x').table(AUDIT_CHAINS);
+    const [before] = (await chains.query({ partition: 'chains' })).items;
+    await make('b');
+    const { head } = await auditHead(store, 'team-x');
+    await tamper(store, 2, () => undefined);
+    await chains.put(before ?? {});
+    expect(await verify(store)).toMatchObject({ isIntact: true, records: 1 });
+    const { problems } = await verifyAudit(store, 'team-x', KEY, parseHead(head));
+    expect(problems).toEqual([expect.objectContaining({ sequence: 2, problem: 'missing' })]);
+  }));
+
+test.each(['', 'nothing', '2026-11-01#w1:1', `2026-11-01#w1:1:${'0'.repeat(64)},x`])('"%s" is no head', (text) => {
+  expect(() => parseHead(text)).toThrow(/zeroplane audit head/);
+});
+
+test('two writers that commit at once keep a chain each, and both verify', () =>
+  withLog(async ({ store, clock, make }) => {
+    const other = restarted(store, clock, 'w2');
+    const ids = Array.from({ length: 60 }, (_none, at) => `t${at}`);
+    await Promise.all(
+      ids.map((id, at) =>
+        at % 2 === 0
+          ? make(id)
+          : other.commit('team-x', [{ put: { id }, table: THINGS, condition: { exists: false } }], [entry(id)]),
+      ),
+    );
+    expect(await verify(store)).toMatchObject({ isIntact: true, chains: 2, records: 60 });
+  }));
+
+/** A store that makes a commit and says that it failed, as one far away may. */
+function forgetful(root: StoreRoot, isForgotten: () => boolean): StoreRoot {
+  return {
+    ...root,
+    store: (tenant) => {
+      const store = root.store(tenant);
+      return {
+        tenant,
+        table: (spec) => store.table(spec),
+        transact: async (writes) => {
+          await store.transact(writes);
+          if (isForgotten()) throw new PlatformError('STORE_UNAVAILABLE', 'No answer came.');
+        },
+        queue: (name, options) => store.queue(name, options),
+        blobs: store.blobs,
+        changes: store.changes,
+      };
+    },
+  };
+}
+
+test('a commit that was made although the store said otherwise does not stop those after it', () =>
+  withLog(async ({ store, clock }) => {
+    let isForgotten = true;
+    const log = restarted(
+      forgetful(store, () => isForgotten),
+      clock,
+      'w1',
+    );
+    await expect(log.commit('team-x', [], [entry('a')])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    isForgotten = false;
+    await log.commit('team-x', [], [entry('b')]);
+    expect(await verify(store)).toMatchObject({ isIntact: true, records: 2 });
+  }));
+
+test('a record that was put behind the end stops changes with the way out, and is never taken for a lost race', () =>
+  withLog(async ({ store, log, make }) => {
+    await make('a');
+    await store.store('team-x').table(AUDIT_RECORDS).put({ chain: '2026-11-01#w1', position: '0000000002' });
+    await expect(log.commit('team-x', [], [entry('b')])).rejects.toMatchObject({
+      code: 'STORE_CORRUPT',
+      message: expect.stringContaining('zeroplane audit verify') as string,
+    });
   }));
 
 test('pages of the trail meet without gap or repeat, across chains', () =>

@@ -15,10 +15,14 @@ import {
   toItem,
   type AuditEntry,
   type AuditRecord,
+  type AuditTrail,
+  type ChainHead,
 } from './audit-record.ts';
 
 /** Of one transaction. */
 const MAX_WRITES = 100;
+/** The chain had gone on without us knowing. */
+const MOVED_ON = Symbol('moved on');
 
 export interface AuditLogParts {
   readonly store: StoreRoot;
@@ -43,12 +47,13 @@ interface Head {
 }
 
 interface Chain {
-  head: Head;
+  /** Absent until this process has looked where the trail ends. */
+  head: Head | undefined;
   waiting: Change[];
   isWriting: boolean;
 }
 
-export class AuditLog {
+export class AuditLog implements AuditTrail {
   readonly #parts: AuditLogParts;
   readonly #chains = new Map<string, Chain>();
 
@@ -56,18 +61,8 @@ export class AuditLog {
     this.#parts = parts;
   }
 
-  /**
-   * Commits all writes and one record for each entry, or nothing.
-   *
-   * @param writes - At most 90.
-   * @throws PlatformError as `TenantStore.transact`; `details.index` counts `writes`.
-   */
   commit(tenant: string, writes: readonly Write[], entries: readonly AuditEntry[]): Promise<void> {
-    const chain = this.#chains.get(tenant) ?? {
-      head: { day: '', sequence: 0, hash: '' },
-      waiting: [],
-      isWriting: false,
-    };
+    const chain = this.#chains.get(tenant) ?? { head: undefined, waiting: [], isWriting: false };
     this.#chains.set(tenant, chain);
     return new Promise((resolve, reject) => {
       chain.waiting.push({ writes, entries, resolve, reject });
@@ -87,6 +82,7 @@ export class AuditLog {
     let changes = batch;
     while (changes.length > 0) {
       const error = await this.#tryWrite(store, chain, changes);
+      if (error === MOVED_ON) continue;
       if (error === undefined) {
         for (const change of changes) change.resolve();
         return;
@@ -105,19 +101,51 @@ export class AuditLog {
     }
   }
 
+  /** @returns what failed; {@link MOVED_ON} when it is worth another try. */
   async #tryWrite(store: TenantStore, chain: Chain, changes: readonly Change[]): Promise<unknown> {
-    const { records, head } = this.#chained(store.tenant, chain.head, changes);
-    const writes = changes.flatMap((change) => change.writes);
     try {
-      await store.transact([...writes, ...records, headRow(this.#chainName(head), head, this.#parts.key)]);
-      chain.head = head;
-      return undefined;
+      const from = (chain.head ??= await this.#newest(store));
+      const { records, head } = this.#chained(store.tenant, from, changes);
+      const writes = changes.flatMap((change) => change.writes);
+      try {
+        await store.transact([...writes, ...records, headRow(this.#chainName(head), head, this.#parts.key)]);
+        chain.head = head;
+        return undefined;
+      } catch (error) {
+        if (!isOfChain(error, writes.length)) return error;
+        chain.head = await this.#moved(store, from, head.day);
+        return MOVED_ON;
+      }
     } catch (error) {
       return error;
     }
   }
 
-  #chainName({ day }: Head): string {
+  /** Where the trail ends that this process goes on with, whoever wrote it. */
+  async #newest(store: TenantStore): Promise<Head> {
+    const newest = { partition: CHAIN_GROUP, descending: true, limit: 1 };
+    const [row] = (await store.table(AUDIT_CHAINS).query(newest)).items as unknown as readonly ChainHead[];
+    return { day: '', sequence: 0, hash: row?.hash ?? '' };
+  }
+
+  /**
+   * The end of our own chain as it is stored: a store may say that a commit failed which it has made.
+   *
+   * @throws PlatformError `STORE_CORRUPT` when the chain is as we know it, and yet its next record is there.
+   */
+  async #moved(store: TenantStore, known: Head, day: string): Promise<Head> {
+    const chain = this.#chainName({ day });
+    const row = (await store.table(AUDIT_CHAINS).get({ group: CHAIN_GROUP, chain })) as ChainHead | undefined;
+    const least = known.day === day ? known.sequence : 0;
+    if (row !== undefined && row.sequence > least) return { day, sequence: row.sequence, hash: row.hash };
+    throw new PlatformError(
+      'STORE_CORRUPT',
+      `The audit trail of tenant "${store.tenant}" has records behind its end, in chain "${chain}", so nothing is changed. Run zeroplane audit verify; a restart begins a new chain.`,
+      { tenant: store.tenant, chain },
+    );
+  }
+
+  #chainName({ day }: Pick<Head, 'day'>): string {
     return `${day}#${this.#parts.writer}`;
   }
 
@@ -169,6 +197,13 @@ function itemOf(write: Write): string {
   const { name, partitionKey, sortKey } = write.table;
   const item = 'put' in write ? write.put : write.delete;
   return JSON.stringify([name, item[partitionKey], sortKey === undefined ? '' : item[sortKey]]);
+}
+
+/** A record of ours was in the way, not a condition of a change. */
+function isOfChain(error: unknown, writes: number): boolean {
+  if (!(error instanceof PlatformError) || error.code !== 'CONDITION_FAILED') return false;
+  const { index } = error.details;
+  return typeof index === 'number' && index >= writes;
 }
 
 /** The store cannot write at all, whatever is written. */

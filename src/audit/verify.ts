@@ -2,17 +2,9 @@
 
 import { PlatformError } from '../core/errors.ts';
 import { textOf } from '../core/json.ts';
-import type { Item, StoreRoot, TenantStore } from '../core/ports.ts';
-import {
-  AUDIT_CHAINS,
-  AUDIT_RECORDS,
-  CHAIN_GROUP,
-  fromItem,
-  hashOf,
-  isSealed,
-  type AuditRecord,
-  type ChainHead,
-} from './audit-record.ts';
+import type { StoreRoot } from '../core/ports.ts';
+import { AUDIT_RECORDS, fromItem, hashOf, isSealed, type AuditRecord, type ChainHead } from './audit-record.ts';
+import { allItems, chainsOf, type HeadRecord } from './head.ts';
 
 export interface AuditProblem {
   readonly chain: string;
@@ -32,42 +24,67 @@ export interface AuditVerdict {
   readonly problems: readonly AuditProblem[];
 }
 
-/** @param key - The key that the records were sealed with. */
-export async function verifyAudit(root: StoreRoot, tenant: string, key: Uint8Array): Promise<AuditVerdict> {
+/**
+ * @param key - The key that the records were sealed with.
+ * @param kept - A head of earlier, which the trail must still have: without one, a trail that was put back to what it
+ *   was at some time, or removed from some time on, looks like one that had got no further.
+ */
+export async function verifyAudit(
+  root: StoreRoot,
+  tenant: string,
+  key: Uint8Array,
+  kept: readonly HeadRecord[] = [],
+): Promise<AuditVerdict> {
   const store = root.store(tenant);
-  const heads = await allItems(store, 'chains');
+  const [heads, firsts] = await chainsOf(store);
   const problems: AuditProblem[] = [];
-  const tails = new Set<string>();
-  const firsts: AuditRecord[] = [];
+  /** Records that others name, kept heads among them. */
+  const named = new Set([...firsts.map(({ previous }) => previous), ...kept.map(({ hash }) => hash)]);
+  const found = new Set(heads.map(({ hash }) => hash));
+  const places = new Set<string>();
   let records = 0;
   let until: string | undefined;
-  for (const item of heads) {
-    const head = item as unknown as ChainHead;
+  for (const head of heads) {
     const chain = (await allItems(store, head.chain)).map(fromItem);
     const problem = problemOf(tenant, chain, head, key);
     if (problem !== undefined) problems.push({ chain: head.chain, ...problem });
+    for (const record of chain.filter(({ hash }) => named.has(hash))) {
+      found.add(record.hash);
+      places.add(placeText(record));
+    }
     records += chain.length;
-    tails.add(head.hash);
-    const [first] = chain;
-    if (first !== undefined) firsts.push(first);
     const last = chain.at(-1)?.at;
     if (last !== undefined && (until === undefined || last > until)) until = last;
   }
   const touched = new Set(problems.map(({ chain }) => chain));
-  problems.push(...lostChains(firsts, tails).filter(({ chain }) => !touched.has(chain)));
+  problems.push(...lostChains(firsts, found).filter(({ chain }) => !touched.has(chain)));
+  problems.push(...lostHeads(kept, places).filter(({ chain }) => !touched.has(chain)));
   const seen = until === undefined ? {} : { until };
   return { isIntact: problems.length === 0, chains: heads.length, records, ...seen, problems };
 }
 
-/** A chain that goes on from another names that other's end. */
-function lostChains(firsts: readonly AuditRecord[], tails: ReadonlySet<string>): AuditProblem[] {
+const placeText = ({ chain, sequence, hash }: HeadRecord): string => `${chain}:${sequence}:${hash}`;
+
+/** A chain that goes on from another names the record that it goes on from. */
+function lostChains(firsts: readonly AuditRecord[], found: ReadonlySet<string>): AuditProblem[] {
   return firsts
-    .filter(({ previous }) => previous !== '' && !tails.has(previous))
+    .filter(({ previous }) => previous !== '' && !found.has(previous))
     .map(({ chain }) => ({
       chain,
       sequence: 1,
       problem: 'missing',
-      message: 'It goes on from a chain of the day before that is not there.',
+      message: 'It goes on from a record that is not there: the chain before it is gone, or its end.',
+    }));
+}
+
+function lostHeads(kept: readonly HeadRecord[], places: ReadonlySet<string>): AuditProblem[] {
+  return kept
+    .filter((record) => !places.has(placeText(record)))
+    .map(({ chain, sequence }) => ({
+      chain,
+      sequence,
+      problem: 'missing',
+      message: `Record ${sequence}, the head that you kept, is not there or is another one: what was written until then was removed or replaced.`,
     }));
 }
 
@@ -117,20 +134,6 @@ function recordProblem(
   if (previous !== undefined && record.previous !== previous)
     return { sequence, problem: 'reordered', message: `Record ${sequence} does not follow the one before it.` };
   return undefined;
-}
-
-/** `chains` for the heads, otherwise a chain's records, to the last page. */
-async function allItems(store: TenantStore, what: string): Promise<readonly Item[]> {
-  const table = store.table(what === 'chains' ? AUDIT_CHAINS : AUDIT_RECORDS);
-  const partition = what === 'chains' ? CHAIN_GROUP : what;
-  const items: Item[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await table.query({ partition, ...(cursor === undefined ? {} : { cursor }) });
-    items.push(...page.items);
-    cursor = page.cursor;
-  } while (cursor !== undefined);
-  return items;
 }
 
 /** A cursor is a chain, and the store's cursor within it; the latter is empty at the chain's begin. */

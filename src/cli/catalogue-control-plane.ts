@@ -192,16 +192,36 @@ const LISTS: readonly CommandSpec[] = [
     path: ['audit', 'ls'],
     summary: 'List the audit trail, newest first',
     options: [...PAGE, ...INSTANCE],
-    examples: [{ command: 'zeroplane audit ls --limit 20', meaning: 'Who did what to which job.' }],
+    examples: [{ command: 'zeroplane audit ls --limit 20', meaning: 'Who did what, to what, and when.' }],
     load: async () => (await import('./verbs/audit.ts')).auditLs,
   },
   {
     path: ['audit', 'verify'],
     summary: 'Check that nobody touched the audit trail',
-    description: 'Reads every record and names the first one of each chain that is wrong or missing. Exit code 1 then.',
-    options: INSTANCE,
-    examples: [{ command: 'zeroplane audit verify', meaning: 'intact, or which record was touched.' }],
+    description:
+      'Reads every record and names the first one of each chain that is wrong or missing. Exit code 1 then. Only with a head that was kept elsewhere can it tell that records were removed from some time on, ends and all.',
+    options: [
+      { flags: '--head <text>', description: 'What audit head printed at some time: the trail must still have it' },
+      ...INSTANCE,
+    ],
+    examples: [
+      { command: 'zeroplane audit verify', meaning: 'intact, or which record was touched.' },
+      {
+        command: 'zeroplane audit verify --head "$(cat audit.head)"',
+        meaning: 'And that nothing is gone of what there was when the head was kept.',
+      },
+    ],
     load: async () => (await import('./verbs/audit.ts')).auditVerify,
+  },
+  {
+    path: ['audit', 'head'],
+    summary: 'Print the head of the audit trail, to keep elsewhere',
+    description: 'The newest record, by its place and its hash: it stands for all records before it.',
+    options: INSTANCE,
+    examples: [
+      { command: 'zeroplane audit head > audit.head', meaning: 'Keep the file where the instance cannot write.' },
+    ],
+    load: async () => (await import('./verbs/audit.ts')).auditHead,
   },
 ];
 

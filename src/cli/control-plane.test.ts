@@ -279,6 +279,19 @@ test('audit lists what was done, and says that nobody touched it', async () => {
   expect([code, stdout]).toEqual([EXIT.ok, expect.stringMatching(/^intact \d+ records in \d+ chain/)]);
 });
 
+test('a head that was kept is held against the trail', async () => {
+  await run('provision', ...s3('headed'));
+  const head = (await run('audit', 'head')).stdout.trim();
+  expect(head).toMatch(/^\d{4}-\d\d-\d\d#[0-9a-f-]{36}:\d+:[0-9a-f]{64}$/);
+  await run('provision', ...s3('headed-again'));
+  expect((await run('audit', 'verify', '--head', head)).code).toBe(EXIT.ok);
+  const other = head.replace(/.$/, (last) => (last === '0' ? '1' : '0'));
+  const lost = await run('audit', 'verify', '--head', other);
+  expect([lost.code, lost.stdout]).toEqual([EXIT.failed, expect.stringContaining('the head that you kept')]);
+  const nonsense = await run('audit', 'verify', '--head', 'nonsense');
+  expect([nonsense.code, nonsense.stderr.includes('zeroplane audit head')]).toEqual([EXIT.usage, true]);
+});
+
 describe('workflows', () => {
   const machine = (states: object, start: string): string => JSON.stringify({ StartAt: start, States: states });
 

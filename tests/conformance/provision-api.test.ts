@@ -366,6 +366,7 @@ describe('who may', () => {
     ['ned', 'GET', '/v1/workflows', 'zeroplane:use'],
     ['ada', 'GET', '/v1/audit', 'zeroplane:admin'],
     ['ada', 'GET', '/v1/audit/verify', 'zeroplane:admin'],
+    ['ada', 'GET', '/v1/audit/head', 'zeroplane:admin'],
   ])('%s lacks a scope for %s %s: %s', async (as, method, path, scope) => {
     const answer = await ask(method, path, { as, ...(method === 'POST' ? { body: request() } : {}) });
     expect(problemOf(answer)).toEqual(isProblem(403, 'INSUFFICIENT_SCOPE'));

@@ -1,5 +1,7 @@
 /** `audit`: who did what, and whether nobody has touched the record of it. */
 
+import { parseHead } from '../../audit/head.ts';
+import { PlatformError } from '../../core/errors.ts';
 import type { CliContext, CliEvent, Invocation } from '../command.ts';
 import { result } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -38,6 +40,19 @@ export async function* auditLs(invocation: Invocation, context: CliContext): Asy
   return undefined;
 }
 
+/** The text alone, for a file. @throws PlatformError `NOT_FOUND` while there is nothing to keep. */
+export async function* auditHead(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {
+  const client = await connectToInstance(invocation, context);
+  const { value } = await client.rest('GET', '/v1/audit/head');
+  const { head } = value as { readonly head: string };
+  if (head === '')
+    throw new PlatformError('NOT_FOUND', 'Nothing has been recorded yet, so there is no head to keep.', {
+      next: 'zeroplane audit ls',
+    });
+  yield result(value, head);
+  return undefined;
+}
+
 interface Verdict {
   readonly isIntact: boolean;
   readonly chains: number;
@@ -46,10 +61,22 @@ interface Verdict {
   readonly problems: readonly { readonly chain: string; readonly sequence: number; readonly message: string }[];
 }
 
+/** What is no head would otherwise end like a trail that was touched. @throws PlatformError `USAGE`. */
+function checkHead(text: string | undefined): void {
+  try {
+    if (text !== undefined) parseHead(text);
+  } catch (thrown) {
+    throw new PlatformError('USAGE', thrown instanceof Error ? thrown.message : String(thrown), {
+      next: 'zeroplane audit head',
+    });
+  }
+}
+
 /** Ends with 1 when the trail was touched. */
 export async function* auditVerify(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, number> {
+  checkHead(invocation.text('head'));
   const client = await connectToInstance(invocation, context);
-  const { value } = await client.rest('GET', '/v1/audit/verify');
+  const { value } = await client.rest('GET', `/v1/audit/verify?${queryOf(invocation, ['head'])}`);
   const verdict = value as Verdict;
   yield result(verdict, (style) => verdictText(verdict, style));
   return verdict.isIntact ? EXIT.ok : EXIT.failed;

@@ -162,11 +162,20 @@ const LISTS: readonly Operation[] = [
     answers: { '200': { description: 'A page of records.', schema: ref('AuditList') } },
   },
   {
+    id: 'getAuditHead',
+    tag: 'audit',
+    method: 'get',
+    path: '/v1/audit/head',
+    summary: 'The newest records of the audit trail, as text to keep elsewhere.',
+    answers: { '200': { description: 'The head.', schema: ref('AuditHead') } },
+  },
+  {
     id: 'verifyAudit',
     tag: 'audit',
     method: 'get',
     path: '/v1/audit/verify',
     summary: 'Whether the audit trail is whole.',
+    parameters: [inQuery('head', '`head` of an earlier `/v1/audit/head`: what the trail must still have.')],
     answers: { '200': { description: 'The verdict.', schema: ref('AuditVerdict') } },
   },
   {

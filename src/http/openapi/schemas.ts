@@ -174,6 +174,11 @@ const auditRecord = shape({
   seal: text,
 });
 
+const auditHead = shape({
+  head: described(text, 'For `/v1/audit/verify?head=`; empty while nothing is recorded.'),
+  records: listOf(shape({ chain: text, sequence: wholeNumber(1), hash: text })),
+});
+
 const verdict = shape({
   isIntact: flag,
   chains: wholeNumber(),
@@ -213,6 +218,7 @@ const FIXED: Readonly<Record<string, Schema>> = {
   OfferedService: offered,
   AuditRecord: auditRecord,
   AuditList: page('records', 'AuditRecord'),
+  AuditHead: auditHead,
   AuditVerdict: verdict,
   SchemaList: shape({ schemas: listOf(shape({ name: text, href: text })) }),
   Problem: problem,

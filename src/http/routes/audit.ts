@@ -1,5 +1,6 @@
-/** A tenant's audit trail over HTTP: its records, newest first, and whether it is whole. */
+/** A tenant's audit trail over HTTP: its records, newest first, its head to keep elsewhere, and whether it is whole. */
 
+import { auditHead, parseHead } from '../../audit/head.ts';
 import { listAudit, verifyAudit } from '../../audit/verify.ts';
 import type { StoreRoot } from '../../core/ports.ts';
 import type { Policy } from '../../policy/decide.ts';
@@ -27,10 +28,20 @@ export function auditRoutes({ store, policy, sealingKey }: AuditRoutesParts): re
     },
     {
       method: 'GET',
-      pattern: /^\/v1\/audit\/verify$/,
+      pattern: /^\/v1\/audit\/head$/,
       handle: async ({ context }) => {
         await mustAllow(policy, reading, context);
-        return reply(200, await verifyAudit(store, context.tenant, sealingKey));
+        return reply(200, await auditHead(store, context.tenant));
+      },
+    },
+    {
+      method: 'GET',
+      pattern: /^\/v1\/audit\/verify$/,
+      handle: async ({ query, context }) => {
+        await mustAllow(policy, reading, context);
+        const head = textIn(query, 'head');
+        const kept = head === undefined ? [] : parseHead(head);
+        return reply(200, await verifyAudit(store, context.tenant, sealingKey, kept));
       },
     },
   ];

@@ -45,6 +45,9 @@ function build() {
 const words = process.argv.slice(2);
 if (isStale()) build();
 if (words[0] !== '--build-only') {
+  // The program speaks of itself by its name, which is on nobody's search path in a checkout.
+  if (words[0] === 'dev' && process.stderr.isTTY)
+    process.stderr.write('In this checkout, zeroplane is  npm run cli --\n');
   process.argv = [process.execPath, program, ...words];
   await import(pathToFileURL(program).href);
 }

@@ -372,8 +372,25 @@ test('what the registry refuses is shown with its details', async () => {
     }),
   );
   const refused = await run(['register', '{}']);
-  expect(refused).toMatchObject({ code: 1, stdout: '' });
+  expect(refused).toMatchObject({ code: 2, stdout: '' });
   expect(refused.stderr).toContain('REGISTRATION_INVALID  Invalid registration data: name is missing');
+});
+
+test('everything that is wrong with a registration is shown, not the first thing alone', async () => {
+  await instance((_, response) =>
+    json(response, 400, {
+      error: 'Invalid registration data',
+      detail: 'Field "name" is required (and 1 more). Correct it and send it again.',
+      details: [
+        { path: 'name', message: 'is required' },
+        { path: 'parameters.a', message: 'has the unknown type "strng"' },
+      ],
+      code: 'REGISTRATION_INVALID',
+    }),
+  );
+  const refused = await run(['register', '{}']);
+  expect(refused.stderr).toContain('name is required');
+  expect(refused.stderr).toContain('parameters.a has the unknown type "strng"');
 });
 
 test.each([

@@ -237,7 +237,17 @@ function restError(status: number, value: unknown): PlatformError {
       : '';
   return new PlatformError(code, `${said ?? `The instance answered with status ${status}`}${details}`, {
     next: nextOf(body),
-    problems: Array.isArray(body['problems']) ? (body['problems'] as unknown[]) : undefined,
+    problems: problemsOf(body),
+  });
+}
+
+/** What is wrong with a request, each with its place: `problems` of the control plane, `details` of `/register`. */
+function problemsOf({ problems, details }: Readonly<Record<string, unknown>>): unknown[] | undefined {
+  if (Array.isArray(problems)) return problems as unknown[];
+  if (!Array.isArray(details)) return undefined;
+  return details.flatMap((detail: unknown) => {
+    const { path, message } = (detail ?? {}) as { path?: unknown; message?: unknown };
+    return typeof path === 'string' && typeof message === 'string' ? [{ pointer: path, message }] : [];
   });
 }
 

@@ -163,6 +163,12 @@ test('--only keeps the checks of that name', async () => {
   expect(checks.map((check) => check.name)).toEqual(['config']);
 });
 
+test('--only with the name of no check is an error that names the checks, and no clean bill of health', async () => {
+  const run = await runForTest(['doctor', '--only', 'confgi'], { cwd });
+  expect(run).toMatchObject({ code: 2, stdout: '' });
+  expect(run.stderr).toMatch(/No check begins with "confgi"\. There are: node, config, /);
+});
+
 test('a token that others can read fails', async () => {
   await mkdir(join(cwd, '.zeroplane'));
   await writeFile(join(cwd, '.zeroplane', 'token'), 't');
@@ -225,5 +231,6 @@ test('issuers of tokens are asked for their keys, unless nothing may be asked', 
   const { code, checks } = await examine('--only', 'issuer');
   expect(code).toBe(1);
   expect(checks).toMatchObject([{ status: 'fail', observed: expect.stringContaining('has no public key') as unknown }]);
-  expect(await examine('--only', 'issuer', '--offline')).toEqual({ code: 0, checks: [] });
+  const offline = await runForTest(['doctor', '--offline', '--output', 'json'], { cwd });
+  expect(offline.stdout).not.toContain('"issuer"');
 });

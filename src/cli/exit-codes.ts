@@ -17,7 +17,7 @@ export const EXIT = {
 export const EXIT_MEANINGS: readonly (readonly [number, string])[] = [
   [EXIT.ok, 'It worked.'],
   [EXIT.failed, 'It failed; of a job: it did not succeed.'],
-  [EXIT.usage, 'The command line, the configuration or a state machine is wrong.'],
+  [EXIT.usage, 'The command line, the configuration, a registration or a state machine is wrong.'],
   [EXIT.auth, 'The token was refused, or it does not allow this.'],
   [EXIT.notFound, 'There is no such tool, registration, job, resource, client or file.'],
   [EXIT.toolError, 'The tool ran and reported an error (`isError`).'],
@@ -34,6 +34,7 @@ const GROUPS: readonly (readonly [number, readonly ErrorCode[]])[] = [
       'WORKFLOW_INVALID',
       'WORKFLOW_UNSUPPORTED',
       'PROVISION_INVALID',
+      'REGISTRATION_INVALID',
       'CONFIG_INVALID',
       'CONFIG_NOT_FOUND',
       'CONFIG_SYNTAX',

@@ -1,5 +1,6 @@
 /** `doctor`: what usually goes wrong, looked at in the order in which it would stop you. */
 
+import { PlatformError } from '../../core/errors.ts';
 import type { CliContext, CliEvent, Invocation } from '../command.ts';
 import { result } from '../command.ts';
 import {
@@ -21,10 +22,20 @@ import { oneLine } from '../style.ts';
 
 export async function* doctor(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, number> {
   const only = invocation.text('only') ?? '';
-  const checks = (await allChecks(invocation, context)).filter((check) => check.name.startsWith(only));
+  const all = await allChecks(invocation, context);
+  const checks = all.filter((check) => check.name.startsWith(only));
+  if (checks.length === 0) throw noSuchCheck(only, all);
   const failed = checks.filter((check) => check.status === 'fail').length;
   yield result(checks, (style) => doctorText(checks, failed, style));
   return failed === 0 ? EXIT.ok : EXIT.failed;
+}
+
+/** A misspelt name must not read as a clean bill of health. */
+function noSuchCheck(only: string, all: readonly Check[]): PlatformError {
+  const names = all.map((check) => check.name).join(', ');
+  return new PlatformError('USAGE', `No check begins with "${only}". There are: ${names}.`, {
+    next: 'zeroplane doctor',
+  });
 }
 
 async function allChecks(invocation: Invocation, context: CliContext): Promise<Check[]> {

@@ -31,6 +31,7 @@ import { CALL_TOOL, SEARCH_TOOL, searchResult } from './search.ts';
 import type { SearchTools } from './search.ts';
 import { innerCall, isSearchCall, toolError } from './search-calls.ts';
 import { childTrace, withTrace } from './trace.ts';
+import { urlQuestions } from './url-questions.ts';
 import type { Endpoint, View } from './view.ts';
 
 /** Rounds of questions that a modern target may put to a legacy client within one call; the SDKs' own cap. */
@@ -265,9 +266,12 @@ export class CallRunner {
 
   /**
    * A server that found our headers at odds with its schema has changed the schema: its list is read once more, and
-   * the call repeated with it. Every other failure stays one.
+   * the call repeated with it. One that sends its user to a page first has asked. Every other failure stays one.
    */
   async #afterFailure(error: unknown, request: CallRequest, resolved: Resolved): Promise<string> {
+    const { caller, message } = request;
+    const asked = caller.modern && MAY_BE_ASKED.has(message.method) ? urlQuestions(error) : undefined;
+    if (asked !== undefined) return asked;
     const isStale = error instanceof PlatformError && error.details['upstreamCode'] === -32020;
     if (!isStale || resolved.published === undefined) throw error;
     const { catalogue } = this.#parts;

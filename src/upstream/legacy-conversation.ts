@@ -65,6 +65,13 @@ function readIntroduction(target: string, result: Readonly<Record<string, unknow
   };
 }
 
+/** Answers within a request are of 2026-07-28; to an older server they would be strangers among its own parameters. */
+function withoutAnswers(request: ConversationRequest): ConversationRequest {
+  for (const { key } of request.params)
+    if (key === 'inputResponses') return { ...request, params: request.params.filter((each) => each.key !== key) };
+  return request;
+}
+
 class LegacyConversation implements Conversation {
   readonly era = 'legacy';
   readonly protocolVersion: string;
@@ -91,7 +98,7 @@ class LegacyConversation implements Conversation {
 
   request(request: ConversationRequest): Promise<string> {
     if (request.exchange?.logLevel !== undefined) this.#raiseLogLevel(request.exchange, request);
-    return this.#link.peer.request(request);
+    return this.#link.peer.request(withoutAnswers(request));
   }
 
   notify(method: string, paramsText: string): void {

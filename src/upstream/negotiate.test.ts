@@ -255,6 +255,21 @@ describe('the older handshake', () => {
     expect(closed).toEqual([0]);
   });
 
+  test('answers of the newer revision are not among the parameters of its calls', async () => {
+    const { open, started, options } = fixture((message) => {
+      if (message.method === 'initialize') return introduction();
+      return message.method === 'server/discover' ? unknown : { result: {} };
+    });
+    const conversation = await open();
+    const params = [
+      { key: 'name', text: '"mail"' },
+      { key: 'inputResponses', text: '{"url-1":{"action":"accept"}}' },
+    ];
+    const { context } = options;
+    await conversation.request({ method: 'tools/call', params, meta: [], context, timeoutMs: 1_000 });
+    expect(started[0]?.find(({ method }) => method === 'tools/call')?.params).toEqual({ name: 'mail' });
+  });
+
   test('the log level is raised to the most talkative that was asked for, and never lowered', async () => {
     const { open, started, options } = fixture((message) => {
       if (message.method === 'initialize')

@@ -2,6 +2,7 @@
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/adapters/embedded/system.ts';
+import { UpstreamRpcError } from '../../src/core/errors.ts';
 import type { PlatformError } from '../../src/core/errors.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import type { Exchange, Target, TargetCall } from '../../src/core/target.ts';
@@ -133,6 +134,34 @@ describe('a target that asks in the middle, and a client of 2026-07-28', () => {
     expect(JSON.parse(textOf(done))).toEqual(accept('yes'));
     expect(target.seen.calls).toHaveLength(1);
     expect(wire.violations).toEqual([]);
+  });
+
+  test('a server that sends its user to a page first asks so, and the call is made anew afterwards', async () => {
+    let visited = false;
+    const data = {
+      elicitations: [{ mode: 'url', message: 'Sign in', url: 'https://example.com/in', elicitationId: 'e' }],
+    };
+    const definitions = [define('tool', { name: 'mail', inputSchema: { type: 'object' } })];
+    const run = (): string => {
+      if (!visited) throw new UpstreamRpcError(-32042, 'URL elicitation required', data);
+      return said('mail');
+    };
+    const gateway = await start([scriptedTarget('old', definitions, run, { kind: 'stdio' })]);
+    const wire = modern(gateway);
+    const asked = await call(wire, 'old___mail');
+    expect(requestsOf(asked)).toEqual({
+      'url-1': {
+        method: 'elicitation/create',
+        params: { mode: 'url', message: '[old] Sign in', url: 'https://example.com/in' },
+      },
+    });
+    const forms = modern(gateway, { capabilities: { elicitation: { form: {} } } });
+    expect(textOf(await call(forms, 'old___mail'))).toMatch(/^CLIENT_CANNOT_ANSWER/);
+    visited = true;
+    const inputResponses = { 'url-1': { action: 'accept' } };
+    const done = await wire.request('tools/call', { name: 'old___mail', arguments: {}, inputResponses });
+    expect(textOf(done)).toBe('"mail"');
+    expect([...wire.violations, ...forms.violations]).toEqual([]);
   });
 
   test('decline and cancel reach the target as they are', async () => {

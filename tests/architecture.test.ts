@@ -11,7 +11,7 @@ import { describe, expect, test } from 'vitest';
 const source = fileURLToPath(new URL('../src/', import.meta.url));
 
 /**
- * core ← protocol, policy ← upstream, registry, functions ← gateway, wrapper ← http ← entry, cli.
+ * core ← protocol, policy, audit ← upstream, registry, functions, workflows ← gateway, wrapper ← http ← entry, cli.
  *
  * A folder may import itself and what stands here, and stays as narrow as its code is today. `index.ts` and
  * `testing.ts` are doors of the package and see what `entry` sees; `wrapper.ts` is the door to handlers and sees them alone.
@@ -23,14 +23,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ['core', 'protocol'],
   functions: ['core'],
   upstream: ['core'],
-  registry: ['core', 'protocol'],
+  // Changes of registrations and workflows are put on record in the same commit.
+  registry: ['core', 'protocol', 'audit'],
   // A handler speaks MCP to its caller, so it needs the codecs.
   wrapper: ['core', 'protocol', 'upstream'],
   // Starts a server to read its tools, and the function made of it to try it out.
   packaging: ['core', 'functions', 'upstream', 'wrapper'],
   gateway: ['core', 'policy', 'protocol'],
   audit: ['core'],
-  workflows: ['core'],
+  workflows: ['core', 'audit'],
   provisioning: ['core', 'audit', 'policy', 'registry', 'workflows'],
   http: ['core', 'policy', 'protocol', 'registry', 'gateway', 'audit', 'provisioning', 'workflows'],
   // An adapter sees `core` and the port it implements: `upstream/channel.ts` and what a channel is built of.
@@ -46,6 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Only these two know features and adapters alike.
   entry: [
     'core',
+    'audit',
     'protocol',
     'policy',
     'config',
@@ -61,7 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     'core',
-    // Checks a head before it asks the instance, and records what is repaired in the data folder.
+    // Checks a head before it asks the instance.
     'audit',
     'policy',
     'config',

@@ -6,7 +6,8 @@ import { PlatformError } from '../core/errors.ts';
 import type { Item, StoreRoot, TableSpec } from '../core/ports.ts';
 import { textOf } from '../core/json.ts';
 import { AuditLog } from './audit-log.ts';
-import { AUDIT_CHAINS, AUDIT_RECORDS, canonical, type AuditEntry } from './audit-record.ts';
+import { AUDIT_CHAINS, AUDIT_RECORDS, canonical } from './audit-record.ts';
+import type { AuditEntry } from './audit-trail.ts';
 import { auditHead, parseHead } from './head.ts';
 import { listAudit, verifyAudit } from './verify.ts';
 

@@ -13,11 +13,10 @@ import {
   hashOf,
   sealOf,
   toItem,
-  type AuditEntry,
   type AuditRecord,
-  type AuditTrail,
   type ChainHead,
 } from './audit-record.ts';
+import type { AuditEntry, AuditTrail } from './audit-trail.ts';
 
 /** Of one transaction. */
 const MAX_WRITES = 100;

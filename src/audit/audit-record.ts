@@ -1,33 +1,8 @@
 /** One line of the audit trail, and how it is chained to the line before. Pure, so that writer and verifier agree. */
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import type { Item, JsonValue, TableSpec, Write } from '../core/ports.ts';
-
-/** Who makes a change, as its record says it. */
-export interface Author {
-  /** Id of the principal; `system` for what happens by itself, `operator` for who works on the data folder. */
-  readonly principal: string;
-  readonly requestId: string;
-}
-
-/** What was done, by whom, to what. Never a parameter's value that could be a secret, never a token. */
-export interface AuditEntry extends Author {
-  /** `job-accepted`, `registration-created`: noun and verb. */
-  readonly action: string;
-  readonly resource: { readonly type: string; readonly id: string };
-  readonly details?: Readonly<Record<string, JsonValue>>;
-}
-
-/** Where features write what has to be on record. */
-export interface AuditTrail {
-  /**
-   * Commits all writes and one record for each entry, or nothing.
-   *
-   * @param writes - At most 90.
-   * @throws PlatformError as `TenantStore.transact`; `details.index` counts `writes`.
-   */
-  commit(tenant: string, writes: readonly Write[], entries: readonly AuditEntry[]): Promise<void>;
-}
+import type { Item, JsonValue, TableSpec } from '../core/ports.ts';
+import type { AuditEntry } from './audit-trail.ts';
 
 export interface AuditRecord {
   /** `2026-11-25#<writer>`: one chain per tenant, day and writing process. */

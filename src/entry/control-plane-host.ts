@@ -3,6 +3,7 @@
  * under way when the process before ended: an instance that only relays tools carries nothing of it.
  */
 
+import type { AuditTrail } from '../audit/audit-trail.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Clock, Egress, FunctionInvoker, IdSource, Logger, SecretSource, StoreRoot } from '../core/ports.ts';
 import type { Redactor } from '../core/redact.ts';
@@ -28,6 +29,7 @@ export interface ControlPlaneHostParts {
   readonly secrets: SecretSource;
   readonly redactor: Redactor;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly audit: AuditTrail;
   readonly sealingKey: Uint8Array;
   readonly isLive: boolean;
   /** Functions that state machines call. */
@@ -102,7 +104,7 @@ export class ControlPlaneHost {
     const { aslKind } = await import('../workflows/asl/asl-kind.ts');
     const { createTaskRunner } = await import('../workflows/task-runner.ts');
     const { cloudServices, shippedComposites } = await import('./cloud-services.ts');
-    const { store, clock, ids, log, policy, egress, sealingKey, loaded, invoker, callTool } = this.#parts;
+    const { store, clock, ids, log, policy, egress, audit, sealingKey, loaded, invoker, callTool } = this.#parts;
     const { isLive, env, simulated, redactor } = this.#parts;
     const secrets = knownTo(redactor, this.#parts.secrets);
     redactor.learn(credentialsIn(env));
@@ -115,6 +117,7 @@ export class ControlPlaneHost {
       policy,
       egress,
       secrets,
+      audit,
       sealingKey,
       services: this.#parts.services ?? cloudServices,
       composites: this.#parts.services === undefined ? shippedComposites : [],
@@ -132,6 +135,7 @@ export class ControlPlaneHost {
       clock,
       ids,
       log,
+      audit,
       tokenKey: sealingKey,
       // A step that waits for something long never ends in time; whatever is cut off is repeated under the same key.
       drainMs: DRAIN_MS,

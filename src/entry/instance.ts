@@ -4,6 +4,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util';
+import type { AuditTrail } from '../audit/audit-trail.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { diffConfig } from '../config/watch.ts';
 import type { FunctionControl } from '../core/function-control.ts';
@@ -45,6 +46,7 @@ import { toolCaller } from './call-tool.ts';
 import type { SimulatedCloud } from './cloud-places.ts';
 import { ControlPlaneHost } from './control-plane-host.ts';
 import { controlPlaneRoute } from './control-plane-route.ts';
+import { lazyAudit } from './lazy-audit.ts';
 import { makeAwsFunctions, type AwsPlace } from './make-discovery.ts';
 import { functionSettings, functionSpecs, serverFunctions } from './make-functions.ts';
 import { TargetFactory } from './make-targets.ts';
@@ -101,6 +103,7 @@ export class Instance {
   readonly #published: Target;
   readonly #policy: Policy;
   readonly #recorder: DefinitionRecorder;
+  readonly #audit: AuditTrail;
   readonly #controlPlane: ControlPlaneHost;
   #simulated: (cloud: CloudName) => Promise<SimulatedCloud | undefined> = () => Promise.resolve(undefined);
   readonly #tenants = new Map<string, Promise<void>>();
@@ -134,7 +137,8 @@ export class Instance {
       searchPath: options.env['PATH'],
       configFile: this.#loaded.path,
     });
-    this.#registrations = new RegistrationStore({ store, clock, ids });
+    this.#audit = lazyAudit({ store, clock, ids, key: options.sealingKey });
+    this.#registrations = new RegistrationStore({ store, clock, ids, audit: this.#audit });
     this.#sources = this.#makeSources(egress);
     this.#factory = new TargetFactory({
       clock,
@@ -180,6 +184,7 @@ export class Instance {
       secrets,
       redactor,
       env,
+      audit: this.#audit,
       sealingKey,
       isLive,
       invoker: this.#sources.invoker,

@@ -3,8 +3,7 @@
  * the job is still as the writer knew it.
  */
 
-import type { AuditLog } from '../audit/audit-log.ts';
-import type { AuditEntry } from '../audit/audit-record.ts';
+import type { AuditEntry, AuditTrail } from '../audit/audit-trail.ts';
 import { PlatformError } from '../core/errors.ts';
 import type { Clock, Item, JsonValue, StoreRoot, Write } from '../core/ports.ts';
 import type { JobEvent } from './control-plane.ts';
@@ -26,7 +25,7 @@ import { deliveryWrites } from './webhooks.ts';
 export interface JobStoreParts {
   readonly store: StoreRoot;
   readonly clock: Clock;
-  readonly audit: AuditLog;
+  readonly audit: AuditTrail;
 }
 
 /** One change of a job's state, with everything that belongs to it. */

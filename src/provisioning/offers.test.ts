@@ -106,6 +106,7 @@ describe('an offer', () => {
     const { records } = await listAudit(store, 'team-x');
     expect(records.map(({ entry }) => entry)).toMatchObject([
       { action: 'service-offered', principal: 'ada', resource: { type: 'service', id: 'aws:pair' } },
+      { action: 'workflow-registered', principal: 'ada', resource: { type: 'workflow', id: 'service-pair' } },
     ]);
   });
 

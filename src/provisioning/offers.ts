@@ -2,8 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { AuditLog } from '../audit/audit-log.ts';
-import type { AuditEntry } from '../audit/audit-record.ts';
+import { authorOf, type AuditEntry, type AuditTrail } from '../audit/audit-trail.ts';
 import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import { isObject, textOf } from '../core/json.ts';
@@ -100,7 +99,7 @@ function defaultsOf(schema: JsonValue): Params {
 
 export interface OfferParts {
   readonly store: StoreRoot;
-  readonly audit: Pick<AuditLog, 'commit'>;
+  readonly audit: AuditTrail;
   /** Given once it is there: the engine runs what asks for services. */
   readonly engine: () => WorkflowEngine;
   /** Names that no tenant may take. */
@@ -127,24 +126,26 @@ export class OfferStore implements OfferedServices {
   }
 
   /** @throws PlatformError as `ControlPlane.offer`. */
-  async offer({ tenant, principal, requestId }: RequestContext, offered: OfferedService): Promise<CatalogService> {
+  async offer(context: RequestContext, offered: OfferedService): Promise<CatalogService> {
+    const { tenant } = context;
+    const by = authorOf(context);
     refuseProblems(shapeOf(offered));
     refuseProblems(await this.#problems(tenant, offered));
     const { service, cloud, title, definition, version } = offered;
-    const registered = await this.#parts.engine().register(tenant, {
+    const machine = {
       name: `service-${service}`,
       kind: 'asl',
       definition,
       description: title,
       ...(/^[1-9]\d{0,8}$/.test(version) ? { version: Number(version) } : {}),
-    });
+    };
+    const registered = await this.#parts.engine().register(tenant, machine, by);
     const workflow = { name: registered.name, version: registered.version, owner: tenant };
     const item = { group: 'services', ...offered, workflow } as unknown as Item;
     const entry: AuditEntry = {
+      ...by,
       action: 'service-offered',
       resource: { type: 'service', id: `${cloud}:${service}` },
-      principal: principal.id,
-      requestId,
       details: { version, workflow: registered.name, workflowVersion: registered.version },
     };
     await this.#parts.audit.commit(tenant, [{ put: item, table: OFFERS }], [entry]);

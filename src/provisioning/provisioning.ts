@@ -3,8 +3,7 @@
  * what it runs is made of the rest.
  */
 
-import { AuditLog } from '../audit/audit-log.ts';
-import { orderedId } from '../core/ordered-id.ts';
+import type { AuditTrail } from '../audit/audit-trail.ts';
 import type { Clock, Egress, IdSource, JsonValue, Logger, SecretSource, StoreRoot } from '../core/ports.ts';
 import type { Policy } from '../policy/decide.ts';
 import { defineWorkflow, type CodeWorkflow } from '../workflows/engine/code-workflow.ts';
@@ -43,7 +42,8 @@ export interface ProvisioningParts {
   readonly policy: Policy;
   readonly egress: Egress;
   readonly secrets: SecretSource;
-  /** 32 bytes; audit records are sealed with it. */
+  readonly audit: AuditTrail;
+  /** 32 bytes; names of what is made are derived from it. */
   readonly sealingKey: Uint8Array;
   readonly services: readonly ServiceDefinition[];
   readonly composites?: readonly ShippedComposite[];
@@ -69,7 +69,6 @@ const COMPOSITE_VERSION = 1;
 
 export class Provisioning {
   readonly plane: ControlPlane;
-  readonly audit: AuditLog;
   readonly jobs: JobStore;
   /** For the engine: what jobs run as. */
   readonly workflows: readonly CodeWorkflow[];
@@ -86,16 +85,14 @@ export class Provisioning {
   #reaper: Reaper | undefined;
 
   constructor(parts: ProvisioningParts) {
-    const { store, clock, ids, log, policy, sealingKey, services, composites = [], placeOf } = parts;
+    const { store, clock, ids, log, policy, audit, sealingKey, services, composites = [], placeOf } = parts;
     this.#parts = parts;
-    // Sorted by the time of its start, so that the trail is read newest first over restarts too.
-    this.audit = new AuditLog({ store, clock, writer: orderedId(ids, clock), key: sealingKey });
-    this.jobs = new JobStore({ store, clock, audit: this.audit });
+    this.jobs = new JobStore({ store, clock, audit });
     this.#resources = new ResourceStore(store, clock);
     this.#names = new JobNames(sealingKey);
     const shipped = [...services.map(serviceOf), ...composites.map(shippedService)];
     const taken = new Set(shipped.map(nameOf));
-    const offers = new OfferStore({ store, audit: this.audit, engine: () => this.#running, taken });
+    const offers = new OfferStore({ store, audit, engine: () => this.#running, taken });
     const catalogue = new ServiceCatalogue(shipped, offers);
     const base = { jobs: this.jobs, resources: this.#resources, catalogue, names: this.#names };
     const { approvals = () => [], labelOf } = parts;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { BY_ADA, auditOn } from '../../tests/fixtures/audit.ts';
 import { fakeClock, type FakeClock } from '../../tests/contract/fake-clock.ts';
 import { openMemoryStore } from '../adapters/embedded/store/store.ts';
 import { Context } from '../core/context.ts';
@@ -19,7 +20,12 @@ let registrations: RegistrationStore;
 beforeEach(async () => {
   clock = fakeClock();
   store = await openMemoryStore({ clock });
-  registrations = new RegistrationStore({ store, clock, ids: { uuid: () => crypto.randomUUID() } });
+  registrations = new RegistrationStore({
+    store,
+    clock,
+    ids: { uuid: () => crypto.randomUUID() },
+    audit: auditOn(store),
+  });
 });
 
 afterEach(async () => {
@@ -73,6 +79,7 @@ test('a registered tool has the tags of the function behind its ARN, here or in 
     registrations.create(
       'team-x',
       await parseRegistration({ type: 'tool', name, description: 'd', lambdaArn, parameters: {}, tags: { own: '1' } }),
+      { by: BY_ADA },
     );
   await register('here', 'arn:aws:lambda:eu-west-1:123456789012:function:crm:live');
   await register('there', `${ARN}:live`);

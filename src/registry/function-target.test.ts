@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { BY_ADA, auditOn } from '../../tests/fixtures/audit.ts';
 import { fakeClock, type FakeClock } from '../../tests/contract/fake-clock.ts';
 import { openMemoryStore } from '../adapters/embedded/store/store.ts';
 import { Context } from '../core/context.ts';
@@ -64,7 +65,12 @@ let target: FunctionTarget;
 beforeEach(async () => {
   clock = fakeClock();
   store = await openMemoryStore({ clock });
-  registrations = new RegistrationStore({ store, clock, ids: { uuid: () => crypto.randomUUID() } });
+  registrations = new RegistrationStore({
+    store,
+    clock,
+    ids: { uuid: () => crypto.randomUUID() },
+    audit: auditOn(store),
+  });
   invoker = new ScriptedInvoker();
   target = make();
 });
@@ -86,7 +92,7 @@ function context(tenant = 'team-x'): Context {
 
 async function register(body: Readonly<Record<string, unknown>>, tenant = 'team-x'): Promise<void> {
   const base = { type: 'tool', description: 'd', lambdaArn: 'arn:aws:lambda:eu-west-1:1:function:crm', parameters: {} };
-  await registrations.create(tenant, await parseRegistration({ ...base, ...body }));
+  await registrations.create(tenant, await parseRegistration({ ...base, ...body }), { by: BY_ADA });
 }
 
 function callOf(
@@ -130,6 +136,7 @@ test('a listing has the registered tools, prompts and resources of the tenant al
   await registrations.create(
     'team-x',
     await parseRegistration({ type: 'mcp', name: 'remote', url: 'https://example.com/' }),
+    { by: BY_ADA },
   );
   const { definitions, capabilities } = await target.list(context());
   expect(definitions.map((each) => each.value)).toEqual([
@@ -498,7 +505,7 @@ test('a change is announced for its tenant, and the next list and call know of i
   expect(heard).toEqual([{ kind: 'tools', tenant: 'team-x' }]);
   expect(await names()).toEqual(['tool find']);
   expect((await call('find')).value.isError).toBeUndefined();
-  await registrations.remove('team-x', 'tool-find');
+  await registrations.remove('team-x', 'tool-find', { by: BY_ADA });
   await expect(call('find')).rejects.toMatchObject({ code: 'UNKNOWN_NAME' });
   await register({ type: 'prompt', name: 'p' }, 'team-y');
   expect(heard.at(-1)).toEqual({ kind: 'prompts', tenant: 'team-y' });
@@ -518,7 +525,12 @@ test('a writer waits for the listeners of its own instance', async () => {
 });
 
 test('another instance on the same store hears of a change', async () => {
-  const other = new RegistrationStore({ store, clock, ids: { uuid: () => crypto.randomUUID() } });
+  const other = new RegistrationStore({
+    store,
+    clock,
+    ids: { uuid: () => crypto.randomUUID() },
+    audit: auditOn(store),
+  });
   const heard: string[] = [];
   other.onChange((_tenant, change) => void heard.push(change.id));
   expect(await other.list('team-x')).toEqual([]);

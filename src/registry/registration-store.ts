@@ -2,10 +2,12 @@
  * Keeps the registrations of each tenant in table `mcp-registrations`, and tells who listens that they changed.
  *
  * An item per registration, under its `id`; beside it an item that claims the name's skeleton, so that no second
- * name can be mistaken for it. Both are written in one transaction. The announcement follows at once; an instance
- * that dies between the two leaves a change that other instances see when they next read the table.
+ * name can be mistaken for it. Both are written in one transaction with the audit record of the change. The
+ * announcement follows at once; an instance that dies between the two leaves a change that other instances see when
+ * they next read the table.
  */
 
+import type { AuditEntry, AuditTrail, Author } from '../audit/audit-trail.ts';
 import { PlatformError } from '../core/errors.ts';
 import type { Clock, IdSource, Item, JsonValue, StoreRoot, TableSpec, TenantStore, Write } from '../core/ports.ts';
 import { digestOf, isRegistrationId, nameSkeleton, registrationId } from './registration.ts';
@@ -30,6 +32,14 @@ export interface RegistrationStoreParts {
   readonly store: StoreRoot;
   readonly clock: Clock;
   readonly ids: IdSource;
+  readonly audit: AuditTrail;
+}
+
+/** What a writer says beside the change itself. */
+export interface RegistrationWrite {
+  readonly by: Author;
+  /** Only when the registration still has this revision. */
+  readonly revision?: string | undefined;
 }
 
 /** A writer waits for the listeners of its own instance, so that its acknowledgement means "listed". */
@@ -79,24 +89,23 @@ export class RegistrationStore {
   }
 
   /**
-   * @param options.upsert - Overwrites a registration of the same id, as the seed does.
+   * @param upsert - Overwrites a registration of the same id, as the seed does.
    * @throws PlatformError `REGISTRATION_EXISTS` when the id, or a name that looks the same, is taken.
    */
   async create(
     tenant: string,
     definition: RegistrationDefinition,
-    options: { readonly upsert?: boolean } = {},
+    { by, upsert = false }: { readonly by: Author; readonly upsert?: boolean },
   ): Promise<Registration> {
     const id = registrationId(definition);
     for (let attempt = 1; ; attempt++) {
-      const existing = options.upsert === true ? await this.get(tenant, id) : undefined;
+      const existing = upsert ? await this.get(tenant, id) : undefined;
       try {
-        return await this.#write(tenant, definition, existing);
+        return await this.#write(tenant, definition, { by, existing });
       } catch (error) {
         if (!isConflict(error)) throw error;
         const now = await this.get(tenant, id);
-        if (options.upsert !== true || now === undefined || attempt >= ATTEMPTS)
-          throw taken(definition, now !== undefined);
+        if (!upsert || now === undefined || attempt >= ATTEMPTS) throw taken(definition, now !== undefined);
       }
     }
   }
@@ -104,14 +113,13 @@ export class RegistrationStore {
   /**
    * Replaces the definition of `id`, which stays.
    *
-   * @param revision - Only when the registration still has this revision.
    * @throws PlatformError `REGISTRATION_NOT_FOUND`, `REGISTRATION_ID_CHANGED`, `REGISTRATION_CHANGED`.
    */
   async replace(
     tenant: string,
     id: string,
     definition: RegistrationDefinition,
-    revision?: string,
+    { by, revision }: RegistrationWrite,
   ): Promise<Registration> {
     for (let attempt = 1; ; attempt++) {
       const existing = await this.require(tenant, id, revision);
@@ -124,7 +132,7 @@ export class RegistrationStore {
         );
       }
       try {
-        return await this.#write(tenant, definition, existing);
+        return await this.#write(tenant, definition, { by, existing });
       } catch (error) {
         if (!isConflict(error)) throw error;
         if (attempt >= ATTEMPTS) throw changed(id);
@@ -133,7 +141,7 @@ export class RegistrationStore {
   }
 
   /** @throws PlatformError `REGISTRATION_NOT_FOUND`, `REGISTRATION_CHANGED`. */
-  async remove(tenant: string, id: string, revision?: string): Promise<void> {
+  async remove(tenant: string, id: string, { by, revision }: RegistrationWrite): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const existing = await this.require(tenant, id, revision);
       const writes: Write[] = [
@@ -141,7 +149,7 @@ export class RegistrationStore {
         { table: REGISTRATIONS, delete: { id: claimId(existing) }, condition: { equals: { owner: id } } },
       ];
       try {
-        await this.#store(tenant).transact(writes);
+        await this.#parts.audit.commit(tenant, writes, [entryOf('removed', existing, by)]);
         return await this.#announce(tenant, { id, type: existing.type, action: 'removed' });
       } catch (error) {
         if (!isConflict(error)) throw error;
@@ -218,7 +226,7 @@ export class RegistrationStore {
   async #write(
     tenant: string,
     definition: RegistrationDefinition,
-    existing: Registration | undefined,
+    { by, existing }: { readonly by: Author; readonly existing: Registration | undefined },
   ): Promise<Registration> {
     const now = new Date(this.#parts.clock.nowMs()).toISOString();
     const registration: Registration = {
@@ -233,15 +241,19 @@ export class RegistrationStore {
     const absent = { exists: false };
     const condition = existing === undefined ? absent : { equals: { revision: existing.revision } };
     const claim = { id: claimId(definition), owner: registration.id };
-    await this.#store(tenant).transact([
-      { table: REGISTRATIONS, put: toItem(registration), condition },
-      {
-        table: REGISTRATIONS,
-        put: claim,
-        condition: existing === undefined ? absent : { equals: { owner: registration.id } },
-      },
-    ]);
     const action = existing === undefined ? 'created' : 'replaced';
+    await this.#parts.audit.commit(
+      tenant,
+      [
+        { table: REGISTRATIONS, put: toItem(registration), condition },
+        {
+          table: REGISTRATIONS,
+          put: claim,
+          condition: existing === undefined ? absent : { equals: { owner: registration.id } },
+        },
+      ],
+      [entryOf(action, registration, by)],
+    );
     await this.#announce(tenant, { id: registration.id, type: registration.type, action });
     return registration;
   }
@@ -259,6 +271,28 @@ export class RegistrationStore {
 
 function claimId(definition: { readonly type: RegistrationType; readonly name: string }): string {
   return `name#${nameSkeleton(definition)}`;
+}
+
+/** Which definition it was, by its digest, and where it leads. */
+function entryOf(action: RegistrationChange['action'], registration: Registration, by: Author): AuditEntry {
+  const { id, type, revision, digest } = registration;
+  return {
+    ...by,
+    action: `registration-${action}`,
+    resource: { type: 'registration', id },
+    details: { type, revision, digest, ...placeOf(registration) },
+  };
+}
+
+function placeOf(registration: Registration): Readonly<Record<string, string>> {
+  // The rest of an address may hold a key.
+  if (registration.type === 'mcp') return { origin: new URL(registration.url).origin };
+  const { lambdaArn, version, alias } = registration;
+  return {
+    lambdaArn,
+    ...(version === undefined ? {} : { version }),
+    ...(alias === undefined ? {} : { alias }),
+  };
 }
 
 function isConflict(error: unknown): boolean {

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { auditOn } from '../fixtures/audit.ts';
 import { AwsClients } from '../../src/adapters/aws/aws-clients.ts';
 import { AwsFunctionInvoker } from '../../src/adapters/aws/aws-function-invoker.ts';
 import { createEgress } from '../../src/adapters/embedded/egress.ts';
@@ -613,7 +614,7 @@ verifies(
   async () => {
     const { server, url, count } = await fakeLambda();
     const store = await openMemoryStore({ clock: systemClock });
-    const registrations = new RegistrationStore({ store, clock: systemClock, ids: systemIds });
+    const registrations = new RegistrationStore({ store, clock: systemClock, ids: systemIds, audit: auditOn(store) });
     const egress = createEgress({ allow: [], clock: systemClock });
     const env = { AWS_ACCESS_KEY_ID: 'k', AWS_SECRET_ACCESS_KEY: 's', AWS_REGION: 'us-east-1' };
     const options = { endpoint: url, env, egress, clock: systemClock, log: silentLog, random: () => 0 };

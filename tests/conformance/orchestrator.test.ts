@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BY_ADA, auditOn } from '../fixtures/audit.ts';
 import { openMemoryStore } from '../../src/adapters/embedded/store/store.ts';
 import { systemClock, systemIds } from '../../src/adapters/embedded/system.ts';
 import { runForTest } from '../../src/cli/run-for-test.ts';
@@ -302,11 +303,11 @@ verifies('4.15', 'DELETE answers 204 and nothing else, then 404', async () => {
 
 verifies('4.16', 'GET lists every registration, however large the list, and one by its id', async () => {
   const store = await openMemoryStore({ clock: systemClock });
-  const registrations = new RegistrationStore({ store, clock: systemClock, ids: systemIds });
+  const registrations = new RegistrationStore({ store, clock: systemClock, ids: systemIds, audit: auditOn(store) });
   // 150 of 8 kB are more than one scan of a megabyte would bring.
   const definition = await parseRegistration(registration('many', { description: 'x'.repeat(8_000) }));
   const names = Array.from({ length: 150 }, (_, i) => `many${i}`);
-  await Promise.all(names.map((name) => registrations.create('team-x', { ...definition, name })));
+  await Promise.all(names.map((name) => registrations.create('team-x', { ...definition, name }, { by: BY_ADA })));
   registrations.close();
   const next = await startInstance({ store });
   const all = await send('GET', '/register', undefined, {}, next);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateAliasCommand, LambdaClient, PublishVersionCommand, UpdateAliasCommand } from '@aws-sdk/client-lambda';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { auditOn } from '../fixtures/audit.ts';
 import { openMemoryStore } from '../../src/adapters/embedded/store/store.ts';
 import { systemClock } from '../../src/adapters/embedded/system.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -354,7 +355,12 @@ verifies('2.21', 'who is external is the operator’s to say, for searches too',
 });
 
 test('2.21: whatever works for a caller reaches an internal tool under the caller’s own name', async () => {
-  const registrations = new RegistrationStore({ store, clock: systemClock, ids: { uuid: () => crypto.randomUUID() } });
+  const registrations = new RegistrationStore({
+    store,
+    clock: systemClock,
+    ids: { uuid: () => crypto.randomUUID() },
+    audit: auditOn(store),
+  });
   const asked: unknown[] = [];
   const target = new FunctionTarget({
     invoker: {

@@ -9,6 +9,8 @@ import { systemClock, systemIds } from '../../adapters/embedded/system.ts';
 import { openEmbeddedStore } from '../../adapters/embedded/store/store.ts';
 import { PlatformError } from '../../core/errors.ts';
 import type { Logger } from '../../core/ports.ts';
+import { sealingKey } from '../../entry/data-folder.ts';
+import { lazyAudit } from '../../entry/lazy-audit.ts';
 import type { Repaired } from '../../workflows/engine/embedded-engine.ts';
 import { createEmbeddedEngine } from '../../workflows/engine/embedded-engine.ts';
 import type { CliContext, CliEvent, Invocation } from '../command.ts';
@@ -45,7 +47,9 @@ async function repairIn(dataDir: string, tenant: string, id: string): Promise<Re
   try {
     // Never booted: it continues nothing, and makes and reads no task tokens.
     const parts = { store, clock: systemClock, ids: systemIds, log: SILENT, tokenKey: new Uint8Array(32) };
-    return await createEmbeddedEngine(parts).repair(tenant, id);
+    const audit = lazyAudit({ ...parts, key: sealingKey(dataDir) });
+    const by = { principal: 'operator', requestId: systemIds.uuid() };
+    return await createEmbeddedEngine({ ...parts, audit }).repair(tenant, id, by);
   } catch (thrown) {
     if (!(thrown instanceof PlatformError) || thrown.code !== 'NOT_FOUND') throw thrown;
     throw new PlatformError('NOT_FOUND', `Tenant "${tenant}" has no execution "${id}" in ${dataDir}.`);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { BY_ADA, auditOn } from '../../../tests/fixtures/audit.ts';
 import { scriptedTarget } from '../../../tests/fixtures/instance.ts';
 import { fakeClock, type FakeClock } from '../../../tests/contract/fake-clock.ts';
 import { openMemoryStore } from '../../adapters/embedded/store/store.ts';
@@ -22,7 +23,12 @@ beforeEach(async () => {
   clock = fakeClock();
   targets = new TargetSet();
   store = await openMemoryStore({ clock });
-  registrations = new RegistrationStore({ store, clock, ids: { uuid: () => crypto.randomUUID() } });
+  registrations = new RegistrationStore({
+    store,
+    clock,
+    ids: { uuid: () => crypto.randomUUID() },
+    audit: auditOn(store),
+  });
 });
 
 afterEach(async () => {
@@ -324,7 +330,7 @@ test('more registrations than one page holds are listed in full', async () => {
   for (let start = 0; start < 1200; start += 100) {
     await Promise.all(
       Array.from({ length: 100 }, (_, i) =>
-        registrations.create('team-x', { ...PRINTED, type: 'tool', name: `t${start + i}` }),
+        registrations.create('team-x', { ...PRINTED, type: 'tool', name: `t${start + i}` }, { by: BY_ADA }),
       ),
     );
   }

@@ -5,6 +5,7 @@
  * Answers have the seed's fields; errors are problem+json that carry the seed's `error` and `details`.
  */
 
+import { authorOf } from '../../audit/audit-trail.ts';
 import type { Principal, RequestContext } from '../../core/context.ts';
 import { PlatformError, toPlatformError, type ErrorCode } from '../../core/errors.ts';
 import { isObject, scan } from '../../core/json.ts';
@@ -151,7 +152,10 @@ async function create({ request, context, dependencies }: Exchange): Promise<Reg
   await authorize({ context, dependencies }, 'registration:write', resource);
   refuseHidden(definition, context.tenant, dependencies);
   const upsert = request.query.get('upsert') === 'true';
-  const registration = await dependencies.registrations.create(context.tenant, definition, { upsert });
+  const registration = await dependencies.registrations.create(context.tenant, definition, {
+    by: authorOf(context),
+    upsert,
+  });
   const location = `/register/${encodeURIComponent(registration.id)}`;
   // An overwritten one is 201 as well, as the seed answers.
   return json(201, registration, { ...entityTag(registration), location });
@@ -177,18 +181,18 @@ async function replace(exchange: Exchange, id: string): Promise<RegisterResponse
   const { request, context, dependencies } = exchange;
   await find(exchange, id, 'registration:write');
   const definition = await readDefinition(request, context.principal);
-  const registration = await dependencies.registrations.replace(
-    context.tenant,
-    id,
-    definition,
-    expectedRevision(request),
-  );
+  const registration = await dependencies.registrations.replace(context.tenant, id, definition, {
+    by: authorOf(context),
+    revision: expectedRevision(request),
+  });
   return json(200, registration, entityTag(registration));
 }
 
 async function remove(exchange: Exchange, id: string): Promise<RegisterResponse> {
   await find(exchange, id, 'registration:write');
-  await exchange.dependencies.registrations.remove(exchange.context.tenant, id, expectedRevision(exchange.request));
+  const { request, context, dependencies } = exchange;
+  const write = { by: authorOf(context), revision: expectedRevision(request) };
+  await dependencies.registrations.remove(context.tenant, id, write);
   return { status: 204, headers: {}, body: '' };
 }
 

@@ -1,5 +1,6 @@
 /** Workflows and their executions over HTTP, in Step Functions' verbs. Every route asks the policy. */
 
+import { authorOf } from '../../audit/audit-trail.ts';
 import type { RequestContext } from '../../core/context.ts';
 import { PlatformError } from '../../core/errors.ts';
 import { isObject } from '../../core/json.ts';
@@ -96,10 +97,10 @@ function executionRoutes(engine: WorkflowEngine, allow: Allow): readonly JsonRou
     ),
     about('GET', '/history', 'workflow:read', (id, asked) => history(engine, id, asked)),
     about('POST', '/stop', 'workflow:manage', async (id, asked) =>
-      reply(200, executionView(await engine.stop(asked.context.tenant, id, await failureOf(asked)))),
+      reply(200, executionView(await stopped(engine, id, asked))),
     ),
     about('POST', '/redrive', 'workflow:manage', async (id, { context }) =>
-      reply(202, executionView(await engine.redrive(context.tenant, id))),
+      reply(202, executionView(await engine.redrive(context.tenant, id, authorOf(context)))),
     ),
   ];
 }
@@ -110,13 +111,14 @@ async function registered({ engine, policy }: WorkflowRoutesParts, asked: Asked)
   if (typeof name !== 'string' || definition === undefined)
     throw invalid('A workflow needs a name and a definition in the Amazon States Language.');
   await mustAllow(policy, { action: 'workflow:write', id: name }, asked.context);
-  const info = await engine.register(asked.context.tenant, {
+  const machine = {
     name,
     kind: 'asl',
     definition: definition as JsonValue,
     ...(version === undefined ? {} : { version: wholeNumber(version, 'version') }),
     ...(typeof description === 'string' ? { description } : {}),
-  });
+  };
+  const info = await engine.register(asked.context.tenant, machine, authorOf(asked.context));
   return reply(201, workflowView(info), { location: `/v1/workflows/${encodeURIComponent(info.name)}` });
 }
 
@@ -134,6 +136,10 @@ async function started(engine: WorkflowEngine, asked: Asked): Promise<Reply> {
   });
   const location = `/v1/workflows/executions/${encodeURIComponent(execution.id)}`;
   return reply(202, executionView(execution), { location });
+}
+
+async function stopped(engine: WorkflowEngine, id: string, asked: Asked): Promise<ExecutionDescription> {
+  return engine.stop(asked.context.tenant, id, await failureOf(asked), authorOf(asked.context));
 }
 
 async function listed(engine: WorkflowEngine, { query, context }: Asked): Promise<Reply> {
@@ -163,12 +169,13 @@ async function history(engine: WorkflowEngine, id: string, { query, context }: A
 
 async function told(engine: WorkflowEngine, asked: Asked): Promise<Reply> {
   const { tenant } = asked.context;
+  const by = authorOf(asked.context);
   const body = await objectIn(asked);
   const { taskToken: token } = body;
   if (typeof token !== 'string') throw invalid('taskToken is required: the one that the task was given.');
   const [verb] = asked.parts;
-  if (verb === 'success') await engine.sendTaskSuccess(tenant, token, (body['output'] ?? null) as JsonValue);
-  else if (verb === 'failure') await engine.sendTaskFailure(tenant, token, failureIn(body));
+  if (verb === 'success') await engine.sendTaskSuccess(tenant, token, (body['output'] ?? null) as JsonValue, by);
+  else if (verb === 'failure') await engine.sendTaskFailure(tenant, token, failureIn(body), by);
   else await engine.sendTaskHeartbeat(tenant, token);
   return reply(200, {});
 }

@@ -5,6 +5,7 @@
 
 import type { DurableContext, DurableExecutionClient, DurableLambdaHandler } from '@aws/durable-execution-sdk-js';
 import { DurableExecutionInvocationInputWithClient, withDurableExecution } from '@aws/durable-execution-sdk-js';
+import type { AuditEntry, AuditTrail } from '../../audit/audit-trail.ts';
 import { PlatformError } from '../../core/errors.ts';
 import type { Clock, IdSource, JsonValue, Logger, StoreRoot, Write } from '../../core/ports.ts';
 import { contextLogger } from './context-logger.ts';
@@ -35,6 +36,8 @@ export interface ExecutorOptions {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly log: Logger;
+  /** @default changes leave no records there */
+  readonly audit?: AuditTrail | undefined;
   readonly tokens: TaskTokens;
   readonly host: ExecutionHost;
   /** Executions that run at the same time. @default 100 */
@@ -65,6 +68,7 @@ export interface Answer {
   readonly error?: { readonly ErrorType?: string; readonly ErrorMessage?: string };
   /** Must be the operation's own, when given. */
   readonly token?: string;
+  readonly entries?: readonly AuditEntry[];
 }
 
 /** How an operation was found by whoever wanted to change it. */
@@ -79,6 +83,7 @@ interface Wanted {
   readonly type: StoredOperation['type'];
   readonly bytes: number;
   readonly token?: string | undefined;
+  readonly entries?: readonly AuditEntry[] | undefined;
 }
 
 export class Executor {
@@ -97,7 +102,7 @@ export class Executor {
     const fence = options.ids.uuid();
     const { clock, host } = options;
     this.#options = options;
-    this.#journal = new Journal({ store: options.store, nowMs: () => clock.nowMs(), fence });
+    this.#journal = new Journal({ store: options.store, audit: options.audit, nowMs: () => clock.nowMs(), fence });
     this.#owners = new Owners({ ...options, owner: fence });
     this.#live = new LiveExecutions({ ...options, journal: this.#journal, owners: this.#owners });
     this.#schedule = new Schedule({ ...options, onDue: (scheduled) => this.#onDue(scheduled) });
@@ -154,9 +159,12 @@ export class Executor {
   }
 
   /** Gives an operation that waits its result. @returns `undefined` when there is no such execution. */
-  async answer(place: Place, { operation: id, type, result, error, token }: Answer): Promise<Found | undefined> {
+  async answer(
+    place: Place,
+    { operation: id, type, result, error, token, entries }: Answer,
+  ): Promise<Found | undefined> {
     const bytes = Buffer.byteLength(result ?? JSON.stringify(error));
-    return this.#touch(place, { id, type, bytes, token }, (operation, started) => ({
+    return this.#touch(place, { id, type, bytes, token, entries }, (operation, started) => ({
       ...withoutPayload(operation),
       status: error === undefined ? 'SUCCEEDED' : 'FAILED',
       end: this.#options.clock.nowMs(),
@@ -187,19 +195,19 @@ export class Executor {
   }
 
   /** Ends an execution from outside. @returns false when it had ended. */
-  async end(place: Place, ending: Ending): Promise<boolean> {
-    return this.#live.end(place, ending, 'stopped');
+  async end(place: Place, ending: Ending, entries?: readonly AuditEntry[]): Promise<boolean> {
+    return this.#live.end(place, ending, 'stopped', entries);
   }
 
   /**
    * The same for an execution whose journal cannot be read; the journal goes. Before {@link boot} alone, which tells
    * whoever waits for it.
    */
-  async endUnread(place: Place, ending: Ending): Promise<void> {
+  async endUnread(place: Place, ending: Ending, entries?: readonly AuditEntry[]): Promise<void> {
     const { tenant, id } = place;
     await this.#live.locked(place, async () => {
       await this.#journal.remove(tenant, id);
-      await this.#live.storeEnd(this.#journal.begin(tenant, id), ending, []);
+      await this.#live.storeEnd(this.#journal.begin(tenant, id), ending, [], entries);
     });
   }
 
@@ -216,13 +224,18 @@ export class Executor {
   /** Runs an ended execution again from where it failed. The caller has seen that it may. */
   async redrive(
     place: Place,
-    parts: { readonly failure: Failure; readonly writes: readonly Write[]; readonly events: readonly EventDraft[] },
+    parts: {
+      readonly failure: Failure;
+      readonly writes: readonly Write[];
+      readonly events: readonly EventDraft[];
+      readonly entries: readonly AuditEntry[];
+    },
   ): Promise<void> {
     this.#live.unsettle(place);
     await this.#live.change(place, (loaded) => {
       const { reopened, removed } = rewind(loaded.state, parts.failure);
-      const { writes, events } = parts;
-      return { told: true, change: { writes, events, operations: reopened, removed, timer: NOW } };
+      const { writes, events, entries } = parts;
+      return { told: true, change: { writes, events, entries, operations: reopened, removed, timer: NOW } };
     });
     this.#slots.add(place, 'again');
   }
@@ -260,7 +273,8 @@ export class Executor {
       const changed = after(operation, loaded.head.started);
       // What runs hears of it from its run; what waits is woken.
       isWoken = run === undefined && changed.status !== 'STARTED';
-      const change = { operations: [changed], bytes: wanted.bytes, ...(isWoken && { timer: NOW }) };
+      const { bytes, entries } = wanted;
+      const change = { operations: [changed], bytes, entries, ...(isWoken && { timer: NOW }) };
       return { told: { operation, isOpen: true }, change, news: [wanted.id] };
     });
     // What another process ran before it was taken over for this runs here now.

@@ -4,6 +4,7 @@
  * committed here is on disk before anybody is told.
  */
 
+import type { AuditEntry, AuditTrail } from '../../audit/audit-trail.ts';
 import { PlatformError } from '../../core/errors.ts';
 import type { Item, StoreRoot, Table, TenantStore, Write } from '../../core/ports.ts';
 import type { Head } from './head.ts';
@@ -58,6 +59,8 @@ export interface Change {
   readonly timer?: Timer;
   /** Further items for the same transaction. */
   readonly writes?: readonly Write[];
+  /** Records of the audit trail for it. */
+  readonly entries?: readonly AuditEntry[] | undefined;
 }
 
 export interface JournalOptions {
@@ -65,6 +68,8 @@ export interface JournalOptions {
   readonly nowMs: () => number;
   /** Names this process in the records it writes. */
   readonly fence: string;
+  /** @default changes leave no records there */
+  readonly audit?: AuditTrail | undefined;
 }
 
 interface Read {
@@ -144,11 +149,8 @@ export class Journal {
     const { removed = [], timer = loaded.timer } = change;
     const { next, writes } = nextRecord(loaded.id, grown, { operations, removed, events });
     const isMoved = timer !== undefined && !isSame(timer, loaded.timer);
-    await this.#write(loaded, [
-      ...writes,
-      ...(isMoved ? [timerWrite(loaded, timer, next.sequence)] : []),
-      ...(change.writes ?? []),
-    ]);
+    const others = [...(isMoved ? [timerWrite(loaded, timer, next.sequence)] : []), ...(change.writes ?? [])];
+    await this.#write(loaded, [...writes, ...others], change.entries);
     loaded.head = next;
     loaded.timer = timer;
     loaded.history.keep(events);
@@ -178,13 +180,20 @@ export class Journal {
     await new HistoryLog(this.#store(tenant), id, undefined).remove();
   }
 
-  async #write(loaded: Loaded, [record, ...others]: readonly Write[]): Promise<void> {
+  async #write(
+    { tenant, id }: Loaded,
+    [record, ...others]: readonly Write[],
+    entries: readonly AuditEntry[] = [],
+  ): Promise<void> {
     if (record === undefined) return;
+    const writes = [{ ...record, condition: { exists: false } }, ...others];
+    const { audit } = this.#options;
     try {
-      await this.#store(loaded.tenant).transact([{ ...record, condition: { exists: false } }, ...others]);
+      if (audit === undefined || entries.length === 0) await this.#store(tenant).transact(writes);
+      else await audit.commit(tenant, writes, entries);
     } catch (thrown) {
       if (thrown instanceof PlatformError && thrown.code === 'CONDITION_FAILED' && thrown.details['index'] === 0)
-        throw fenced(loaded.id);
+        throw fenced(id);
       throw thrown;
     }
   }

@@ -1,5 +1,6 @@
 /** The executions as this process changes them: each by one at a time, whether it runs or not. */
 
+import type { AuditEntry } from '../../audit/audit-trail.ts';
 import type { Clock, Logger } from '../../core/ports.ts';
 import type { EventDraft } from './history-log.ts';
 import type { Change, Journal, Loaded, Timer } from './journal.ts';
@@ -127,7 +128,12 @@ export class LiveExecutions {
    *
    * @returns whether somebody must be told or stopped.
    */
-  async storeEnd(loaded: Loaded, ending: Ending, drafts: readonly EventDraft[]): Promise<boolean> {
+  async storeEnd(
+    loaded: Loaded,
+    ending: Ending,
+    drafts: readonly EventDraft[],
+    entries?: readonly AuditEntry[],
+  ): Promise<boolean> {
     const { host } = this.#parts;
     const { writes, events, isAwaited: hasWaiter } = await host.ending(loaded.tenant, loaded.id, ending);
     const isAwaited = hasWaiter || (mayHaveChildren(loaded) && (await host.hasChildren(loaded.tenant, loaded.id)));
@@ -136,18 +142,19 @@ export class LiveExecutions {
       bytes: Buffer.byteLength(ending.output ?? ''),
       events: [...drafts, ...events],
       writes,
+      entries,
       timer: isAwaited ? { bucket: 'running', atMs: 0 } : this.#endTimer(ending.atMs),
     });
     return isAwaited;
   }
 
   /** Ends an execution, whoever runs it. @returns false when it had ended or there is none. */
-  async end(place: Place, ending: Ending, why: Stop): Promise<boolean> {
+  async end(place: Place, ending: Ending, why: Stop, entries?: readonly AuditEntry[]): Promise<boolean> {
     const isAwaited = await this.locked(place, async () => {
       const run = this.run(place);
       const loaded = run?.loaded ?? (await this.claim(place, 'firm'));
       if (loaded === undefined || isAtEnd(loaded)) return undefined;
-      const awaited = await this.storeEnd(loaded, ending, run?.drafts ?? []);
+      const awaited = await this.storeEnd(loaded, ending, run?.drafts ?? [], entries);
       this.release(place, run);
       run?.stop(why, new Error(ending.cause ?? ending.status));
       return awaited;

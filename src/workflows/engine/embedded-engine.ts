@@ -4,6 +4,7 @@
  */
 
 import { hash } from 'node:crypto';
+import type { AuditTrail, Author } from '../../audit/audit-trail.ts';
 import type { Principal } from '../../core/context.ts';
 import { PlatformError } from '../../core/errors.ts';
 import { orderedId } from '../../core/ordered-id.ts';
@@ -13,6 +14,7 @@ import { redrivenKey } from '../durable/history-log.ts';
 import { LIMITS } from '../durable/limits.ts';
 import { TOKENS, textAt } from '../durable/tables.ts';
 import { TaskTokens, tokenHash } from '../durable/task-token.ts';
+import { executionEntries } from './audit-entries.ts';
 import { linkOf, unlinkOf } from './children.ts';
 import type { CodeWorkflow } from './code-workflow.ts';
 import { EngineHost } from './engine-host.ts';
@@ -60,6 +62,8 @@ export interface EmbeddedEngineOptions {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly log: Logger;
+  /** Where changes that have an author are put on record. @default nowhere */
+  readonly audit?: AuditTrail | undefined;
   /** Task tokens are made from it: 32 bytes, the same across restarts. */
   readonly tokenKey: Uint8Array;
   readonly kinds?: readonly WorkflowKind[];
@@ -90,7 +94,7 @@ export interface EmbeddedEngine extends WorkflowEngine {
    *
    * @throws PlatformError `NOT_FOUND`.
    */
-  repair(tenant: string, id: string): Promise<Repaired>;
+  repair(tenant: string, id: string, by?: Author): Promise<Repaired>;
 }
 
 export interface Repaired {
@@ -112,10 +116,10 @@ class Engine implements EmbeddedEngine {
   #isClosed = false;
 
   constructor(options: EmbeddedEngineOptions) {
-    const { store, clock } = options;
+    const { store, clock, audit } = options;
     const code = (options.workflows ?? []).filter((workflow) => 'prepared' in workflow);
     this.#options = options;
-    this.#registry = new WorkflowRegistry({ store, clock, kinds: options.kinds ?? [], code });
+    this.#registry = new WorkflowRegistry({ store, clock, kinds: options.kinds ?? [], code, audit });
     const host = new EngineHost({
       ...options,
       registry: this.#registry,
@@ -143,8 +147,8 @@ class Engine implements EmbeddedEngine {
     await this.#executor.close();
   }
 
-  register(tenant: string, registration: WorkflowRegistration): Promise<WorkflowInfo> {
-    return this.#registry.register(tenant, registration);
+  register(tenant: string, registration: WorkflowRegistration, by?: Author): Promise<WorkflowInfo> {
+    return this.#registry.register(tenant, registration, by);
   }
 
   workflows(tenant: string): Promise<readonly WorkflowInfo[]> {
@@ -187,25 +191,27 @@ class Engine implements EmbeddedEngine {
     return { items, ...(page.cursor !== undefined && { cursor: page.cursor }) };
   }
 
-  async stop(tenant: string, id: string, reason: TaskFailure = {}): Promise<ExecutionDescription> {
-    await this.#row(tenant, id);
+  async stop(tenant: string, id: string, reason: TaskFailure = {}, by?: Author): Promise<ExecutionDescription> {
+    const { workflow, version } = await this.#row(tenant, id);
     const atMs = this.#options.clock.nowMs();
-    await this.#executor.end({ tenant, id }, { status: 'ABORTED', atMs, ...checkedFailure(reason) });
+    const failure = checkedFailure(reason);
+    const entries = executionEntries(by, 'execution-stopped', id, { workflow, version, error: failure.error });
+    await this.#executor.end({ tenant, id }, { status: 'ABORTED', atMs, ...failure }, entries);
     return this.describe(tenant, id);
   }
 
-  async redrive(tenant: string, id: string): Promise<ExecutionDescription> {
+  async redrive(tenant: string, id: string, by?: Author): Promise<ExecutionDescription> {
     const row = await this.#row(tenant, id);
     const { waiter } = row;
     const place = { tenant, id: waiter?.execution ?? '' };
     // For itself, unless its parent has not heard yet how it ended.
     const isAwaited = waiter !== undefined && (await this.#executor.awaits(place, waiter.operation));
-    await this.#redrive(row, isAwaited ? waiter : undefined);
+    await this.#redrive(row, isAwaited ? waiter : undefined, by);
     return this.describe(tenant, id);
   }
 
-  async #redrive(row: ExecutionRow, waiter: Waiter | undefined): Promise<void> {
-    const { tenant, id } = row;
+  async #redrive(row: ExecutionRow, waiter: Waiter | undefined, by?: Author): Promise<void> {
+    const { tenant, id, workflow, version } = row;
     if (row.status === 'RUNNING' || row.status === 'SUCCEEDED') throw notRedrivable(row);
     const present = await this.#registry.present(row);
     const after = { ...redriven(row, present, this.#options.clock.nowMs()), ...(waiter !== undefined && { waiter }) };
@@ -224,6 +230,11 @@ class Engine implements EmbeddedEngine {
           failure: { failedPath, cause },
           writes: [{ table: EXECUTIONS, put: rowItem(after), condition }, ...linkOf(after), ...unlinkOf(row, waiter)],
           events: [event],
+          entries: executionEntries(by, 'execution-redriven', id, {
+            workflow,
+            version,
+            redriveCount: after.redriveCount,
+          }),
         },
       );
     } catch (thrown) {
@@ -232,17 +243,16 @@ class Engine implements EmbeddedEngine {
     }
   }
 
-  async sendTaskSuccess(tenant: string, token: string, output: JsonValue): Promise<void> {
+  async sendTaskSuccess(tenant: string, token: string, output: JsonValue, by?: Author): Promise<void> {
     const result = JSON.stringify(output);
     if (Buffer.byteLength(result) > LIMITS.valueBytes) throw valueTooLarge('The output of a task');
-    await this.#answer(tenant, token, { result });
+    await this.#answer(tenant, token, { result }, by);
   }
 
-  async sendTaskFailure(tenant: string, token: string, failure: TaskFailure): Promise<void> {
+  async sendTaskFailure(tenant: string, token: string, failure: TaskFailure, by?: Author): Promise<void> {
     const { error, cause } = checkedFailure(failure);
-    await this.#answer(tenant, token, {
-      error: { ...(error !== undefined && { ErrorType: error }), ErrorMessage: cause ?? '' },
-    });
+    const told = { ...(error !== undefined && { ErrorType: error }), ErrorMessage: cause ?? '' };
+    await this.#answer(tenant, token, { error: told }, by);
   }
 
   async sendTaskHeartbeat(tenant: string, token: string): Promise<void> {
@@ -255,13 +265,18 @@ class Engine implements EmbeddedEngine {
     return () => void this.#listeners.delete(listener);
   }
 
-  async repair(tenant: string, id: string): Promise<Repaired> {
+  async repair(tenant: string, id: string, by?: Author): Promise<Repaired> {
     const row = await this.#row(tenant, id);
     const damage = row.status === 'RUNNING' ? await this.#executor.damageOf({ tenant, id }) : undefined;
     if (damage === undefined) return { execution: await this.describe(tenant, id) };
     const atMs = this.#options.clock.nowMs();
     const cause = `The journal was damaged (${damage}), and the execution was ended by hand.`;
-    await this.#executor.endUnread({ tenant, id }, { status: 'FAILED', atMs, error: 'JOURNAL_CORRUPT', cause });
+    const entries = executionEntries(by, 'execution-repaired', id, { workflow: row.workflow, damage });
+    await this.#executor.endUnread(
+      { tenant, id },
+      { status: 'FAILED', atMs, error: 'JOURNAL_CORRUPT', cause },
+      entries,
+    );
     return { execution: await this.describe(tenant, id), damage };
   }
 
@@ -342,9 +357,12 @@ class Engine implements EmbeddedEngine {
     tenant: string,
     token: string,
     answer: { result?: string; error?: { ErrorType?: string; ErrorMessage: string } },
+    by: Author | undefined,
   ): Promise<void> {
     const { id, operation } = await this.#task(tenant, token);
-    judge(await this.#executor.answer({ tenant, id }, { ...answer, operation, token, type: 'CALLBACK' }));
+    const action = answer.error === undefined ? 'task-succeeded' : 'task-failed';
+    const entries = executionEntries(by, action, id, { operation, error: answer.error?.ErrorType });
+    judge(await this.#executor.answer({ tenant, id }, { ...answer, operation, token, entries, type: 'CALLBACK' }));
   }
 
   /** Which task a token stands for. @throws PlatformError `TASK_TOKEN_INVALID`. */

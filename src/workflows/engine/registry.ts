@@ -1,8 +1,9 @@
 /** Which workflows there are: a tenant's own and those that ship with the product, each in versions that stay. */
 
 import { hash } from 'node:crypto';
+import type { AuditEntry, AuditTrail, Author } from '../../audit/audit-trail.ts';
 import { PlatformError } from '../../core/errors.ts';
-import type { Clock, Item, JsonValue, StoreRoot, TenantStore } from '../../core/ports.ts';
+import type { Clock, Item, JsonValue, StoreRoot, TenantStore, Write } from '../../core/ports.ts';
 import { numberText, textAt } from '../durable/tables.ts';
 import type { CodeWorkflow } from './code-workflow.ts';
 import { CODE } from './code-workflow.ts';
@@ -28,6 +29,7 @@ export interface RegistryParts {
   readonly kinds: readonly WorkflowKind[];
   /** Workflows in code, for every tenant. */
   readonly code: readonly CodeWorkflow[];
+  readonly audit?: AuditTrail | undefined;
 }
 
 export class WorkflowRegistry {
@@ -43,7 +45,7 @@ export class WorkflowRegistry {
   }
 
   /** @throws PlatformError as `WorkflowEngine.register`. */
-  async register(owner: string, registration: WorkflowRegistration): Promise<WorkflowInfo> {
+  async register(owner: string, registration: WorkflowRegistration, by?: Author): Promise<WorkflowInfo> {
     const name = checkedWorkflowName(registration.name);
     if (this.#code.has(name) || (owner !== BUILT_IN && (await this.#newest(BUILT_IN, name)) !== undefined))
       throw new PlatformError('WORKFLOW_EXISTS', `Workflow "${name}" ships with the product. Choose another name.`, {
@@ -57,7 +59,7 @@ export class WorkflowRegistry {
       if (same !== undefined && registration.version !== undefined) throw taken(name, registration.version);
       const version = registration.version ?? (newest?.version ?? 0) + 1;
       const info = this.#info(owner, { ...registration, version }, definitionHash);
-      if (await this.#put(info, newest)) return info;
+      if (await this.#put(info, newest, by)) return info;
     }
   }
 
@@ -149,17 +151,20 @@ export class WorkflowRegistry {
   }
 
   /** @returns false when somebody else registered meanwhile. */
-  async #put(info: WorkflowInfo, newest: WorkflowInfo | undefined): Promise<boolean> {
+  async #put(info: WorkflowInfo, newest: WorkflowInfo | undefined, by: Author | undefined): Promise<boolean> {
     const item = infoItem(info);
     const isNewest = newest === undefined || info.version > newest.version;
     // Two rows: the version itself, and the one that lists find.
     const pointer = { ...item, version: 'newest', newestOf: 'all' };
     const before = newest === undefined ? { exists: false } : { equals: { number: newest.version } };
+    const writes: Write[] = [
+      { table: WORKFLOWS, put: item, condition: { exists: false } },
+      ...(isNewest ? [{ table: WORKFLOWS, put: pointer, condition: before }] : []),
+    ];
+    const { audit } = this.#parts;
     try {
-      await this.#store(info.owner).transact([
-        { table: WORKFLOWS, put: item, condition: { exists: false } },
-        ...(isNewest ? [{ table: WORKFLOWS, put: pointer, condition: before }] : []),
-      ]);
+      if (audit === undefined || by === undefined) await this.#store(info.owner).transact(writes);
+      else await audit.commit(info.owner, writes, [entryOf(info, by)]);
       return true;
     } catch (thrown) {
       if (thrown instanceof PlatformError && thrown.code === 'CONDITION_FAILED') return false;
@@ -195,6 +200,11 @@ export class WorkflowRegistry {
   #store(owner: string): TenantStore {
     return this.#parts.store.store(owner);
   }
+}
+
+function entryOf({ name, version, kind, hash: definitionHash }: WorkflowInfo, by: Author): AuditEntry {
+  const details = { version, kind, definition: definitionHash };
+  return { ...by, action: 'workflow-registered', resource: { type: 'workflow', id: name }, details };
 }
 
 function infoItem({ owner: _owner, version, definition, ...info }: WorkflowInfo): Item {

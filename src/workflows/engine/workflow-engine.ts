@@ -7,6 +7,7 @@
  */
 
 import type { DurableContext } from '@aws/durable-execution-sdk-js';
+import type { Author } from '../../audit/audit-trail.ts';
 import type { Principal, RequestContext } from '../../core/context.ts';
 import type { BackendLabel, Clock, JsonValue, Logger } from '../../core/ports.ts';
 
@@ -217,7 +218,8 @@ export interface TaskFailure {
 
 /**
  * Every verb is one tenant's: what belongs to another does not exist (`NOT_FOUND`). The store's errors
- * (`STORE_FULL`, `STORE_UNAVAILABLE`) may come from each.
+ * (`STORE_FULL`, `STORE_UNAVAILABLE`) may come from each. A change that has an author is in the audit trail, in one
+ * commit with its record; without one it is the product's own, such as the end of what a job had started.
  */
 export interface WorkflowEngine {
   readonly label: BackendLabel;
@@ -227,7 +229,7 @@ export interface WorkflowEngine {
    * @throws PlatformError `INVALID_ARGUMENTS`, `WORKFLOW_INVALID`, `WORKFLOW_UNSUPPORTED` from the kind,
    *   `WORKFLOW_EXISTS` for another definition under a version that is taken, or the name of a built-in.
    */
-  register(tenant: string, registration: WorkflowRegistration): Promise<WorkflowInfo>;
+  register(tenant: string, registration: WorkflowRegistration, by?: Author): Promise<WorkflowInfo>;
   /** The tenant's and the built-in ones, newest version each, by name. */
   workflows(tenant: string): Promise<readonly WorkflowInfo[]>;
   /** @throws PlatformError `NOT_FOUND`. */
@@ -253,18 +255,18 @@ export interface WorkflowEngine {
    *
    * @throws PlatformError `NOT_FOUND`.
    */
-  stop(tenant: string, id: string, reason?: TaskFailure): Promise<ExecutionDescription>;
+  stop(tenant: string, id: string, reason?: TaskFailure, by?: Author): Promise<ExecutionDescription>;
   /**
    * Continues a failed, stopped or timed out execution where it failed, under the same id; what had succeeded is
    * kept, and the deadline begins anew. The definition is the execution's own; code is the present one.
    *
    * @throws PlatformError `NOT_FOUND`, `EXECUTION_NOT_REDRIVABLE`.
    */
-  redrive(tenant: string, id: string): Promise<ExecutionDescription>;
+  redrive(tenant: string, id: string, by?: Author): Promise<ExecutionDescription>;
   /** @throws PlatformError `TASK_TOKEN_INVALID`, `TASK_TIMED_OUT`, `PAYLOAD_TOO_LARGE`. */
-  sendTaskSuccess(tenant: string, token: string, output: JsonValue): Promise<void>;
+  sendTaskSuccess(tenant: string, token: string, output: JsonValue, by?: Author): Promise<void>;
   /** @throws PlatformError as {@link sendTaskSuccess}. */
-  sendTaskFailure(tenant: string, token: string, failure: TaskFailure): Promise<void>;
+  sendTaskFailure(tenant: string, token: string, failure: TaskFailure, by?: Author): Promise<void>;
   /** Begins the heartbeat interval of a waiting task anew. @throws PlatformError as {@link sendTaskSuccess}. */
   sendTaskHeartbeat(tenant: string, token: string): Promise<void>;
   /** Calls back after an execution has ended, in this process, until the returned function is called. */

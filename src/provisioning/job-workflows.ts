@@ -11,7 +11,7 @@ import { WorkflowFailure } from '../workflows/failure.ts';
 import { notOwned } from './cloud-errors.ts';
 import { wrongState, type Job, type JobError } from './job.ts';
 import { DurableSteps } from './durable-steps.ts';
-import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from './provisioner.ts';
+import type { CloudProvisioner, NameRecord, ProvisionContext, ProvisionRequest } from './provisioner.ts';
 import { idOf, ownershipOf, updatedBy, type Resource } from './resource-store.ts';
 import type { RunParts } from './run-parts.ts';
 import type { Params, ServiceDefinition } from './service.ts';
@@ -300,6 +300,15 @@ function noted<Result>({ context, parts, run }: Running, name: string, body: () 
   return context.step(name, () => untilStored(body, patience));
 }
 
+/** What is on record of a resource's name; a store that is full is waited for. */
+function namesOf({ parts, run, job }: Pick<Running, 'parts' | 'run' | 'job'>, id: string): NameRecord {
+  const patience = { clock: parts.clock, log: run.log, isWanted: () => !run.signal.aborted };
+  return {
+    noteFree: () => untilStored(() => parts.resources.noteFree(job, id), patience),
+    wasFree: () => parts.resources.wasFree(job, id),
+  };
+}
+
 /** A provisioner for one resource of this job. */
 async function made(
   { parts, context, run, job }: Running,
@@ -336,6 +345,7 @@ async function made(
     userTags: job.tags,
     place: await parts.placeOf(cloud, job.tenant),
     steps,
+    names: namesOf({ parts, run, job }, id),
     isRollback: target.isRollback,
     log: run.log,
     signal: run.signal,

@@ -145,6 +145,17 @@ export interface CloudPlace {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/**
+ * What a job has on record of a resource's name beside its steps, so that another run and the undo know it too: how a
+ * thing is recognised whose maker did not live to tag it.
+ */
+export interface NameRecord {
+  /** Notes that nothing has the name. Before the call that makes something of it. */
+  noteFree(): Promise<void>;
+  /** Whether this job has noted so, and not recorded since that it made the resource. */
+  wasFree(): Promise<boolean>;
+}
+
 /** What a provisioner is made of: one job's view. */
 export interface ProvisionContext {
   readonly request: ProvisionRequest;
@@ -156,6 +167,8 @@ export interface ProvisionContext {
   readonly userTags: Readonly<Record<string, string>>;
   readonly place: CloudPlace;
   readonly steps: Steps;
+  /** Absent where nothing is on record; what carries no tags is then nobody's. */
+  readonly names?: NameRecord | undefined;
   /**
    * Whether this undoes what the same request has made: `destroy` then leaves alone what another request made, so that an
    * adopted resource outlives its adopter. @default false

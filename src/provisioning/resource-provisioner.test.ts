@@ -1,9 +1,9 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { RecordedSteps } from '../../tests/contract/recorded-steps.ts';
 import { silentLog } from '../../tests/fixtures/assembled.ts';
 import type { JsonValue } from '../core/ports.ts';
 import { cloudError } from './cloud-errors.ts';
-import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from './provisioner.ts';
+import type { CloudProvisioner, NameRecord, ProvisionContext, ProvisionRequest } from './provisioner.ts';
 import { resourceProvisioner } from './resource-provisioner.ts';
 import type { Begun, Found, ResourceKind, TagForm, Tags } from './resource-provisioner.ts';
 
@@ -12,12 +12,16 @@ const tagForm: TagForm = {
   tagsOver: (existing) => existing,
   isTenants: (tags, { ownership }) => tags['tenant'] === ownership.tenant,
   isMadeByRequest: (tags, { requestId }) => tags['requestId'] === requestId,
+  isClouds: (key) => key.startsWith('cloud:'),
 };
 
 /** A cloud of one resource, which a test changes as it likes. */
 class Cloud {
   found: Found | undefined;
   part: Found | undefined;
+  /** Whether kinds tell that it holds nothing. */
+  isEmpty: boolean | undefined;
+  tagged: Tags[] = [];
   created = 0;
   asked = 0;
   onCreate: (tags: Tags) => Promise<Begun | undefined> = (tags) => {
@@ -50,7 +54,12 @@ function kindOf(cloud: Cloud, isLong: boolean): ResourceKind {
           },
         }
       : {}),
-    tag: () => Promise.resolve(),
+    ...(cloud.isEmpty === undefined ? {} : { isEmpty: () => Promise.resolve(cloud.isEmpty === true) }),
+    tag: (tags) => {
+      cloud.tagged.push(tags);
+      cloud.found = cloud.found && { ...cloud.found, tags };
+      return Promise.resolve();
+    },
     change: () => Promise.resolve(),
     remove: () => {
       cloud.found = undefined;
@@ -64,7 +73,7 @@ const input: ProvisionRequest = { cloud: 'aws', service: 'thing', params: {}, te
 
 function jobOf(
   cloud: Cloud,
-  options: { readonly isLong?: boolean; readonly isRollback?: boolean } = {},
+  options: { readonly isLong?: boolean; readonly isRollback?: boolean; readonly names?: NameRecord } = {},
 ): CloudProvisioner {
   const record = new Map<string, JsonValue>();
   const ownership = { tenant: 'team-x', env: 'dev', service: 'thing', requestId: 'r-1', owner: 'ada' } as const;
@@ -81,6 +90,7 @@ function jobOf(
       env: {},
     },
     steps: new RecordedSteps(record, { advance: () => undefined }),
+    names: options.names,
     isRollback: options.isRollback,
     log: silentLog,
     signal: new AbortController().signal,
@@ -157,3 +167,81 @@ test('parts that are left of a resource are removed too, by their maker', async 
   await jobOf(cloud).destroy('aws:-:thing:a');
   expect(cloud.part).toBeUndefined();
 });
+
+describe('on a cloud that takes no tags with the creation', () => {
+  const MINE = { tenant: 'team-x', requestId: 'r-1' };
+
+  /** One whose process ended between the creation and its tags, and what its job has on record. */
+  async function died(): Promise<{ readonly cloud: Cloud; readonly names: NameRecord }> {
+    const cloud = new Cloud();
+    const names = nameRecord();
+    cloud.isEmpty = true;
+    cloud.onCreate = () => {
+      cloud.found = resource({ 'cloud:made-by': 'it' });
+      return Promise.reject(new Error('the process ended'));
+    };
+    await expect(jobOf(cloud, { names }).provision(input)).rejects.toThrow('the process ended');
+    return { cloud, names };
+  }
+
+  test('what it made and could not tag is its own in the next attempt, and made once', async () => {
+    const { cloud, names } = await died();
+    expect(await jobOf(cloud, { names }).provision(input)).toMatchObject({ isAdopted: false });
+    expect([cloud.created, cloud.tagged]).toEqual([1, [MINE]]);
+  });
+
+  test('it is undone as its own', async () => {
+    const { cloud, names } = await died();
+    expect(await jobOf(cloud, { names }).read('aws:-:thing:a')).toMatchObject({ isOwned: true });
+    await jobOf(cloud, { names, isRollback: true }).destroy('aws:-:thing:a');
+    expect(cloud.found).toBeUndefined();
+  });
+
+  test('one that lives tags what it made', async () => {
+    const cloud = new Cloud();
+    cloud.isEmpty = true;
+    cloud.onCreate = () => {
+      cloud.found = resource({});
+      return Promise.resolve(undefined);
+    };
+    expect(await jobOf(cloud, { names: nameRecord() }).provision(input)).toMatchObject({ isAdopted: false });
+    expect(cloud.tagged).toEqual([MINE]);
+  });
+
+  test.each([
+    [
+      "carries another tenant's tags",
+      (cloud: Cloud) => (cloud.found = resource({ tenant: 'team-y', requestId: 'r-9' })),
+    ],
+    ['carries any tag that somebody set', (cloud: Cloud) => (cloud.found = resource({ team: 'blue' }))],
+    ['holds something', (cloud: Cloud) => (cloud.isEmpty = false)],
+    ['is of a kind that cannot be looked into', (cloud: Cloud) => (cloud.isEmpty = undefined)],
+  ])('what %s is never taken for its own', async (_what, change) => {
+    const { cloud, names } = await died();
+    change(cloud);
+    await expect(jobOf(cloud, { names }).provision(input)).rejects.toMatchObject({ code: 'RESOURCE_NOT_OWNED' });
+    expect(await jobOf(cloud, { names }).read('aws:-:thing:a')).toMatchObject({ isOwned: false });
+    await jobOf(cloud, { names, isRollback: true }).destroy('aws:-:thing:a');
+    expect([cloud.found === undefined, cloud.tagged]).toEqual([false, []]);
+  });
+
+  test("what was there before the job looked is nobody's", async () => {
+    const cloud = new Cloud();
+    cloud.isEmpty = true;
+    cloud.found = resource({});
+    const names = nameRecord();
+    await expect(jobOf(cloud, { names }).provision(input)).rejects.toMatchObject({ code: 'RESOURCE_NOT_OWNED' });
+    expect([await names.wasFree(), cloud.tagged]).toEqual([false, []]);
+  });
+});
+
+function nameRecord(): NameRecord {
+  let isFree = false;
+  return {
+    noteFree: () => {
+      isFree = true;
+      return Promise.resolve();
+    },
+    wasFree: () => Promise.resolve(isFree),
+  };
+}

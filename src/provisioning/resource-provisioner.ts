@@ -34,6 +34,8 @@ export interface TagForm {
   isTenants(tags: Tags, context: ProvisionContext): boolean;
   /** Whether this very request made it, in an attempt that did not live to say so. */
   isMadeByRequest(tags: Tags, context: ProvisionContext): boolean;
+  /** Whether the cloud itself puts a tag of this name on what anybody makes. */
+  isClouds(key: string): boolean;
 }
 
 /** A resource as the cloud has it. */
@@ -69,6 +71,12 @@ export interface ResourceKind {
   /** Whether creating what exists is an error, so that whoever succeeds made it. */
   readonly isCreateExclusive: boolean;
   find(): Promise<Found | undefined>;
+  /**
+   * Whether it may be seen and holds nothing. Of a kind that has this, one without any tags is this job's when the job
+   * has on record that there was none before it asked for it: it did not live to tag it, or its cloud takes no tags with
+   * the creation. @default it is never taken for this job's
+   */
+  isEmpty?(): Promise<boolean>;
   /** What there is of it while {@link find} finds nothing: parts that are made before it, or removed after it. */
   remains?(): Promise<Found | undefined>;
   /** What it cannot be made without, in steps of its own. */
@@ -158,13 +166,16 @@ class ResourceProvisioner implements CloudProvisioner {
   async #claim(kind: ResourceKind, tags: Tags, attempt: StepAttempt): Promise<Claim> {
     const before = await kind.find();
     if (before?.isEnding === true) throw this.#notYet(kind.noun, `create-${kind.noun}`, 'one of this name is going');
-    const isAdopted = before !== undefined && this.#judge(before);
-    // What this request has made in vain is made again.
-    if (before !== undefined && (isAdopted || before.problem === undefined)) return { isAdopted, begun: null };
+    if (before !== undefined) {
+      const claim = await this.#known(kind, before, { tags, attempt });
+      // What this request has made in vain is made again.
+      if (claim.isAdopted || before.problem === undefined) return claim;
+    } else if (kind.isEmpty !== undefined) await this.#context.names?.noteFree();
     const created = await this.#tryCreate(kind, tags, attempt);
-    if (created !== 'taken' && kind.isCreateExclusive) return { isAdopted: false, begun: created };
+    const begun = created === 'taken' ? null : created;
+    if (created !== 'taken' && kind.isCreateExclusive && kind.isEmpty === undefined) return { isAdopted: false, begun };
     const after = await kind.find();
-    if (after !== undefined) return { isAdopted: this.#judge(after), begun: created === 'taken' ? null : created };
+    if (after !== undefined) return { ...(await this.#known(kind, after, { tags, attempt })), begun };
     if (created !== 'taken') throw this.#notYet(kind.noun, `create-${kind.noun}`);
     throw notOwned(this.#context.id, 'its name is taken by what is not to be seen here');
   }
@@ -177,6 +188,23 @@ class ResourceProvisioner implements CloudProvisioner {
       if (kind.taken.includes(cloudCodeOf(error))) return 'taken';
       throw error;
     }
+  }
+
+  /** Whose it is that is there. What this job made and could not tag is tagged. */
+  async #known(
+    kind: ResourceKind,
+    found: Found,
+    { tags, attempt }: { readonly tags: Tags; readonly attempt: StepAttempt },
+  ): Promise<Claim> {
+    const isLeftBare = await this.#isLeftBare(kind, found);
+    if (isLeftBare) await kind.tag(tags, attempt);
+    return { isAdopted: !isLeftBare && this.#judge(found), begun: null };
+  }
+
+  /** Made by this job, which has not tagged it yet. What carries anybody's tag, or holds anything, never is. */
+  async #isLeftBare(kind: ResourceKind, { tags, isEnding }: Found): Promise<boolean> {
+    if (isEnding === true || Object.keys(tags).some((key) => !this.#tagForm.isClouds(key))) return false;
+    return (await this.#context.names?.wasFree()) === true && (await kind.isEmpty?.()) === true;
   }
 
   #judge({ tags }: Found): boolean {
@@ -208,7 +236,10 @@ class ResourceProvisioner implements CloudProvisioner {
     const found = await findAny(kind);
     if (found === undefined) return 'nothing';
     if (found.isEnding === true) return 'ending';
-    if (context.isRollback === true) return this.#tagForm.isMadeByRequest(found.tags, context) ? 'ours' : 'nothing';
+    if (context.isRollback === true) {
+      const isOurs = this.#tagForm.isMadeByRequest(found.tags, context) || (await this.#isLeftBare(kind, found));
+      return isOurs ? 'ours' : 'nothing';
+    }
     this.#check(found.tags);
     return 'ours';
   }
@@ -226,10 +257,12 @@ class ResourceProvisioner implements CloudProvisioner {
   }
 
   async read(id: string): Promise<ResourceState | undefined> {
-    const found = await this.#parts.make({ id, params: this.#context.request.params }).find();
+    const kind = this.#parts.make({ id, params: this.#context.request.params });
+    const found = await kind.find();
     if (found === undefined) return undefined;
     const { outputs, tags } = found;
-    return { id, outputs, tags, isOwned: this.#tagForm.isTenants(tags, this.#context) };
+    const isOwned = this.#tagForm.isTenants(tags, this.#context) || (await this.#isLeftBare(kind, found));
+    return { id, outputs, tags, isOwned };
   }
 
   async update(id: string, input: ProvisionRequest): Promise<ProvisionResponse> {

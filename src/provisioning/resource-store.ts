@@ -32,6 +32,8 @@ export interface Resource extends Omit<ResourceView, 'status'> {
   readonly userTags: Readonly<Record<string, string>>;
   /** Later ones may need earlier ones, so they are undone first. */
   readonly order: string;
+  /** Its job found nothing of this name before it asked for it, and has not recorded yet that it made it. */
+  readonly wasFree?: true;
 }
 
 /** What a job is about to make. */
@@ -106,7 +108,8 @@ export class ResourceStore {
     const known = await this.find(job.tenant, id);
     if (known === undefined) return this.intend(job, intent);
     if (known.status === 'removed' || known.requestId === job.requestId) {
-      await this.#table(job.tenant).put(toItem(resource), {
+      const isNoted = known.status !== 'removed' && known.wasFree === true;
+      await this.#table(job.tenant).put(toItem(isNoted ? { ...resource, wasFree: true } : resource), {
         equals: { status: known.status, requestId: known.requestId },
       });
       return { resource, isForeign: false };
@@ -145,9 +148,23 @@ export class ResourceStore {
     };
   }
 
+  /** Notes that nothing has the name of what a job is about to make. Of another job's resource nothing is noted. */
+  async noteFree(job: Job, id: string): Promise<void> {
+    const known = await this.find(job.tenant, id);
+    if (known === undefined || !isIntentOf(job, known) || known.wasFree === true) return;
+    const { status, requestId } = known;
+    await this.#table(job.tenant).put(toItem({ ...known, wasFree: true }), { equals: { status, requestId } });
+  }
+
+  /** Whether this job has noted so of what it has not recorded as made. */
+  async wasFree(job: Job, id: string): Promise<boolean> {
+    const known = await this.find(job.tenant, id);
+    return known !== undefined && isIntentOf(job, known) && known.wasFree === true;
+  }
+
   /** Notes what became of the intent. */
   async record(tenant: string, id: string, response: ProvisionResponse): Promise<void> {
-    const known = await this.get(tenant, id);
+    const { wasFree: _wasFree, ...known } = await this.get(tenant, id);
     await this.put({ ...known, status: 'ready', outputs: response.outputs, isAdopted: response.isAdopted });
   }
 
@@ -188,6 +205,9 @@ export class ResourceStore {
   }
 }
 
+const isIntentOf = (job: Job, { requestId, status }: Resource): boolean =>
+  requestId === job.requestId && status !== 'removed';
+
 /** A resource once a job has changed it: tags are added to those it has, and its end moves only where the job names one. */
 export function updatedBy(
   { tags, expiresAt }: Pick<Job, 'tags' | 'expiresAt'>,
@@ -215,7 +235,7 @@ export function fromItem(item: Item): Resource {
 }
 
 export function resourceView(resource: Resource): ResourceView {
-  const { params: _params, userTags, order: _order, tags, status, ...view } = resource;
+  const { params: _params, userTags, order: _order, wasFree: _wasFree, tags, status, ...view } = resource;
   return { ...view, status: status as ResourceStatus, tags: { ...userTags, ...tags } };
 }
 

@@ -42,7 +42,13 @@ export function tagText(text: string): string {
   return fitting(text, MAX_VALUE);
 }
 
-export const awsTagForm: TagForm = { newTags, tagsOver, isTenants, isMadeByRequest };
+export const awsTagForm: TagForm = {
+  newTags,
+  tagsOver,
+  isTenants,
+  isMadeByRequest,
+  isClouds: (key) => key.startsWith('aws:'),
+};
 
 /** AWS takes letters, digits, spaces and a few signs; any other becomes `_`. */
 function fitting(text: string, length: number): string {

@@ -8,6 +8,7 @@ import { resourceId } from '../../provisioning/provisioner.ts';
 import type {
   CloudPlace,
   CloudProvisioner,
+  NameRecord,
   ProvisionContext,
   ProvisionRequest,
 } from '../../provisioning/provisioner.ts';
@@ -39,6 +40,7 @@ interface JobParts {
   readonly place?: CloudPlace;
   /** Ends the process at the first question after this many seconds. */
   readonly patienceMs?: number;
+  readonly names?: NameRecord;
 }
 
 interface Job {
@@ -72,6 +74,7 @@ async function jobOf({ cloud, definition, place = cloud.place, ...more }: JobPar
     userTags: {},
     place,
     steps,
+    names: more.names,
     log: silentLog,
     signal: new AbortController().signal,
   };
@@ -131,6 +134,27 @@ test('a removal that a second process goes on with is asked for once', async () 
   await destroy({ cloud, ...GROUP, record });
   expect(writes(cloud, 'delete')).toBe(1);
   expect(await cloud.owned('team-x')).toEqual([]);
+});
+
+test('a group without tags that its job found to be missing before is its own, while it holds nothing', async () => {
+  const cloud = await azure();
+  await provision({ cloud, ...GROUP });
+  const [group] = (await cloud.state.page({})).contents;
+  const strip = async (): Promise<void> => {
+    const { shown, ...value } = (group?.value ?? {}) as { readonly shown: Record<string, JsonValue> };
+    await cloud.state.put('resource-group', group?.id ?? '', {
+      ...value,
+      shown: { ...shown, tags: { 'hidden-link': 'x' } },
+    });
+  };
+  await strip();
+  await expect(provision({ cloud, ...GROUP })).rejects.toMatchObject({ code: 'RESOURCE_NOT_OWNED' });
+  const names = { noteFree: () => Promise.resolve(), wasFree: () => Promise.resolve(true) };
+  expect(await provision({ cloud, ...GROUP, names })).toMatchObject({ isAdopted: false });
+  expect(await cloud.owned('team-x')).toHaveLength(1);
+  await provision({ cloud, ...NETWORK });
+  await strip();
+  await expect(provision({ cloud, ...GROUP, names })).rejects.toMatchObject({ code: 'RESOURCE_NOT_OWNED' });
 });
 
 test('a group is not removed while anything lies in it, and says what does', async () => {

@@ -27,6 +27,7 @@ export const azureTags: TagForm = {
   tagsOver,
   isTenants: (tags, { ownership }) => tagOf(tags, 'tenant') === ownership.tenant,
   isMadeByRequest: (tags, context) => azureTags.isTenants(tags, context) && tagOf(tags, MAKER) === context.requestId,
+  isClouds: (key) => key.toLowerCase().startsWith('hidden-'),
 };
 
 function mandatoryTags({ ownership }: ProvisionContext): Tags {

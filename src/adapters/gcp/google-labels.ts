@@ -45,6 +45,7 @@ export const googleLabels: TagForm = {
   isTenants: (tags, { ownership }) => tags['tenant-hash'] === tenantHash(ownership.tenant),
   isMadeByRequest: (tags, context) =>
     googleLabels.isTenants(tags, context) && tags[MAKER] === valueOf(context.requestId),
+  isClouds: (key) => key.startsWith('goog-'),
 };
 
 /** Another spelling of a key of ours comes to the same label; the end of a life is nobody's to invent. */

@@ -9,7 +9,7 @@ import { silentLog } from '../../../tests/fixtures/assembled.ts';
 import { PlatformError } from '../../core/errors.ts';
 import type { EgressRequest, EgressResponse, JsonValue } from '../../core/ports.ts';
 import { resourceId } from '../../provisioning/provisioner.ts';
-import type { CloudPlace, OwnershipTags, ProvisionContext } from '../../provisioning/provisioner.ts';
+import type { CloudPlace, NameRecord, OwnershipTags, ProvisionContext } from '../../provisioning/provisioner.ts';
 import type { ServiceDefinition } from '../../provisioning/service.ts';
 import { TOKEN, simulatedGcp } from '../simulated-cloud/cloud-for-test.ts';
 import type { SimulatedCloud } from '../simulated-cloud/cloud-for-test.ts';
@@ -249,15 +249,16 @@ describe('errors', () => {
 interface JobParts {
   readonly definition: ServiceDefinition;
   readonly params: Readonly<Record<string, JsonValue>>;
+  readonly names?: NameRecord;
 }
 
-async function jobOf(cloud: SimulatedCloud<GcpEndpoint>, { definition, params: given }: JobParts) {
+async function jobOf(cloud: SimulatedCloud<GcpEndpoint>, { definition, params: given, names }: JobParts) {
   const params = definition.params.parse(given);
   const { service } = definition;
   const id = resourceId({ cloud: 'gcp', region: 'us-central1', service, name: definition.nameOf(params, 'r') });
   const input = { cloud: 'gcp', service, params, tenant: 'Team.X', env: 'Dev', region: 'us-central1' } as const;
   const steps = new RecordedSteps(new Map<string, JsonValue>(), { advance: (ms) => cloud.advance(ms) });
-  const context = contextOf({ request: input, id, place: cloud.place, steps });
+  const context = contextOf({ request: input, id, place: cloud.place, steps, names });
   return { id, input, provisioner: (await definition.load()).create(context) };
 }
 
@@ -287,6 +288,22 @@ describe('buckets', () => {
     const emptied = await jobOf(cloud, { definition: storage, params: { ...params, forceDestroy: true } });
     await emptied.provisioner.destroy(emptied.id);
     expect((await cloud.state.page({})).contents).toEqual([]);
+  });
+
+  test("without labels that their job found to be missing before are that job's own, while they hold nothing", async () => {
+    const cloud = await full();
+    const { labels: _labels, ...bare } = (await cloud.state.get('gcs-bucket', 'team-assets')) ?? {};
+    await cloud.state.put('gcs-bucket', 'team-assets', { ...bare, labels: {} });
+    const names = { noteFree: () => Promise.resolve(), wasFree: () => Promise.resolve(true) };
+    const again = async (known?: NameRecord): Promise<unknown> => {
+      const job = await jobOf(cloud, { definition: storage, params, ...(known === undefined ? {} : { names: known }) });
+      return job.provisioner.provision(job.input);
+    };
+    await expect(again(names)).rejects.toMatchObject({ code: 'RESOURCE_NOT_OWNED' });
+    for (let count = 0; count < 60; count++) await cloud.state.delete('gcs-object', `team-assets/o-${count}`);
+    await expect(again()).rejects.toMatchObject({ code: 'RESOURCE_NOT_OWNED' });
+    expect(await again(names)).toMatchObject({ isAdopted: false });
+    expect(await cloud.owned('Team.X')).toHaveLength(1);
   });
 
   test('of one name in another region are neither read nor removed', async () => {

@@ -92,6 +92,21 @@ describe('buckets', () => {
     await client.send(new DeleteBucketCommand({ Bucket }));
   });
 
+  test("one without tags that its job found to be missing before is that job's own, while it holds nothing", async () => {
+    const [client, Bucket] = [clientOf(S3Client), 'left-bare'];
+    const CreateBucketConfiguration = { LocationConstraint: 'eu-west-1' } as const;
+    await client.send(new CreateBucketCommand({ Bucket, CreateBucketConfiguration }));
+    const names = { noteFree: () => Promise.resolve(), wasFree: () => Promise.resolve(true) };
+    const options = { params: { bucketName: Bucket }, names };
+    await client.send(new PutObjectCommand({ Bucket, Key: 'a', Body: 'one' }));
+    await failure((await job(s3, options)).provision(), 'RESOURCE_NOT_OWNED');
+    await client.send(new DeleteObjectCommand({ Bucket, Key: 'a' }));
+    const made = await job(s3, options);
+    expect(await made.provision()).toMatchObject({ isAdopted: false });
+    expect((await made.read())?.tags).toMatchObject({ tenant: 'team-x', requestId: 'request-1' });
+    await made.destroy();
+  });
+
   test("in the first region, where making it again is no error, another tenant's is still another's", async () => {
     const options = { region: 'us-east-1', params: { bucketName: 'first-region' } };
     const theirs = await job(s3, { ...options, tenant: 'team-y', requestId: 'theirs' });

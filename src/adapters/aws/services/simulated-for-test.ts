@@ -9,7 +9,7 @@ import { isObject } from '../../../core/json.ts';
 import { Redactor } from '../../../core/redact.ts';
 import { createFunctionRuntime } from '../../../functions/function-runtime.ts';
 import { resourceId } from '../../../provisioning/provisioner.ts';
-import type { CloudPlace, CloudProvisioner } from '../../../provisioning/provisioner.ts';
+import type { CloudPlace, CloudProvisioner, NameRecord } from '../../../provisioning/provisioner.ts';
 import type { Params, ServiceDefinition } from '../../../provisioning/service.ts';
 import { createEgress } from '../../embedded/egress.ts';
 import { openMemoryStore } from '../../embedded/store/store.ts';
@@ -117,6 +117,7 @@ export interface JobOptions {
   readonly userTags?: Readonly<Record<string, string>>;
   readonly expiresAt?: string;
   readonly diesAfter?: number;
+  readonly names?: NameRecord;
 }
 
 /** One job of one resource, as a platform would run it. */
@@ -144,6 +145,7 @@ export async function jobForTest(
     userTags: options.userTags ?? {},
     place: { ...aws.place, secrets: { get: (name) => Promise.resolve(secrets[name]) } },
     steps,
+    names: options.names,
     log: silentLog,
     signal: new AbortController().signal,
   });

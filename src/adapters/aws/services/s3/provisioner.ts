@@ -82,6 +82,14 @@ class BucketKind implements ResourceKind {
     return { tags, outputs, settings: { versioning: versioning.Status === 'Enabled', encryption: algorithm } };
   }
 
+  async isEmpty(): Promise<boolean> {
+    if ((await this.#tags()) === 'unreadable') return false;
+    const page = await ask('ListObjectVersions', () =>
+      this.#client.send(new ListObjectVersionsCommand({ ...this.#bucket, MaxKeys: 1 })),
+    );
+    return (page.Versions ?? []).length + (page.DeleteMarkers ?? []).length === 0;
+  }
+
   /** A bucket whose tags may not be read is somebody else's, or as good as. */
   async #tags(): Promise<Tags | 'unreadable' | undefined> {
     try {

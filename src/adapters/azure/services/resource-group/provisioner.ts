@@ -55,6 +55,10 @@ class ResourceGroupKind implements ResourceKind {
     return { tags, outputs: { resourceGroupName: name, armId, region: location }, settings: {}, isReady };
   }
 
+  async isEmpty(): Promise<boolean> {
+    return (await this.#within()).length === 0;
+  }
+
   async create(tags: Tags): Promise<undefined> {
     const there = await this.#get();
     if (there !== undefined) throw elsewhere(this.#name, there.location);
@@ -83,15 +87,20 @@ class ResourceGroupKind implements ResourceKind {
     });
   }
 
-  async #checkEmpty(): Promise<void> {
+  /** Names of the first few things in it. */
+  async #within(): Promise<readonly string[]> {
     const { client } = await this.#connect();
-    const within = await ask('Resources.listByResourceGroup', async () => {
+    return ask('Resources.listByResourceGroup', async () => {
       const names: string[] = [];
       for await (const resource of client.resources.listByResourceGroup(this.#name)) {
         if (names.push(resource.name ?? '?') >= NAMED) break;
       }
       return names;
     });
+  }
+
+  async #checkEmpty(): Promise<void> {
+    const within = await this.#within();
     if (within.length === 0) return;
     throw cloudError({
       cloud: 'azure',

@@ -62,6 +62,12 @@ class BucketKind implements ResourceKind {
     return { tags: labelsOf(bucket), outputs, settings };
   }
 
+  async isEmpty(): Promise<boolean> {
+    if ((await this.#get()) === 'unreadable') return false;
+    const page = await this.#google.get('storage.objects.list', `${this.#path}/o?versions=true&maxResults=1`);
+    return listAt(page ?? {}, 'items').length === 0;
+  }
+
   async create(tags: Tags): Promise<undefined> {
     const project = googleProject(this.#context.place, this.#params.project);
     await this.#google.ask({

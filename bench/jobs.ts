@@ -2,13 +2,14 @@
 
 import type { Verdict } from './targets.ts';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { bundledPart } from './bundled-part.ts';
 import { median } from './measure.ts';
-import { launch, node, part } from './processes.ts';
+import { launch, node } from './processes.ts';
 import { atMost } from './targets.ts';
 
 export interface JobPlan {
@@ -32,8 +33,8 @@ export async function jobVerdicts(plan: JobPlan): Promise<Verdict[]> {
 async function outcome<Result>(job: string, folder: string, count: number): Promise<Result> {
   const place = join(folder, `${job}-${count}-${Math.random().toString(36).slice(2)}`);
   mkdirSync(place);
-  const words = ['--conditions=zeroplane-source', '--import', 'tsx', part('jobs.ts')];
-  const child = launch(node(...words, JSON.stringify({ job, folder: place, count })));
+  const words = JSON.stringify({ job, folder: place, count });
+  const child = launch(node(await bundledPart('jobs.ts', folder), words));
   let [text, errors] = ['', ''];
   child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
   child.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString('utf8')));
@@ -105,7 +106,8 @@ const CLIENTS: Readonly<Record<string, string>> = {
  */
 async function bundles(folder: string, { quick }: JobPlan): Promise<Verdict[]> {
   const runs = quick ? 3 : 9;
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const modules = join(folder, 'node_modules');
+  if (!existsSync(modules)) symlinkSync(join(root, 'node_modules'), modules);
   const ratios: { readonly name: string; readonly ratio: number }[] = [];
   for (const [name, client] of Object.entries(CLIENTS)) {
     const [cloud = '', service = ''] = name.split('/');

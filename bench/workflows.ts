@@ -4,15 +4,14 @@ import type { Verdict } from './targets.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundledPart } from './bundled-part.ts';
 import { median } from './measure.ts';
-import { launch, node, part } from './processes.ts';
+import { launch, node } from './processes.ts';
 import { atLeast, atMost } from './targets.ts';
 
 /** Runs a part to its end. @returns the JSON document it printed. */
-async function outcome<Result>(job: object): Promise<Result> {
-  const child = launch(
-    node('--expose-gc', '--conditions=zeroplane-source', '--import', 'tsx', part('workflows.mjs'), JSON.stringify(job)),
-  );
+async function outcome<Result>(folder: string, job: object): Promise<Result> {
+  const child = launch(node('--expose-gc', await bundledPart('workflows.mjs', folder), JSON.stringify(job)));
   let [text, errors] = ['', ''];
   child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
   child.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString('utf8')));
@@ -52,7 +51,7 @@ interface Rates {
 async function rates(folder: string, { rounds, quick }: WorkflowPlan): Promise<Verdict[]> {
   const count = quick ? 40 : 100;
   const job = { job: 'rate', folder: join(folder, 'rate'), count, rounds };
-  const { figures, commits, cpuMs } = await outcome<Rates>(job);
+  const { figures, commits, cpuMs } = await outcome<Rates>(folder, job);
   const alone = median(figures.map((each) => (each.alone * commits) / each.bare));
   const together = median(figures.map((each) => each.together / each.alone));
   const [bareRate, aloneRate, togetherRate] = [
@@ -83,9 +82,9 @@ interface Rearmed {
 async function sleeping(folder: string, { quick }: WorkflowPlan): Promise<Verdict[]> {
   const count = quick ? 2_000 : 10_000;
   const data = join(folder, 'sleepers');
-  const made = await outcome<{ naps: number }>({ job: 'sleepers', folder: data, count });
+  const made = await outcome<{ naps: number }>(folder, { job: 'sleepers', folder: data, count });
   if (made.naps !== count) throw new Error(`${made.naps} of ${count} executions sleep`);
-  const { seconds, mib, naps, listed } = await outcome<Rearmed>({ job: 'rearm', folder: data });
+  const { seconds, mib, naps, listed } = await outcome<Rearmed>(folder, { job: 'rearm', folder: data });
   if (listed < Math.min(1_000, count)) throw new Error(`only ${listed} executions are there`);
   const what = `${count.toLocaleString('en')} suspended executions`;
   return [
@@ -98,7 +97,7 @@ async function sleeping(folder: string, { quick }: WorkflowPlan): Promise<Verdic
 async function living(folder: string, { quick, full }: WorkflowPlan): Promise<Verdict[]> {
   const count = full ? 100_000 : quick ? 5_000 : 20_000;
   const job = { job: 'life', folder: join(folder, 'life'), count };
-  const { grownMib, perSecond } = await outcome<{ grownMib: number; perSecond: number }>(job);
+  const { grownMib, perSecond } = await outcome<{ grownMib: number; perSecond: number }>(folder, job);
   const title = `heap growth over ${(count * 0.8).toLocaleString('en')} executions (${Math.round(perSecond)}/s)`;
   return [atMost(title, round(grownMib, 1), 10, 'MiB')];
 }

@@ -11,8 +11,11 @@ export function lazyAudit(parts: Omit<AuditLogParts, 'writer'> & { readonly ids:
   let log: AuditTrail | undefined;
   return {
     async commit(tenant, writes, entries) {
-      const { AuditLog } = await import('../audit/audit-log.ts');
-      log ??= new AuditLog({ ...parts, writer });
+      if (log === undefined) {
+        const { AuditLog } = await import('../audit/audit-log.ts');
+        // Changes that came meanwhile share it: a writer has one chain.
+        log ??= new AuditLog({ ...parts, writer });
+      }
       await log.commit(tenant, writes, entries);
     },
   };

@@ -133,6 +133,7 @@ export const REQUIREMENTS: ReadonlyMap<string, Requirement> = new Map([
     '0.3': 'A job that made something ends with status provisioned in its result; answers carry its requestId.',
     '0.7': 'Machines of the Amazon States Language are checked, versioned, run, and offered as services.',
     '0.8': 'Every change of a job is kept with its history, tags, owner and audit.',
+    '0.8-admin': 'Every administrative change is on record with who made it, in one commit with the change.',
     '0.9': 'What a tenant has in an environment, and what became of a request, can be asked.',
     '0.16': 'Environments are kept apart: lists and resources of one show nothing of another.',
     '0.17': 'The same requests are tools of the gateway.',

@@ -61,6 +61,16 @@ export interface ResourceView {
   readonly expiresAt?: string;
   /** Id of the composite that it is part of. */
   readonly partOf?: string;
+  /** Once its life has ended. */
+  readonly sweep?: Sweep;
+}
+
+/** How far the removal at the end of a life has come. */
+export interface Sweep {
+  /** Jobs that were asked for. */
+  readonly attempts: number;
+  /** When the next one is asked for if it is still there: minutes later at first, at most a day. RFC 3339 in UTC. */
+  readonly nextAt: string;
 }
 
 /** A service as `/v1/catalog` describes it. */

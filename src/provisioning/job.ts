@@ -119,7 +119,7 @@ export interface Job {
   readonly plan: JobPlan;
   readonly result?: Readonly<Record<string, JsonValue>>;
   readonly error?: JobError;
-  /** `cancelled`, `requested`: why it is undone although nothing failed. */
+  /** `cancelled`, `requested`: why it is undone although nothing failed; of a removal that failed, when the next one comes. */
   readonly reason?: string;
   /** Grows with each lease; who holds an older one changes nothing any more. */
   readonly fence: number;

@@ -323,6 +323,69 @@ describe('a resource with a time to live', () => {
   });
 });
 
+test('a removal that failed is tried again after a minute, then twice as long each time, up to a day', async () => {
+  const { requestId } = await at.submit({ params, ttlSeconds: 60 });
+  await ended(requestId);
+  cloud.before = (effect) => {
+    if (effect === 'delete') throw refused('DeleteThing');
+  };
+  const sweeps = async (): Promise<readonly Job[]> =>
+    (await at.plane.list({}, contextOf())).items.filter(({ action }) => action === 'destroy');
+  const view = async () => (await at.plane.resources({}, contextOf())).items[0];
+  await pass(62_000);
+  for (const [attempts, minutes] of [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 1_440, 1_440].map(
+    (pause, index) => [index + 1, pause] as const,
+  )) {
+    const all = await sweeps();
+    expect(all).toHaveLength(attempts);
+    for (const { requestId: sweepId } of all) await ended(sweepId);
+    const sweep = (await view())?.sweep;
+    expect(sweep?.attempts).toBe(attempts);
+    const leftMs = Date.parse(sweep?.nextAt ?? '') - clock.nowMs();
+    expect(leftMs).toBeLessThanOrEqual(minutes * 60_000);
+    expect(leftMs).toBeGreaterThan(minutes * 60_000 - 10_000);
+    const [newest] = (await sweeps()).toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+    expect(newest).toMatchObject({ status: 'failed', reason: expect.stringContaining(sweep?.nextAt ?? '-') as string });
+    await skip(leftMs - 1_000);
+    await pass(500);
+    expect(await sweeps()).toHaveLength(attempts);
+    await pass(3_000);
+  }
+  cloud.before = () => undefined;
+  await skip(2 * DAY_MS);
+  await pass(4_000);
+  expect([cloud.things.size, await view()]).toEqual([0, undefined]);
+});
+
+test('a removal that waits for an approval is asked for again a day after its window', async () => {
+  await at.stop();
+  await begin({ approvals: () => [{ action: 'destroy', expiresInSeconds: 60 }] });
+  await ended((await at.submit({ params, ttlSeconds: 60 })).requestId);
+  await pass(65_000);
+  const sweep = (await at.plane.list({}, contextOf())).items.find(({ action }) => action === 'destroy');
+  expect(sweep?.status).toBe('awaiting_approval');
+  const [resource] = (await at.plane.resources({}, contextOf())).items;
+  expect(Date.parse(resource?.sweep?.nextAt ?? '')).toBe(Date.parse(sweep?.approval?.expiresAt ?? '') + DAY_MS);
+  await at.plane.reject(sweep?.requestId ?? '', 'keep it', contextOf());
+  await pass(300_000);
+  expect((await at.plane.list({}, contextOf())).items).toHaveLength(2);
+});
+
+test('a life that is made longer ends anew', async () => {
+  await ended((await at.submit({ params, ttlSeconds: 60 })).requestId);
+  cloud.before = (effect) => {
+    if (effect === 'delete') throw refused('DeleteThing');
+  };
+  await pass(70_000);
+  const update = await at.submit({ action: 'update', params: { name: 'one', size: 2 }, ttlSeconds: 3_600 });
+  expect((await ended(update.requestId)).status).toBe('succeeded');
+  const [resource] = (await at.plane.resources({}, contextOf())).items;
+  expect([resource?.sweep, resource?.status]).toEqual([undefined, 'ready']);
+  const before = (await at.plane.list({}, contextOf())).items.length;
+  await pass(120_000);
+  expect((await at.plane.list({}, contextOf())).items).toHaveLength(before);
+});
+
 test('an hour forth and an hour back change nothing for a job at work', async () => {
   let release: () => void = () => undefined;
   cloud.before = (effect) => (effect === 'finish' ? new Promise((resolve) => (release = resolve)) : undefined);

@@ -14,6 +14,7 @@ import type { JobStore } from './job-store.ts';
 import {
   DUE_RESOURCES,
   RESOURCES,
+  LONGEST_PAUSE_MS,
   fromItem as resourceFrom,
   type Resource,
   type ResourceStore,
@@ -128,17 +129,26 @@ export class Reaper {
 
   /** A resource whose time is up becomes a job like any other. */
   async #sweep({ tenant, id, cloud, service, env, expiresAt, partOf }: Resource): Promise<void> {
+    const { acceptance, clock, log, queue, resources, wake } = this.#parts;
     // Parts go with the whole.
-    if (partOf !== undefined && (await this.#parts.resources.find(tenant, partOf)) !== undefined) return;
-    const { acceptance, clock, log, queue, wake } = this.#parts;
+    if (partOf !== undefined && (await resources.find(tenant, partOf)) !== undefined) return;
     const principal = { id: 'system', tenant, roles: ['admin'], scopes: ['zeroplane:use'] } as const;
     const context = new Context({ principal, requestId: randomUUID(), clock, timeoutMs: 30_000, log });
     try {
+      // Written first: whoever dies behind it leaves a resource that is found due again in a while, and not at once forever.
+      const sweep = await resources.sweeping(tenant, id);
+      if (sweep === undefined) return;
+      const { attempts, nextAt } = sweep;
       const body = acceptance.read({ body: { cloud, service, tenant, env, id, action: 'destroy', params: {} } });
-      // Once for each end of life, however often it is found due.
-      const { job, isRepeat } = await acceptance.accept(body, `sweep:${digestOf(`${id} ${expiresAt ?? ''}`)}`, context);
+      // Once for each attempt, however many find it due.
+      const key = `sweep:${digestOf(`${id} ${expiresAt ?? ''} ${attempts}`)}`;
+      const { job, isRepeat } = await acceptance.accept(body, key, context);
       if (isRepeat) return;
-      log.log('info', 'resource-expired', { resource: id, tenant, jobId: job.requestId });
+      log.log('info', 'resource-expired', { resource: id, tenant, jobId: job.requestId, attempts, nextAt });
+      const { approval, status } = job;
+      // Whoever is asked has that long to answer, and is asked again a day after a no.
+      if (status === 'awaiting_approval' && approval !== undefined)
+        return await resources.sweepLater(tenant, id, Date.parse(approval.expiresAt) + LONGEST_PAUSE_MS);
       await queue.send({ tenant, requestId: job.requestId });
       wake();
     } catch (error) {
@@ -163,6 +173,7 @@ export class Reaper {
           : await jobs.advance(job, { to: 'compensating', change, dueAtMs, by: 'system' });
       return undoing && jobs.advance(undoing, { to: 'rollback_failed', change: { error }, by: 'system' });
     }
+    if (job.action === 'destroy') await resources.notDestroyed(job.tenant, job.resourceId);
     return jobs.advance(job, { to: 'failed', change, by: 'system' });
   }
 

@@ -5,7 +5,7 @@
 
 import { PlatformError } from '../core/errors.ts';
 import type { Clock, Item, JsonValue, StoreRoot, TableSpec } from '../core/ports.ts';
-import type { ResourceStatus, ResourceView } from './control-plane.ts';
+import type { ResourceStatus, ResourceView, Sweep } from './control-plane.ts';
 import type { Page } from './filled-page.ts';
 import type { Job } from './job.ts';
 import { resourceId, type CloudName, type OwnershipTags, type ProvisionResponse } from './provisioner.ts';
@@ -22,6 +22,10 @@ export const RESOURCES: TableSpec = {
 };
 
 export const DUE_RESOURCES = 'resources';
+
+/** Between a removal that failed and the next: it doubles from a minute to a day. */
+const FIRST_PAUSE_MS = 60_000;
+export const LONGEST_PAUSE_MS = 86_400_000;
 
 /** `removed`: gone again while its job goes on, whose undo counts it; nobody else sees it. */
 export type StoredStatus = ResourceStatus | 'removed';
@@ -178,6 +182,43 @@ export class ResourceStore {
     if (known !== undefined && known.status !== status) await this.put({ ...known, status });
   }
 
+  /**
+   * Notes that another removal at the end of its life begins, and when the one after it would.
+   *
+   * @returns `undefined` when it is not due any more.
+   */
+  async sweeping(tenant: string, id: string): Promise<Sweep | undefined> {
+    const known = await this.find(tenant, id);
+    const dueAt = known && dueAtOf(known);
+    if (known === undefined || dueAt === undefined || Date.parse(dueAt) > this.#clock.nowMs()) return undefined;
+    const sweep = this.#sweepOf((known.sweep?.attempts ?? 0) + 1);
+    const { status, requestId } = known;
+    await this.#table(tenant).put(toItem({ ...known, sweep }), { equals: { status, requestId } });
+    return sweep;
+  }
+
+  /** The next removal at the end of its life waits until then. */
+  async sweepLater(tenant: string, id: string, atMs: number): Promise<void> {
+    const known = await this.find(tenant, id);
+    if (known?.sweep === undefined) return;
+    await this.put({ ...known, sweep: { ...known.sweep, nextAt: new Date(atMs).toISOString() } });
+  }
+
+  /** A removal failed. @returns when the next one comes by itself; `undefined` when none does. */
+  async notDestroyed(tenant: string, id: string): Promise<string | undefined> {
+    const known = await this.find(tenant, id);
+    if (known === undefined) return undefined;
+    const failed: Resource = { ...known, status: 'failed' };
+    const sweep = known.sweep && this.#sweepOf(known.sweep.attempts);
+    await this.put(sweep === undefined ? failed : { ...failed, sweep });
+    return sweep?.nextAt;
+  }
+
+  #sweepOf(attempts: number): Sweep {
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempts - 1));
+    return { attempts, nextAt: new Date(this.#clock.nowMs() + pauseMs).toISOString() };
+  }
+
   /** It is gone, which the cloud has confirmed. */
   async remove(tenant: string, id: string): Promise<void> {
     await this.#table(tenant).delete({ id });
@@ -216,17 +257,24 @@ export function updatedBy(
 ): Resource {
   const userTags = { ...known.userTags, ...tags };
   const base: Resource = { ...known, status: 'ready', params, outputs, userTags };
-  return expiresAt === undefined ? base : { ...base, expiresAt, tags: { ...known.tags, expiresAt } };
+  if (expiresAt === undefined) return base;
+  const { sweep: _sweep, ...alive } = base;
+  return { ...alive, expiresAt, tags: { ...known.tags, expiresAt } };
 }
 
 function toItem(resource: Resource): Item {
-  const { expiresAt, status } = resource;
-  const isDue = expiresAt !== undefined && (status === 'ready' || status === 'failed');
+  const dueAt = dueAtOf(resource);
   return {
     ...(resource as unknown as Item),
     tenantGroup: 'resources',
-    ...(isDue ? { dueGroup: DUE_RESOURCES, dueAt: expiresAt } : {}),
+    ...(dueAt === undefined ? {} : { dueGroup: DUE_RESOURCES, dueAt }),
   };
+}
+
+/** When its life ends, or its end is tried again. */
+function dueAtOf({ expiresAt, status, sweep }: Resource): string | undefined {
+  if (expiresAt === undefined || (status !== 'ready' && status !== 'failed')) return undefined;
+  return sweep?.nextAt ?? expiresAt;
 }
 
 export function fromItem(item: Item): Resource {

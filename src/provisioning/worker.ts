@@ -250,8 +250,9 @@ export class JobWorker {
     const { resources, jobs, clock } = this.#parts;
     const { tenant, requestId, resourceId, action } = job;
     if (action === 'destroy') {
-      await resources.mark(tenant, resourceId, 'failed');
-      await this.#end(job, 'failed', { error });
+      const nextAt = await resources.notDestroyed(tenant, resourceId);
+      const reason = nextAt === undefined ? {} : { reason: `the end of its life is tried again at ${nextAt}` };
+      await this.#end(job, 'failed', { error, ...reason });
       return;
     }
     const made = action === 'update' ? 1 : (await resources.ofJob(tenant, requestId)).length;

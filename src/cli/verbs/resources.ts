@@ -14,6 +14,7 @@ interface ResourceRow {
   readonly env: string;
   readonly owner: string;
   readonly expiresAt?: string;
+  readonly sweep?: { readonly attempts: number; readonly nextAt: string };
   readonly isAdopted: boolean;
 }
 
@@ -35,12 +36,12 @@ export async function* resourcesLs(invocation: Invocation, context: CliContext):
 
 function resourcesText(resources: readonly ResourceRow[], style: Style): string {
   if (resources.length === 0) return 'No resources. Make one with  zeroplane provision';
-  const rows = resources.map(({ id, status, env, owner, expiresAt, isAdopted }) => [
+  const rows = resources.map(({ id, status, env, owner, expiresAt, sweep, isAdopted }) => [
     { text: oneLine(id, 120), paint: style.bold },
     isAdopted ? `${status}, adopted` : status,
     env,
     owner,
-    expiresAt === undefined ? '' : `until ${expiresAt}`,
+    sweep === undefined ? (expiresAt === undefined ? '' : `until ${expiresAt}`) : againText(sweep),
   ]);
   return `${table(rows, '')}\n${style.dim(plural(resources.length, 'resource'))}`;
 }
@@ -58,8 +59,13 @@ export async function resourceOf(client: InstanceClient, id: string): Promise<Re
   return value as ResourceDetails;
 }
 
+/** How its removal at the end of its life goes. */
+function againText({ attempts, nextAt }: NonNullable<ResourceRow['sweep']>): string {
+  return `asked for ${attempts === 1 ? 'once' : `${attempts} times`}, again at ${nextAt}`;
+}
+
 function resourceText(resource: ResourceDetails, style: Style): string {
-  const { id, status, env, owner, expiresAt, isAdopted, requestId, partOf, outputs, tags } = resource;
+  const { id, status, env, owner, expiresAt, sweep, isAdopted, requestId, partOf, outputs, tags } = resource;
   const rows = [
     ['env', env],
     ['owner', owner],
@@ -67,6 +73,7 @@ function resourceText(resource: ResourceDetails, style: Style): string {
     ...(isAdopted ? [['adopted', 'it was there before, and is not undone']] : []),
     ...(partOf === undefined ? [] : [['part of', partOf]]),
     ...(expiresAt === undefined ? [] : [['until', expiresAt]]),
+    ...(sweep === undefined ? [] : [['removal', againText(sweep)]]),
   ];
   return [
     `${style.bold(oneLine(id, 200))}  ${status}`,

@@ -91,7 +91,7 @@ const job = shape({
   estimate,
   'result?': result,
   'error?': jobError,
-  'reason?': described(text, 'Why it is undone or ended although nothing failed.'),
+  'reason?': described(text, 'Why it is undone or ended although nothing failed, or when it is tried again.'),
   links: shape({ self: text, events: text }),
   'steps?': described(listOf(step), 'With `/v2/status/{requestId}` alone.'),
 });
@@ -114,6 +114,10 @@ const resource = shape({
   updatedAt: instant,
   'expiresAt?': instant,
   'partOf?': described(text, 'Id of the composite that it is part of.'),
+  'sweep?': described(
+    shape({ attempts: wholeNumber(1), nextAt: instant }),
+    'Once its life has ended: jobs that were to remove it, and when the next one comes if it is still there.',
+  ),
 });
 
 const service = shape({

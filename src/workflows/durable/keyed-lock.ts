@@ -3,18 +3,14 @@
 export class KeyedLock {
   readonly #tails = new Map<string, Promise<unknown>>();
 
-  async run<T>(key: string, body: () => Promise<T>): Promise<T> {
+  run<T>(key: string, body: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key);
     const mine = before === undefined ? body() : before.then(body);
-    const tail = mine.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#tails.set(key, tail);
-    try {
-      return await mine;
-    } finally {
+    const forget = (): void => {
       if (this.#tails.get(key) === tail) this.#tails.delete(key);
-    }
+    };
+    const tail = mine.then(forget, forget);
+    this.#tails.set(key, tail);
+    return mine;
   }
 }

@@ -120,8 +120,8 @@ class EmbeddedTenantStore implements TenantStore {
     return new EmbeddedTable(this.#core, this.#scope, spec);
   }
 
-  async transact(writes: readonly Write[]): Promise<void> {
-    await transact(this.#core, this.#scope, writes);
+  transact(writes: readonly Write[]): Promise<void> {
+    return transact(this.#core, this.#scope, writes);
   }
 
   queue(name: string, options: QueueOptions = {}): Queue {

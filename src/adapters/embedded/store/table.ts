@@ -27,12 +27,12 @@ export class EmbeddedTable implements Table {
     return json === undefined ? undefined : this.#shape.fromStored(json);
   }
 
-  async put(item: Item, condition?: Condition): Promise<void> {
-    await transact(this.#core, this.#scope, [{ put: item, table: this.spec, ...(condition && { condition }) }]);
+  put(item: Item, condition?: Condition): Promise<void> {
+    return transact(this.#core, this.#scope, [{ put: item, table: this.spec, ...(condition && { condition }) }]);
   }
 
-  async delete(key: Key, condition?: Condition): Promise<void> {
-    await transact(this.#core, this.#scope, [{ delete: key, table: this.spec, ...(condition && { condition }) }]);
+  delete(key: Key, condition?: Condition): Promise<void> {
+    return transact(this.#core, this.#scope, [{ delete: key, table: this.spec, ...(condition && { condition }) }]);
   }
 
   async query(query: Query): Promise<Page> {
@@ -47,9 +47,9 @@ export async function transact(core: StoreCore, scope: Scope, writes: readonly W
   if (writes.length === 0) return;
   const prepared: PreparedWrite[] = writes.map((write) => prepareWrite(write, new ItemShape(write.table, scope)));
   checkTransaction(prepared);
-  const waits = core.read(() =>
-    writes.map((write) => core.tables.ensure(write.table, 'write')).filter((wait) => wait !== undefined),
-  );
-  if (waits.length > 0) await Promise.all(waits);
+  for (const { table } of writes) {
+    const wait = core.read(() => core.tables.ensure(table, 'write'));
+    if (wait !== undefined) await wait;
+  }
   await core.commit.submit((driver) => applyWrites(driver, prepared, core.nowSeconds()));
 }

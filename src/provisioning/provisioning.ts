@@ -95,7 +95,7 @@ export class Provisioning {
     const offers = new OfferStore({ store, audit, engine: () => this.#running, taken });
     const catalogue = new ServiceCatalogue(shipped, offers);
     const base = { jobs: this.jobs, resources: this.#resources, catalogue, names: this.#names };
-    const { approvals = () => [], labelOf } = parts;
+    const { approvals = () => [], maySignWith = () => true, labelOf } = parts;
     this.#acceptance = new Acceptance({
       ...base,
       store,
@@ -103,7 +103,7 @@ export class Provisioning {
       ids,
       approvals,
       labelOf,
-      maySignWith: parts.maySignWith ?? (() => true),
+      maySignWith,
       engine: () => this.#running,
     });
     const { retries, redact = (text) => text } = parts;
@@ -118,6 +118,7 @@ export class Provisioning {
       store,
       egress: parts.egress,
       secrets: parts.secrets,
+      maySignWith,
       clock,
       log,
       everyMs: parts.everyMs,

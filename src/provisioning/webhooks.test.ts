@@ -206,6 +206,41 @@ test('a receiver that takes too long is let go after ten seconds', async () => {
   expect(await kept(requestId)).toMatchObject({ status: 'pending' });
 });
 
+test('a secret that was replaced since the job was accepted signs with what it is now', async () => {
+  let secret = 'the old one';
+  let aheadMs = 0;
+  await begin({ clock: ahead(() => aheadMs), secrets: { get: () => Promise.resolve(secret) } });
+  answer = (response, count) => response.writeHead(count === 1 ? 500 : 200).end();
+  await made({ url, secretRef: 'hook' });
+  await until(() => received.length === 1);
+  secret = 'the new one';
+  aheadMs = 10_000;
+  await until(() => received.length === 2);
+  const signers = received.map(({ signature, body }) => {
+    const seconds = Number(/^t=(\d+)/.exec(signature)?.[1]);
+    return ['the old one', 'the new one'].find((each) => signatureOf(each, seconds, body) === signature);
+  });
+  expect(signers).toEqual(['the old one', 'the new one']);
+});
+
+test('a secret that was withdrawn signs nothing that was accepted before, and what is left goes out once it is back', async () => {
+  let isGiven = true;
+  let aheadMs = 0;
+  await begin({ clock: ahead(() => aheadMs), maySignWith: () => isGiven });
+  answer = (response, count) => response.writeHead(count === 1 ? 500 : 200).end();
+  const requestId = await made({ url, secretRef: 'hook' });
+  await until(() => received.length === 1);
+  await expect.poll(async () => (await kept(requestId))?.['attempts']).toBe(1);
+  isGiven = false;
+  aheadMs = 10_000;
+  await expect.poll(async () => (await kept(requestId))?.['lastError']).toContain('withdrawn');
+  expect([received.length, (await kept(requestId))?.['status']]).toEqual([1, 'pending']);
+  isGiven = true;
+  aheadMs = 60_000;
+  await expect.poll(async () => (await kept(requestId))?.['status']).toBe('delivered');
+  expect(received).toHaveLength(2);
+});
+
 test('a secret of another tenant, or of nobody, signs nothing, and both are refused in the same words', async () => {
   await begin({ maySignWith: (name, tenant) => name === 'hook' && tenant === 'team-y' });
   const asked = (secretRef: string): Promise<unknown> =>

@@ -39,7 +39,10 @@ interface Delivery {
 export interface WebhookParts {
   readonly store: StoreRoot;
   readonly egress: Egress;
+  /** Asked at each delivery: what signs is the secret of that moment. */
   readonly secrets: SecretSource;
+  /** Whether webhooks of a tenant may be signed with a secret of this name, at this moment. */
+  readonly maySignWith: (secretRef: string, tenant: string) => boolean;
   readonly clock: Clock;
   readonly log: Logger;
   /** @default 1000 */
@@ -140,14 +143,29 @@ export class Webhooks {
     }
   }
 
-  async #post({ url, secretRef, body }: Delivery): Promise<void> {
-    const { egress, secrets, clock } = this.#parts;
-    const secret = await secrets.get(secretRef);
-    if (secret === undefined)
+  /**
+   * A secret that was replaced since the job was accepted signs with its new value, and one that was withdrawn does not
+   * sign any more: a receiver trusts what the operator gives out now.
+   */
+  async #secretFor({ secretRef, tenant }: Delivery): Promise<string> {
+    const { secrets, maySignWith } = this.#parts;
+    if (!maySignWith(secretRef, tenant))
       throw new PlatformError(
         'CONFIG_MISSING_SECRET',
-        `No secret has the name "${secretRef}", which the webhook is signed with.`,
+        `The secret "${secretRef}" was withdrawn: provisioning.webhookSecrets does not give it to the tenant "${tenant}" any more. Ask the operator to list it again; until then nothing is sent.`,
       );
+    const secret = await secrets.get(secretRef);
+    if (secret !== undefined) return secret;
+    throw new PlatformError(
+      'CONFIG_MISSING_SECRET',
+      `No secret has the name "${secretRef}", which the webhook is signed with.`,
+    );
+  }
+
+  async #post(delivery: Delivery): Promise<void> {
+    const { url, body } = delivery;
+    const { egress, clock } = this.#parts;
+    const secret = await this.#secretFor(delivery);
     const seconds = Math.floor(clock.nowMs() / 1_000);
     const answered = new AbortController();
     const signal = AbortSignal.any([answered.signal, this.#stopping.signal]);

@@ -16,6 +16,7 @@ import type { HostTimeouts, NodeHost } from '../http/node-host.ts';
 import type { InstanceStatus } from '../http/routes/instance.ts';
 import { developmentToken, removeInstanceNote, sealingKey, writeInstanceNote } from './data-folder.ts';
 import { Instance } from './instance.ts';
+import { listen } from './listen.ts';
 import { startClouds, type Clouds } from './make-clouds.ts';
 import { awsPlace } from './make-discovery.ts';
 import { withSamples } from './samples.ts';
@@ -66,8 +67,6 @@ export interface LocalInstance {
 }
 
 const DEFAULT_DRAIN_MS = 10_000;
-/** A busy port is left for the next one this often. */
-const PORT_ATTEMPTS = 50;
 
 /** @throws PlatformError of the store (`STORE_LOCKED`, …), or the reason why no port could be opened. */
 export async function startLocal(options: StartOptions): Promise<LocalInstance> {
@@ -190,16 +189,4 @@ async function shutDown(parts: Serving & { readonly dataDir: string | undefined 
   await instance.close();
   await clouds.close();
   await store.close();
-}
-
-/** Opens the wanted port, or the next free one. */
-async function listen(host: NodeHost, wanted: number, address: string): Promise<{ port: number }> {
-  for (let port = wanted; ; port++) {
-    try {
-      return await host.listen(port, address);
-    } catch (error) {
-      const isBusy = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-      if (!isBusy || wanted === 0 || port - wanted >= PORT_ATTEMPTS || port >= 65_535) throw error;
-    }
-  }
 }

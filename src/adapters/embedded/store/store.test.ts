@@ -79,6 +79,13 @@ describe('the data folder', () => {
     }),
   );
 
+  test.runIf(process.platform === 'linux')('where no folder can be made is an error and not a wait without end', () =>
+    withFolder(async (_parent, clock) => {
+      const error = await failure(openEmbeddedStore({ folder: '/proc/zeroplane/data', clock }), 'STORE_UNAVAILABLE');
+      expect(error.message).toContain('/proc/zeroplane/data');
+    }),
+  );
+
   test('serves one store at a time, and says who has it', () =>
     withFolder(async (folder, clock) => {
       await session(folder, clock, async (root) => {

@@ -259,8 +259,8 @@ describe('the start', () => {
       const stop = setInterval(() => turns++, 5);
       await expect(opened).rejects.toMatchObject({ code: 'TARGET_TIMEOUT' });
       clearInterval(stop);
-      // Taken as it comes, the flood of empty lines leaves 25 turns of some 330.
-      expect(turns).toBeGreaterThan(60);
+      // Taken as it comes, the flood of empty lines leaves 25 turns of some 330, and fewer on a busy machine.
+      expect(turns).toBeGreaterThan(35);
     },
   );
 

@@ -67,6 +67,16 @@ function discard(message: IncomingMessage): void {
   });
 }
 
+/** `http://host/path` in place of a path, as clients of a proxy write it. Its host counts, whatever the header says (RFC 9112, 3.2.2). */
+const ABSOLUTE_FORM = /^https?:\/\/([^/?]+)(.*)$/i;
+
+/** @returns path with query, and host; `undefined` for a plain path. */
+function absoluteForm(text: string): readonly [url: string, authority: string] | undefined {
+  if (text.startsWith('/')) return undefined;
+  const [, authority, rest = ''] = ABSOLUTE_FORM.exec(text) ?? [];
+  return authority === undefined ? undefined : [rest.startsWith('/') ? rest : `/${rest}`, authority];
+}
+
 /** A request as node:http gives it. A class, because it is made for every request and closures would be made with it. */
 class NodeRequest implements HttpRequest {
   readonly method: string;
@@ -80,13 +90,15 @@ class NodeRequest implements HttpRequest {
   #body: Uint8Array | undefined;
 
   constructor(message: IncomingMessage, response: ServerResponse, limits: BodyLimits) {
-    const url = message.url ?? '/';
+    const target = message.url ?? '/';
+    const absolute = absoluteForm(target);
+    const url = absolute === undefined ? target : absolute[0];
     const mark = url.indexOf('?');
     const { headers, duplicates } = readHeaders(message);
     this.method = message.method ?? 'GET';
     this.path = mark < 0 ? url : url.slice(0, mark);
     this.query = mark < 0 ? '' : url.slice(mark + 1);
-    this.headers = headers;
+    this.headers = absolute === undefined ? headers : { ...headers, host: absolute[1] };
     this.duplicates = duplicates;
     this.#message = message;
     this.#response = response;

@@ -350,6 +350,21 @@ test('an absent and an empty Host are refused in our words', () =>
     await expectUndisturbed(gateway);
   }));
 
+test('a request that names the whole URL is served as one that names the path, and its host is checked', () =>
+  withGateway({ targets: [docs()] }, async (gateway) => {
+    const ask = async (target: string): Promise<unknown> => {
+      const headers = headersOf(gateway, ...modernHeaders('docs___echo'));
+      const [answer] = parseAnswers(await sendRaw(gateway.url, rawRequest('POST', target, headers, echoBody())));
+      return answer?.status;
+    };
+    expect(await ask(`${gateway.url}/mcp`)).toBe(200);
+    expect(await ask(`${gateway.url}/mcp?x=1`)).toBe(200);
+    expect(await ask(`${gateway.url}/nothing`)).toBe(404);
+    expect(await ask('http://evil.example/mcp')).toBe(403);
+    expect(await ask('http://127.0.0.1@evil.example/mcp')).toBe(403);
+    await expectUndisturbed(gateway);
+  }));
+
 test.each([
   ['both lengths', ['Content-Length: 4', 'Transfer-Encoding: chunked'], '0\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n'],
   ['two lengths', ['Content-Length: 0', 'Content-Length: 44'], 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n'],

@@ -186,6 +186,18 @@ test.each(['cancel', 'retry', 'rollback'] as const)('%s waits for what comes of 
   expect([asked[0]?.given[0], result.structuredContent.status]).toEqual(['r-1', 'rolled_back']);
 });
 
+test.each(['approve', 'reject', 'cancel', 'retry', 'rollback'] as const)(
+  '%s refuses an argument that nobody knows, and a comment that is too long',
+  async (verb) => {
+    const { plane, asked } = planeOf({ [verb]: () => Promise.resolve(job()) });
+    const unknown = await answerOf(plane, callOf(verb, { requestId: 'r-1', coment: 'x' }));
+    expect(unknown).toMatchObject({ isError: true });
+    expect(JSON.stringify(unknown)).toContain('/coment is not known here');
+    const long = await answerOf(plane, callOf(verb, { requestId: 'r-1', comment: 'x'.repeat(1_001) }));
+    expect([long.isError, asked]).toEqual([true, []]);
+  },
+);
+
 test.each(['approve', 'reject'] as const)('%s hands the comment on', async (verb) => {
   const { plane, asked } = planeOf({ [verb]: () => Promise.resolve(job()) });
   await answerOf(plane, callOf(verb, { requestId: 'r-1', comment: 'fits' }));

@@ -8,6 +8,7 @@ import { errorResult } from '../registry/function-result.ts';
 import { CLOUD_TOOLS } from './cloud-tools.ts';
 import type { ControlPlane, JobDetails, JobEvent } from './control-plane.ts';
 import type { RequestProblem } from './problems.ts';
+import { DECISION_MEMBERS, readVerbBody } from './verb-body.ts';
 import { isEnded, JOB_STATUSES, jobView, type Job, type JobAction, type JobStatus } from './job.ts';
 
 export interface CloudTargetParts {
@@ -95,14 +96,16 @@ const submit =
 const decision =
   (verb: 'approve' | 'reject'): Act =>
   async ({ plane, args, context }) => {
-    const comment = typeof args['comment'] === 'string' ? args['comment'] : undefined;
+    const { comment } = readVerbBody(args, ['requestId', ...DECISION_MEMBERS]);
     return jobView(await plane[verb](idIn(args), comment, context));
   };
 
 const change =
   (verb: 'cancel' | 'retry' | 'rollback'): Act =>
-  async (at) =>
-    waited(at, await at.plane[verb](idIn(at.args), at.context));
+  async (at) => {
+    readVerbBody(at.args, ['requestId']);
+    return waited(at, await at.plane[verb](idIn(at.args), at.context));
+  };
 
 const ACTS: ReadonlyMap<string, Act> = new Map<string, Act>([
   ['provision', submit('provision')],

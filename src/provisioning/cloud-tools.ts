@@ -2,6 +2,7 @@
 
 import type { Definition } from '../core/target.ts';
 import { JOB_STATUSES, type JobAction } from './job.ts';
+import { MAX_COMMENT } from './verb-body.ts';
 import { requestBodySchema, type Schema } from './request-schema.ts';
 
 interface Tool {
@@ -22,7 +23,7 @@ const REQUEST_ID = {
 
 const DECISION = {
   ...REQUEST_ID,
-  properties: { ...REQUEST_ID.properties, comment: { type: 'string', maxLength: 1000, description: 'Why.' } },
+  properties: { ...REQUEST_ID.properties, comment: { type: 'string', maxLength: MAX_COMMENT, description: 'Why.' } },
 } as const;
 
 const PAGE = {

@@ -3,7 +3,7 @@
 import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import type { Clock, Queue } from '../core/ports.ts';
-import type { Action, Policy } from '../policy/decide.ts';
+import type { Action, Decision, Policy } from '../policy/decide.ts';
 import type { WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
 import { QUEUED_MS, type Acceptance } from './accept.ts';
 import { catalogEntry, type ServiceCatalogue } from './catalogue.ts';
@@ -138,7 +138,13 @@ export class Plane implements ControlPlane {
   }
 
   async approve(requestId: string, comment: string | undefined, context: RequestContext): Promise<Job> {
-    const job = await this.#decided(requestId, context);
+    const job = await this.#undecided('job:approve', requestId, context);
+    if (job.principal.id === context.principal.id && !this.#parts.selfApproval())
+      throw new PlatformError(
+        'FORBIDDEN',
+        'You asked for this job, and approvals.selfApproval is off: somebody else has to approve it. You may reject or cancel it.',
+        { requestId },
+      );
     const approval = this.#decision(job, 'approved', { comment, by: context.principal.id });
     const dueAtMs = this.#parts.clock.nowMs() + QUEUED_MS;
     const moved = await this.#moved(job, { to: 'queued', change: { approval }, dueAtMs, by: context.principal.id });
@@ -147,7 +153,8 @@ export class Plane implements ControlPlane {
   }
 
   async reject(requestId: string, comment: string | undefined, context: RequestContext): Promise<Job> {
-    const job = await this.#decided(requestId, context);
+    const action = (await this.#mayTakeBack(requestId, context)) ? 'job:manage' : 'job:approve';
+    const job = await this.#undecided(action, requestId, context);
     const approval = this.#decision(job, 'rejected', { comment, by: context.principal.id });
     const change = { approval, reason: 'rejected' };
     const ended = await this.#moved(job, { to: 'cancelled', change, by: context.principal.id });
@@ -155,19 +162,22 @@ export class Plane implements ControlPlane {
     return ended;
   }
 
-  async #decided(requestId: string, context: RequestContext): Promise<Job> {
-    const job = await this.#managed('job:approve', requestId, context);
+  /** Who asked for a job takes it back, approver or not: that is no consent to anything. */
+  async #mayTakeBack(requestId: string, context: RequestContext): Promise<boolean> {
+    const { tenant, principal } = context;
+    const job = await this.#parts.jobs.find(tenant, requestId);
+    if (job === undefined || job.principal.id !== principal.id) return false;
+    const { allowed } = await this.#decide('job:manage', resourceOf(job), context);
+    return allowed;
+  }
+
+  async #undecided(action: 'job:approve' | 'job:manage', requestId: string, context: RequestContext): Promise<Job> {
+    const job = await this.#managed(action, requestId, context);
     if (job.status !== 'awaiting_approval') throw wrongState(job, 'does not wait for approval');
     const until = job.approval?.expiresAt;
     // The reaper may be a moment late, or a process that was down.
     if (until !== undefined && Date.parse(until) <= this.#parts.clock.nowMs())
       throw wrongState(job, `waited for approval until ${until}, which has passed`);
-    if (job.principal.id === context.principal.id && !this.#parts.selfApproval())
-      throw new PlatformError(
-        'FORBIDDEN',
-        'You asked for this job, and approvals.selfApproval is off: somebody else has to approve it.',
-        { requestId },
-      );
     return job;
   }
 
@@ -178,7 +188,7 @@ export class Plane implements ControlPlane {
   ): NonNullable<Job['approval']> {
     const decidedAt = new Date(this.#parts.clock.nowMs()).toISOString();
     const base = { because: 'request', expiresAt: decidedAt, ...job.approval, decision, decidedBy: by, decidedAt };
-    return comment === undefined ? base : { ...base, comment: comment.slice(0, 1_000) };
+    return comment === undefined ? base : { ...base, comment };
   }
 
   async retry(requestId: string, context: RequestContext): Promise<Job> {
@@ -280,17 +290,20 @@ export class Plane implements ControlPlane {
   async #managed(action: Action, requestId: string, context: RequestContext): Promise<Job> {
     const job = await this.#parts.jobs.find(context.tenant, requestId);
     if (job === undefined) throw jobNotFound(requestId);
-    await this.#mustAllow(action, { type: 'job', id: requestId, tenant: job.tenant, tags: { env: job.env } }, context);
+    await this.#mustAllow(action, resourceOf(job), context);
     return job;
   }
 
-  async #mustAllow(
+  async #decide(
     action: Action,
-    resource: Parameters<Policy['decide']>[0]['resource'],
-    context: RequestContext,
-  ): Promise<void> {
-    const { principal, requestId } = context;
-    const decision = await this.#parts.policy.decide({ principal, action, resource, context: { requestId } });
+    resource: Asked['resource'],
+    { principal, requestId }: RequestContext,
+  ): Promise<Decision> {
+    return await this.#parts.policy.decide({ principal, action, resource, context: { requestId } });
+  }
+
+  async #mustAllow(action: Action, resource: Asked['resource'], context: RequestContext): Promise<void> {
+    const decision = await this.#decide(action, resource, context);
     if (decision.allowed) return;
     if (decision.rule === 'scope') {
       const scope = action === 'workflow:write' ? 'zeroplane:admin' : 'zeroplane:use';
@@ -307,6 +320,12 @@ export class Plane implements ControlPlane {
       },
     );
   }
+}
+
+type Asked = Parameters<Policy['decide']>[0];
+
+function resourceOf({ requestId, tenant, env }: Job): Asked['resource'] {
+  return { type: 'job', id: requestId, tenant, tags: { env } };
 }
 
 function limitOf(limit: number | undefined): number {

@@ -51,7 +51,7 @@ export function problemsOf(
   return error.issues.flatMap((issue): RequestProblem[] => {
     const path = [...root, ...issue.path];
     if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((key) => unknownKey(pointerOf([...path, key]), key, keysOf(issue.path)));
+      return issue.keys.map((key) => unknownKey([...path, key], keysOf(issue.path)));
     if (issue.code === 'invalid_value') {
       return [notAmong(pointerOf(path), valueAt(input, issue.path), issue.values.map(String))];
     }
@@ -60,8 +60,10 @@ export function problemsOf(
   });
 }
 
-function unknownKey(pointer: string, key: string, known: readonly string[]): RequestProblem {
-  const nearest = nearestOf(key, known);
+/** A member that nobody knows, at its path, with those that there are. */
+export function unknownKey(path: readonly PropertyKey[], known: readonly string[]): RequestProblem {
+  const nearest = nearestOf(String(path.at(-1)), known);
+  const pointer = pointerOf(path);
   return { pointer, message: 'is not known here', allowed: known, ...(nearest === undefined ? {} : { nearest }) };
 }
 

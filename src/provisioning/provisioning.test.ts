@@ -340,7 +340,10 @@ describe('approval and cancel', () => {
     const free = await at.submit({ params });
     expect((await at.ended(free.requestId)).status).toBe('succeeded');
     const { requestId } = await at.submit({ params: { name: 'two' }, env: 'prod' });
-    await expect(at.plane.approve(requestId, undefined, contextOf())).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    await expect(at.plane.approve(requestId, undefined, contextOf())).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+      message: expect.stringContaining('reject or cancel') as string,
+    });
     const bo: Principal = { ...ADA, id: 'bo', roles: ['approver'] };
     expect(await at.plane.reject(requestId, 'no', contextOf(bo))).toMatchObject({
       status: 'cancelled',
@@ -352,6 +355,28 @@ describe('approval and cancel', () => {
       code: 'FORBIDDEN',
     });
     await at.plane.cancel(next.requestId, contextOf());
+  });
+
+  test('who asked may take it back where self-approval is off, by a rejection as by a cancel, and nobody else may', async () => {
+    await at.stop();
+    await begin({ approvals: () => [{ env: 'prod' }], selfApproval: () => false });
+    const requester: Principal = { ...ADA, id: 'cy', roles: ['requester'] };
+    const ask = (by: Principal) => at.submit({ params: { name: 'two' }, env: 'prod' }, undefined, by);
+    for (const by of [ADA, requester]) {
+      const { requestId } = await ask(by);
+      const other = contextOf({ ...requester, id: 'di' });
+      await expect(at.plane.reject(requestId, undefined, other)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+      expect(await at.plane.reject(requestId, 'not needed', contextOf(by))).toMatchObject({
+        status: 'cancelled',
+        reason: 'rejected',
+        approval: { decision: 'rejected', decidedBy: by.id, comment: 'not needed' },
+      });
+    }
+    const { requestId } = await ask(ADA);
+    const viewer = contextOf({ ...ADA, roles: ['viewer'] });
+    await expect(at.plane.reject(requestId, undefined, viewer)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+    expect(await at.plane.cancel(requestId, contextOf())).toMatchObject({ status: 'cancelled' });
+    expect(cloud.effects).toEqual([]);
   });
 
   test('an approval that nobody gives expires', async () => {

@@ -413,6 +413,45 @@ describe('who may', () => {
   });
 });
 
+describe('the body of a verb', () => {
+  const verbs = ['approve', 'reject', 'cancel', 'retry', 'rollback'] as const;
+  const post = (requestId: string, verb: string, body: string): Promise<Answer> => {
+    const as = verb === 'approve' || verb === 'reject' ? 'ann' : 'ada';
+    return ask('POST', `/v2/jobs/${requestId}/${verb}`, { as, body });
+  };
+
+  test.each(verbs)('of %s has no member that nobody knows', async (verb) => {
+    const requestId = await held();
+    const allowed = verb === 'approve' || verb === 'reject' ? ['comment'] : [];
+    const refused = await post(requestId, verb, '{"coment":"why","reason":"x","__proto__":{}}');
+    expect(problemOf(refused)).toEqual(isProblem(400, 'PROVISION_INVALID'));
+    const nearest = allowed.length === 0 ? {} : { nearest: 'comment' };
+    expect(refused.body.problems).toEqual([
+      { pointer: '/coment', message: 'is not known here', allowed, ...nearest },
+      { pointer: '/reason', message: 'is not known here', allowed },
+      { pointer: '/__proto__', message: 'is not known here', allowed },
+    ]);
+    for (const body of ['[]', '"why"', 'null'])
+      expect((await post(requestId, verb, body)).body.problems).toEqual([expect.objectContaining({ pointer: '' })]);
+    expect((await ask('GET', `/v2/status/${requestId}`)).body.status).toBe('awaiting_approval');
+  });
+
+  test.each(['approve', 'reject'])('of %s has a comment that is kept whole, or refused', async (verb) => {
+    const requestId = await held();
+    for (const comment of [7, null, ['why'], 'x'.repeat(1_001), '\u{1F600}'.repeat(1_001)]) {
+      const refused = await post(requestId, verb, JSON.stringify({ comment }));
+      expect(problemOf(refused)).toEqual(isProblem(400, 'PROVISION_INVALID'));
+      expect(refused.body.problems).toEqual([expect.objectContaining({ pointer: '/comment' })]);
+    }
+    const comment = '\u{1F600}'.repeat(1_000);
+    expect((await post(requestId, verb, JSON.stringify({ comment }))).body.approval.comment).toBe(comment);
+  });
+
+  test.each(['', '{}'])('may be %j', async (body) => {
+    expect((await post(await held(), 'reject', body)).status).toBe(202);
+  });
+});
+
 describe('what follows', () => {
   test('a decision is made once, and what a state does not allow is 409 with the state', async () => {
     const requestId = await held();

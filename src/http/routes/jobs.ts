@@ -2,11 +2,11 @@
 
 import { PlatformError } from '../../core/errors.ts';
 import type { RequestContext } from '../../core/context.ts';
-import { isObject } from '../../core/json.ts';
 import type { Clock } from '../../core/ports.ts';
 import type { Reply } from '../../gateway/reply.ts';
 import type { ControlPlane, JobDetails } from '../../provisioning/control-plane.ts';
 import { isEnded, JOB_STATUSES, jobView, type Job, type JobAction } from '../../provisioning/job.ts';
+import { DECISION_MEMBERS, readVerbBody } from '../../provisioning/verb-body.ts';
 import { JobStreams } from './job-events.ts';
 import { limitIn, oneOf, reply, textIn, type Asked, type JsonRoute } from './json-route.ts';
 
@@ -19,6 +19,16 @@ export function jobRoutes(plane: ControlPlane, clock: Clock): readonly JsonRoute
     pattern: new RegExp(`^/v2/jobs/([^/]+)/${name}$`),
     handle: async (asked) => reply(202, jobView(await act(asked.parts[0] ?? '', asked))),
   });
+  const change = (name: 'cancel' | 'retry' | 'rollback'): JsonRoute =>
+    verb(name, async (id, asked) => {
+      readVerbBody(await asked.optionalBody(), []);
+      return plane[name](id, asked.context);
+    });
+  const decision = (name: 'approve' | 'reject'): JsonRoute =>
+    verb(name, async (id, asked) => {
+      const { comment } = readVerbBody(await asked.optionalBody(), DECISION_MEMBERS);
+      return plane[name](id, comment, asked.context);
+    });
   return [
     { method: 'POST', pattern: /^(?:\/v1)?\/provision$/, handle: (asked) => submitted(plane, asked) },
     { method: 'POST', pattern: /^\/terminate$/, handle: (asked) => submitted(plane, asked, 'destroy') },
@@ -28,11 +38,11 @@ export function jobRoutes(plane: ControlPlane, clock: Clock): readonly JsonRoute
       pattern: /^\/v2\/status\/([^/]+)$/,
       handle: async ({ parts, context }) => reply(200, detailsView(await plane.status(parts[0] ?? '', context))),
     },
-    verb('cancel', (id, { context }) => plane.cancel(id, context)),
-    verb('retry', (id, { context }) => plane.retry(id, context)),
-    verb('rollback', (id, { context }) => plane.rollback(id, context)),
-    verb('approve', async (id, asked) => plane.approve(id, await commentOf(asked), asked.context)),
-    verb('reject', async (id, asked) => plane.reject(id, await commentOf(asked), asked.context)),
+    change('cancel'),
+    change('retry'),
+    change('rollback'),
+    decision('approve'),
+    decision('reject'),
     { method: 'GET', pattern: /^\/v2\/jobs\/([^/]+)\/events$/, handle: (asked) => streams.follow(asked) },
   ];
 }
@@ -59,14 +69,6 @@ async function submitted(plane: ControlPlane, asked: Asked, action?: JobAction):
 function waitOf(prefer: string | undefined): number | undefined {
   const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,6})"?/i.exec(prefer ?? '')?.[1];
   return seconds === undefined ? undefined : Math.min(MAX_WAIT_SECONDS, Number(seconds));
-}
-
-async function commentOf(asked: Asked): Promise<string | undefined> {
-  if (asked.header('content-type') === undefined) return undefined;
-  const body = await asked.body();
-  const comment = isObject(body) ? body['comment'] : undefined;
-  if (comment === undefined || typeof comment === 'string') return comment;
-  throw new PlatformError('INVALID_ARGUMENTS', 'The comment of a decision is a text of at most 1,000 characters.');
 }
 
 async function listed(plane: ControlPlane, { query, context }: Asked): Promise<Reply> {

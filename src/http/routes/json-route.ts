@@ -19,6 +19,8 @@ export interface Asked {
   header(name: string): string | undefined;
   /** The parsed body. @throws PlatformError of `/mcp`'s limits: duplicate keys, depth, encoding. */
   body(): Promise<unknown>;
+  /** The same for a body that may be absent: then `undefined`, whatever type the request names. */
+  optionalBody(): Promise<unknown>;
 }
 
 export interface JsonRoute {
@@ -98,7 +100,11 @@ function askedOf(route: JsonRoute, request: GatewayRequest, context: Context): A
     query: new URLSearchParams(request.query),
     parts: groups.map((group) => decoded(group ?? '')),
     header: (name) => headerValue(request.headers, name),
-    body: () => bodyOf(request),
+    body: async () => parsed(request, await request.readBody()),
+    optionalBody: async () => {
+      const bytes = await request.readBody();
+      return bytes.length === 0 ? undefined : parsed(request, bytes);
+    },
   };
 }
 
@@ -110,9 +116,9 @@ function decoded(part: string): string {
   }
 }
 
-async function bodyOf(request: GatewayRequest): Promise<unknown> {
+function parsed(request: GatewayRequest, bytes: Uint8Array): unknown {
   checkJson(request.headers);
-  const { value } = scan(decodeUtf8(await request.readBody()), 0);
+  const { value } = scan(decodeUtf8(bytes), 0);
   return withoutPrototype(value);
 }
 

@@ -170,8 +170,14 @@ export class StdioChannel implements Channel {
   }
 }
 
+/** npm says what is wrong in the middle; below it stand hints and where its log is. */
+const NPM_LINE = /^npm (?:error|ERR!) /;
+const NPM_REASON = /^npm (?:error|ERR!) (?!code |errno |syscall |path |A complete log)\S/;
+
 function lastLine(text: string): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const reason = NPM_LINE.test(lines.at(-1) ?? '') ? lines.find((line) => NPM_REASON.test(line)) : undefined;
+  if (reason !== undefined) return reason.trim().slice(0, 400);
   // Runtimes end with their stack and their version; what went wrong stands above both.
   const said = lines.findLast((line) => !/^\s+at |^Node\.js v\d|^\s*[\^}]+\s*$/.test(line));
   return (said ?? lines.at(-1) ?? '').trim().slice(0, 400);

@@ -229,6 +229,37 @@ describe('the start', () => {
     });
   });
 
+  test.each([
+    [
+      [
+        'npm warn exec The following package was not found',
+        'npm error code E404',
+        'npm error 404 Not Found - GET https://registry.example/no-such - Not found',
+        "npm error 404  'no-such@*' is not in this registry.",
+        'npm error A complete log of this run can be found in: /home/you/.npm/_logs/x.log',
+      ],
+      'Its last words: npm error 404 Not Found - GET https://registry.example/no-such - Not found',
+    ],
+    [
+      [
+        'npm error code ENOTFOUND',
+        'npm error syscall getaddrinfo',
+        'npm error errno ENOTFOUND',
+        'npm error network request to https://registry.example failed, reason: getaddrinfo ENOTFOUND',
+        'npm error A complete log of this run can be found in: /home/you/.npm/_logs/x.log',
+      ],
+      'Its last words: npm error network request to https://registry.example failed, reason: getaddrinfo ENOTFOUND',
+    ],
+  ])(
+    'npx that finds no package is reported with the reason and not with where its log is (%#)',
+    async (lines, words) => {
+      const script = `process.stderr.write(${JSON.stringify(`${lines.join('\n')}\n`)}); process.exitCode = 1;`;
+      await expect(start({}, { args: ['-e', script] })).rejects.toMatchObject({
+        message: expect.stringContaining(words) as string,
+      });
+    },
+  );
+
   test('a server that never introduces itself fails at the start deadline and leaves no process', async () => {
     const connector = connect({ EVIL_START: 'hang' }, { probeTimeoutMs: 100 });
     await expect(connector.open({ declare: {}, context: context(), timeoutMs: 400 })).rejects.toMatchObject({

@@ -10,6 +10,12 @@ test('a target may ask what its caller declared', () => {
   expect(() => checkQuestions('{"resultType":"input_required","requestState":"s"}', {})).not.toThrow();
 });
 
+test('a target that waits for nothing that it names is at fault', () => {
+  expect(() => checkQuestions('{"resultType":"input_required"}', { elicitation: {} })).toThrow(
+    /without inputRequests and without requestState/,
+  );
+});
+
 test.each([
   ['sampling/createMessage', {}, { elicitation: {} }],
   ['elicitation/create', { mode: 'url', url: 'https://example.com' }, { elicitation: {} }],

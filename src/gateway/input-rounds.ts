@@ -50,10 +50,16 @@ function questionTexts(text: string, result: RawObject): ReadonlyMap<string, str
  * A target may ask only what its caller declared.
  *
  * @param text - A result with `input_required`.
- * @throws PlatformError `CLIENT_CANNOT_ANSWER`.
+ * @throws PlatformError `CLIENT_CANNOT_ANSWER`, `TARGET_PROTOCOL_ERROR` for a result that asks nothing and has no
+ *   state either: a client could only repeat its request for ever.
  */
 export function checkQuestions(text: string, capabilities: Readonly<Record<string, unknown>>): void {
   const value: unknown = JSON.parse(text);
+  if (isObject(value) && value['inputRequests'] === undefined && value['requestState'] === undefined)
+    throw new PlatformError(
+      'TARGET_PROTOCOL_ERROR',
+      'The target answered input_required without inputRequests and without requestState, so nobody knows what it waits for. Report it to its author.',
+    );
   const requests = isObject(value) && isObject(value['inputRequests']) ? Object.values(value['inputRequests']) : [];
   for (const question of requests) {
     const method = isObject(question) ? String(question['method']) : '';

@@ -610,6 +610,28 @@ describe('a server of 2025 with sessions', () => {
 });
 
 describe('a session server written for the test', () => {
+  test('that ends its own stream at once and asks for no pause is not asked without end', async () => {
+    let gets = 0;
+    const url = await serve(async (request, response) => {
+      if (request.method === 'GET') {
+        gets++;
+        return void response.writeHead(200, { 'content-type': 'text/event-stream' }).end('retry: 0\nid: 1\ndata:\n\n');
+      }
+      const message = await bodyOf(request);
+      if (message.method === 'server/discover') return void response.writeHead(400).end();
+      if (message.id === undefined) return void response.writeHead(202).end();
+      const introduction = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'x', version: '1' } };
+      sendJson(response, 200, { jsonrpc: '2.0', id: message.id, result: introduction });
+    });
+    const conversation = await connectorTo(url).open(opening());
+    await conversation.request(toolCall('t'));
+    await expect.poll(() => gets).toBeGreaterThan(1);
+    const before = gets;
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(gets - before).toBeLessThanOrEqual(4);
+    await conversation.close();
+  });
+
   test('may close the connection of a request and be asked for the rest', async () => {
     const gets: unknown[] = [];
     let id = 0;

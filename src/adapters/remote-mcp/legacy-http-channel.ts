@@ -34,6 +34,8 @@ const LINGER_MS = 1_000;
 const STREAM_WAIT_MS = 1_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
+/** A server may ask to be asked sooner than in a second, but not without end. */
+const SHORTEST_PAUSE_MS = 250;
 /** Attempts to resume the stream of one request before its answer counts as lost. */
 const MAX_RESUMES = 20;
 
@@ -319,7 +321,7 @@ export class LegacyHttpChannel implements Channel {
       pauseMs = goesOn === 'broken' ? Math.min(pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
-        this.#endpoint.clock.after(parser.retryMs ?? pauseMs, resolve);
+        this.#endpoint.clock.after(Math.max(SHORTEST_PAUSE_MS, parser.retryMs ?? pauseMs), resolve);
       });
     }
   }

@@ -338,6 +338,16 @@ test('the banner of an empty instance names the next step', () => {
   `);
 });
 
+test('of a target with much that was left out the status names a part, and says how much more there is', () => {
+  const skipped = Array.from({ length: 5_000 }, (_, index) => ({ key: `t${index}`, reason: 'illegal name' }));
+  const targets = STATUS.targets.map((target) => ({ ...target, skipped: target.id === 'hello' ? skipped : [] }));
+  const lines = statusText({ ...STATUS, targets }, PLAIN)
+    .split('\n')
+    .filter((line) => line.trimStart().startsWith('skipped'));
+  expect(lines).toHaveLength(21);
+  expect(lines.at(-1)).toBe('  skipped hello: 4980 more; --output json has them all');
+});
+
 test('the status names what was left out and what is wrong with the configuration', () => {
   const problems = [
     { code: 'CONFIG_UNKNOWN_KEY', file: 'zeroplane.yaml', line: 3, column: 8, message: 'Unknown key "comand"' },

@@ -177,6 +177,14 @@ describe('reading a listing', () => {
     });
   });
 
+  test('items that nobody can use count as items', async () => {
+    const { conversation } = server({ tools: {} }, { 'tools/list': () => `{"tools":[${'0,'.repeat(100_000)}0]}` });
+    await expect(readListing(conversation, options)).rejects.toMatchObject({
+      code: 'TARGET_RESPONSE_TOO_LARGE',
+      message: expect.stringContaining('more than 10000 items') as string,
+    });
+  });
+
   test('lists of different age are as old as the oldest, and private when one of them is', async () => {
     const { conversation } = server(
       { tools: {}, prompts: {} },

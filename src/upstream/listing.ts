@@ -175,6 +175,10 @@ function takePage(text: string, list: ListKind, reading: Reading, options: Listi
   const items = page[list.member];
   if (entry === undefined || !Array.isArray(items))
     throw targetProtocolError(options.target, list.method, `no "${list.member}" list`);
+  // What is left out counts as well: it is remembered with its reason.
+  const most = options.maxItems ?? MAX_ITEMS;
+  if (reading.definitions.length + reading.skipped.length + items.length > most)
+    throw tooLarge(options.target, list, `${most} items`);
   const texts = arrayElements(text.slice(entry.start, entry.end)) ?? [];
   for (const [index, item] of items.entries()) takeItem({ list, item, text: texts[index] ?? 'null' }, reading, options);
   noteCaching(page, reading);
@@ -189,8 +193,6 @@ interface ListedItem {
 }
 
 function takeItem({ list, item, text }: ListedItem, reading: Reading, options: ListingOptions): void {
-  if (reading.definitions.length >= (options.maxItems ?? MAX_ITEMS))
-    throw tooLarge(options.target, list, `${options.maxItems ?? MAX_ITEMS} items`);
   const key = isObject(item) ? item[list.key] : undefined;
   if (!isObject(item) || typeof key !== 'string') {
     reading.skipped.push({ key: '', reason: `a ${list.kind} without a ${list.key}` });

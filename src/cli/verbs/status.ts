@@ -10,6 +10,8 @@ import { oneLine, plural, table } from '../style.ts';
 
 /** Of one target; `--output json` has all that are kept. */
 const MAX_CHANGES = 5;
+/** Lines of one target about what was left out. */
+const MAX_SKIPPED = 20;
 
 export async function* statusVerb(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {
   const client = await connectToInstance(invocation, context);
@@ -42,12 +44,14 @@ function configLine(status: InstanceStatus): string {
 }
 
 function skippedLines(status: InstanceStatus, style: Style): string[] {
-  return status.targets.flatMap((target) =>
-    target.skipped.map(
-      ({ key, reason }) =>
-        `  ${style.warn('skipped')} ${oneLine(`${target.id}: ${key}`, 120)}: ${oneLine(reason, 200)}`,
-    ),
-  );
+  return status.targets.flatMap(({ id, skipped }) => {
+    const lines = skipped
+      .slice(0, MAX_SKIPPED)
+      .map(({ key, reason }) => `  ${style.warn('skipped')} ${oneLine(`${id}: ${key}`, 120)}: ${oneLine(reason, 200)}`);
+    const more = skipped.length - lines.length;
+    if (more > 0) lines.push(`  ${style.warn('skipped')} ${id}: ${more} more; --output json has them all`);
+    return lines;
+  });
 }
 
 function changeLines(status: InstanceStatus, style: Style): string[] {

@@ -345,6 +345,24 @@ describe('what a server tells and asks', () => {
     expect(sent[2]?.text).toContain('"decline"');
   });
 
+  test('of questions without end a hundred are put at once, withdrawn or not, and the others are declined', async () => {
+    const { peer, sent, request } = fixture();
+    const waiting: ((answer: string) => void)[] = [];
+    const exchange = listener({ ask: () => new Promise((resolve) => waiting.push(resolve)) });
+    void peer.request(request({ exchange }));
+    for (let id = 1; id <= 250; id++) {
+      peer.receive(`{"jsonrpc":"2.0","id":${id},"method":"elicitation/create","params":{}}`);
+      if (id % 2 === 0)
+        peer.receive(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":${id}}}`);
+    }
+    expect(waiting).toHaveLength(100);
+    expect(sent.filter(({ text }) => text.includes('"decline"'))).toHaveLength(150);
+    for (const answer of waiting) answer('{"action":"cancel"}');
+    await settled();
+    peer.receive('{"jsonrpc":"2.0","id":999,"method":"elicitation/create","params":{}}');
+    expect(waiting).toHaveLength(101);
+  });
+
   test("a client's refusal reaches the server as it was said", async () => {
     const { peer, sent, request } = fixture();
     const exchange = listener({

@@ -65,6 +65,9 @@ interface Message {
   readonly owner: number | undefined;
 }
 
+/** More questions than this at once are declined: nobody could answer them, and each is kept until then. */
+const MAX_ASKED = 100;
+
 const NO_PARAMS: Readonly<Record<string, unknown>> = Object.freeze({});
 
 export class JsonRpcPeer {
@@ -74,6 +77,8 @@ export class JsonRpcPeer {
   readonly #pending = new IdMap<Pending>();
   /** Questions of the server that are being answered, by their id as JSON text. */
   readonly #questions = new Set<string>();
+  /** Questions put to callers that have not come back, withdrawn ones included. */
+  #asked = 0;
   #nextId = 1;
   #wakeMs = Number.POSITIVE_INFINITY;
   #stopTimer: (() => void) | undefined;
@@ -304,15 +309,17 @@ export class JsonRpcPeer {
   #question(message: Message, method: string): void {
     const id = JSON.stringify(message.value['id']);
     const params = memberText(message.text, message.object, 'params') || '{}';
-    const exchange = this.#exchangeFor(message.owner, true);
+    const exchange = this.#asked < MAX_ASKED ? this.#exchangeFor(message.owner, true) : undefined;
     const answer = answerQuestion(method, params, exchange);
     if (typeof answer === 'string') {
       this.#reply(id, answer);
       return;
     }
     this.#questions.add(id);
+    this.#asked++;
     const resume = this.#pause(exchange);
     void answer.then((body) => {
+      this.#asked--;
       resume();
       // A question that was withdrawn, or whose channel has ended, gets no answer.
       if (this.#questions.delete(id)) this.#reply(id, body);

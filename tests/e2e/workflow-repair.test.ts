@@ -115,6 +115,17 @@ test('a damaged journal refuses the start with the command that repairs it, as p
   await start();
   const shown = await shell(`zeroplane workflows show ${ID} --output json ${at()}`);
   expect(JSON.parse(shown.stdout)).toMatchObject({ status: 'FAILED', error: 'JOURNAL_CORRUPT' });
+  const { stdout: trail } = await shell(`zeroplane audit ls --output json ${at()}`);
+  const { records } = JSON.parse(trail) as { readonly records: readonly { readonly entry: object }[] };
+  expect(records.map(({ entry }) => entry)).toMatchObject([
+    { action: 'execution-repaired', principal: 'operator', resource: { type: 'execution', id: ID } },
+    { action: 'workflow-registered', principal: 'you@dev', resource: { type: 'workflow', id: 'nightly' } },
+  ]);
+  // The command has the instance's key, and goes on where the killed instance had ended.
+  expect(await shell(`zeroplane audit verify ${at()}`)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('2 records in 2 chains'),
+  });
   const again = await shell(`zeroplane workflows start nightly --name tuesday --detach ${at()}`);
   expect(again).toMatchObject({ code: 0 });
 }, 60_000);

@@ -91,6 +91,12 @@ export class PeerLink {
     else this.#endListeners.push(listener);
   }
 
+  /** Ends the conversation from this side, because what the server sends is of no use. */
+  giveUp(reason: Error): void {
+    this.#end(reason);
+    void this.#channel.close();
+  }
+
   async close(): Promise<void> {
     this.#end(undefined);
     await this.#channel.close();

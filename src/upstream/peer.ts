@@ -138,6 +138,8 @@ export class JsonRpcPeer {
    * @param owner - Id of the request on whose response stream the message came. Shared channels leave it out.
    */
   receive(text: string, owner?: number): void {
+    // Nobody waits for anything any more.
+    if (this.#ended !== undefined) return;
     let scanned: Scanned;
     try {
       scanned = scan(text, 2);

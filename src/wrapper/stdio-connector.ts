@@ -12,8 +12,8 @@ import { PlatformError } from '../core/errors.ts';
 import { PeerLink } from '../upstream/channel.ts';
 import { targetUnavailable } from '../upstream/failures.ts';
 import { EraVerdicts, negotiate } from '../upstream/negotiate.ts';
+import { CHILD_TOO_NOISY, NoiseLimit } from '../upstream/noise-limit.ts';
 import { processGuard } from './guard.ts';
-import { NoiseLimit, TOO_NOISY } from './noise-limit.ts';
 import { StdioChannel } from './stdio-channel.ts';
 
 export interface StdioConnectorOptions extends ChildSpec {
@@ -99,7 +99,7 @@ export class StdioConnector implements Connector {
       clock,
       onGarbage: (text, reason) => {
         log.log('debug', 'stdio line dropped', { target, reason, line: text.slice(0, 200) });
-        if (noise.isReached()) channel.giveUp(TOO_NOISY);
+        if (noise.isReached()) channel.giveUp(CHILD_TOO_NOISY);
       },
     });
     link.onEnd((reason) => {

@@ -610,6 +610,42 @@ describe('a server of 2025 with sessions', () => {
 });
 
 describe('a session server written for the test', () => {
+  test.each(['x', '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'])(
+    'that sends %s on its own stream without end leaves time to everybody else',
+    async (data) => {
+      const events = `data: ${data}\n\n`.repeat(2_000);
+      const url = await serve(async (request, response) => {
+        if (request.method === 'GET') {
+          response.writeHead(200, { 'content-type': 'text/event-stream' });
+          // Both ends share this process, so the server pauses as well.
+          const flood = setInterval(() => response.write(events), 1);
+          return void response.on('close', () => clearInterval(flood));
+        }
+        const message = await bodyOf(request);
+        if (message.method === 'server/discover') return void response.writeHead(400).end();
+        if (message.id === undefined) return void response.writeHead(202).end();
+        const introduction = {
+          protocolVersion: '2025-11-25',
+          capabilities: {},
+          serverInfo: { name: 'x', version: '1' },
+        };
+        sendJson(response, 200, { jsonrpc: '2.0', id: message.id, result: introduction });
+      });
+      const conversation = await connectorTo(url).open(opening());
+      await conversation.request(toolCall('t'));
+      let turns = 0;
+      const stop = setInterval(() => turns++, 5);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      clearInterval(stop);
+      expect(turns).toBeGreaterThan(30);
+      if (data === 'x') {
+        const error = await failure(conversation.request(toolCall('t')));
+        expect(error.message).toMatch(/sent 10000 lines .* no messages, and the conversation was ended/);
+      } else expect(await conversation.request(toolCall('t'))).toContain('2025-11-25');
+      await conversation.close();
+    },
+  );
+
   test('that ends its own stream at once and asks for no pause is not asked without end', async () => {
     let gets = 0;
     const url = await serve(async (request, response) => {

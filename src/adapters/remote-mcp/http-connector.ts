@@ -16,6 +16,7 @@ import { targetProtocolError, targetUnavailable } from '../../upstream/failures.
 import { openLegacy } from '../../upstream/legacy-conversation.ts';
 import type { LinkOpenOptions } from '../../upstream/legacy-conversation.ts';
 import { ModernConversation, discover } from '../../upstream/modern-conversation.ts';
+import { NoiseLimit, REMOTE_TOO_NOISY } from '../../upstream/noise-limit.ts';
 import { LEGACY_VERSIONS, MODERN_VERSION } from '../../upstream/revisions.ts';
 import type { ClientInfo } from '../../upstream/revisions.ts';
 import { LegacyHttpChannel } from './legacy-http-channel.ts';
@@ -209,7 +210,14 @@ class HttpConnector implements Connector {
 
   #link(channel: Channel): PeerLink {
     const { target, clock } = this.#endpoint;
-    const link = new PeerLink(channel, { target, clock });
+    const noise = new NoiseLimit(clock);
+    const link = new PeerLink(channel, {
+      target,
+      clock,
+      onGarbage: () => {
+        if (noise.isReached()) link.giveUp(targetUnavailable(target, REMOTE_TOO_NOISY));
+      },
+    });
     this.#open.add(link);
     link.onEnd(() => this.#open.delete(link));
     return link;

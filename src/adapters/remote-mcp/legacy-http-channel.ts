@@ -290,7 +290,7 @@ export class LegacyHttpChannel implements Channel {
     answer: EgressTextResponse,
     open: Open,
   ): Promise<{ answered: boolean; parser: SseParser; error?: Error }> {
-    const { clock, target } = this.#endpoint;
+    const { clock } = this.#endpoint;
     let answered = false;
     let stop: (() => void) | undefined;
     if (!open.wanted) answer.close?.();
@@ -299,7 +299,7 @@ export class LegacyHttpChannel implements Channel {
       if (answered) stop ??= clock.after(LINGER_MS, () => answer.close?.());
     });
     try {
-      if (answer.body !== undefined) await readEvents(target, answer.body, parser);
+      if (answer.body !== undefined) await readEvents(this.#endpoint, answer.body, parser);
       return { answered, parser };
     } catch (error) {
       if (isFatal(error) && !answered) throw error;
@@ -341,7 +341,7 @@ export class LegacyHttpChannel implements Channel {
         this.#noticeEnd(answer);
         return answer.status >= 500 || answer.status === 429 ? 'broken' : false;
       }
-      await readEvents(this.#endpoint.target, answer.body, parser);
+      await readEvents(this.#endpoint, answer.body, parser);
       return 'ended';
     } catch (error) {
       this.#streamOpened();

@@ -49,6 +49,9 @@ export async function openSseChannel(endpoint: RemoteEndpoint, options: SseOpenO
   return channel;
 }
 
+/** Messages that are kept before anybody listens; a server has nothing to say before it was spoken to. */
+const MAX_EARLY = 100;
+
 export class LegacySseChannel implements Channel {
   readonly #endpoint: RemoteEndpoint;
   readonly #stream: EgressTextResponse;
@@ -127,7 +130,7 @@ export class LegacySseChannel implements Channel {
       else if (event === 'message') this.#take(data);
     });
     try {
-      if (this.#stream.body !== undefined) await readEvents(target, this.#stream.body, parser);
+      if (this.#stream.body !== undefined) await readEvents(this.#endpoint, this.#stream.body, parser);
     } catch (error) {
       reason = error as Error;
     }
@@ -149,7 +152,7 @@ export class LegacySseChannel implements Channel {
   }
 
   #take(data: string): void {
-    if (this.#sink === undefined) this.#early.push(data);
-    else this.#sink.message(data);
+    if (this.#sink !== undefined) this.#sink.message(data);
+    else if (this.#early.length < MAX_EARLY) this.#early.push(data);
   }
 }

@@ -205,7 +205,7 @@ export class ModernHttpChannel implements Channel {
       if (answered) stop = clock.after(LINGER_MS, () => answer.close?.());
     });
     try {
-      await readEvents(target, answer.body ?? nothing(), parser);
+      await readEvents(this.#endpoint, answer.body ?? nothing(), parser);
     } catch (error) {
       if (!answered) throw error;
     } finally {

@@ -110,15 +110,28 @@ export function waitMs(endpoint: RemoteEndpoint, context: RequestContext, timeou
   return Number.isFinite(left) ? Math.max(1, left) : 30_000;
 }
 
+/** A stream that keeps us busy for longer at a time is read no faster than it is worked through. */
+const BUSY_MS = 5;
+
 /**
- * Hands on the events of a stream until it ends.
+ * Hands on the events of a stream until it ends. After a piece that took long the stream is left alone for as long, so
+ * that a flood leaves half of the time to everybody else.
  *
  * @throws PlatformError `TARGET_RESPONSE_TOO_LARGE`, `TARGET_PROTOCOL_ERROR` (not UTF-8), `TARGET_UNAVAILABLE`
  *   (the connection broke), `CALL_CANCELLED`.
  */
-export async function readEvents(target: string, body: AsyncIterable<Uint8Array>, parser: SseParser): Promise<void> {
+export async function readEvents(
+  { target, clock }: Pick<RemoteEndpoint, 'target' | 'clock'>,
+  body: AsyncIterable<Uint8Array>,
+  parser: SseParser,
+): Promise<void> {
   try {
-    for await (const chunk of body) parser.push(chunk);
+    for await (const chunk of body) {
+      const startMs = clock.monotonicMs();
+      parser.push(chunk);
+      const tookMs = clock.monotonicMs() - startMs;
+      if (tookMs > BUSY_MS) await new Promise<void>((resolve) => void clock.after(tookMs, resolve));
+    }
   } catch (error) {
     if (!(error instanceof SseError)) throw error;
     if (error.reason === 'not-utf-8') throw targetProtocolError(target, 'the request', 'text that is not UTF-8');

@@ -36,18 +36,19 @@ export class StatesError extends Error {
 /** What a host rejects with when a task failed: the function's error type (or a `States.` name) and its cause. */
 export class TaskError extends StatesError {}
 
-/** Names that neither `States.ALL` nor `States.TaskFailed` stands for; naming them is the only way to catch them. */
-const NEVER_WILD: ReadonlySet<string> = new Set([STATES.runtime, STATES.dataLimit]);
-
 /**
  * Whether an `ErrorEquals` list names this error. `States.Timeout` also stands for a missed heartbeat, as the
- * language defines it; `States.TaskFailed` stands for everything but timeouts.
+ * language defines it; `States.TaskFailed` stands for everything but timeouts. No wildcard stands for
+ * `States.DataLimitExceeded`, and nothing at all names `States.Runtime`: it always ends the execution.
+ *
+ * @see docs/reference/state-machines.md, with the sentences behind it
  */
 export function namesError(errorEquals: readonly string[], error: string): boolean {
+  if (error === STATES.runtime) return false;
   return errorEquals.some((name) => {
     if (name === error) return true;
     if (name === STATES.timeout) return error === STATES.heartbeatTimeout;
-    if (NEVER_WILD.has(error)) return false;
+    if (error === STATES.dataLimit) return false;
     if (name === STATES.all) return true;
     return name === STATES.taskFailed && error !== STATES.timeout && error !== STATES.heartbeatTimeout;
   });

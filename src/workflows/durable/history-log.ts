@@ -4,7 +4,7 @@
  */
 
 import type { Item, JsonValue, Table, TenantStore, Write } from '../../core/ports.ts';
-import { belongsToVisit } from '../operation-name.ts';
+import { forgetTold } from '../told-again.ts';
 import { joinTexts, writeText } from './parts.ts';
 import type { PackedEvents } from './packed-events.ts';
 import { packEvents, unpackEvents } from './packed-events.ts';
@@ -156,7 +156,7 @@ function stored(
 
 const REDRIVEN = 'redriven/';
 
-/** Key of the event that says so: what the failed state told before, it tells again. */
+/** Key of the event that says so: what had not ended tells again what it told before. */
 export function redrivenKey(count: number, failedPath: string | undefined): string {
   return `${REDRIVEN}${count}/${failedPath ?? ''}`;
 }
@@ -165,7 +165,7 @@ function note(ids: Map<string, number>, { k, i }: StoredEvent): void {
   if (k === undefined) return;
   if (k.startsWith(REDRIVEN)) {
     const path = k.slice(k.indexOf('/', REDRIVEN.length) + 1);
-    if (path !== '') for (const key of ids.keys()) if (belongsToVisit(key, path)) ids.delete(key);
+    forgetTold(ids, path);
   }
   ids.set(k, i);
 }

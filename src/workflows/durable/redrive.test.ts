@@ -45,7 +45,11 @@ describe('a redrive takes the visit that failed, and no other of the same state'
 
   test('and tells the events of that visit again, and no others', async () => {
     const store = await openMemoryStore({ clock: fakeClock() });
-    const keys = ['Create#1/1/TaskStateEntered', 'Create#10/1/TaskStateEntered', 'Create#1.2/1/TaskStateEntered'];
+    const others = ['Create#10', 'Create#1.2'].flatMap((visit) => [
+      `${visit}/1/TaskStateEntered`,
+      `${visit}/1/TaskStateExited`,
+    ]);
+    const keys = ['Create#1/1/TaskStateEntered', ...others];
     const told = [...keys, redrivenKey(1, 'Create#1')].map((k, at) => ({ i: at + 1, p: at, t: 'X', at: 0, k }));
     const log = new HistoryLog(store.store('team-x'), 'f:x', told);
     const again = log.stamp(

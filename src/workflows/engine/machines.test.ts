@@ -129,6 +129,133 @@ describe('a machine', () => {
     });
   });
 
+  test('that is redriven tells all that the second attempt does, also inside a Parallel and beside it', async () => {
+    let isWell = false;
+    let isReached = false;
+    const kind = kindOf({
+      quick: () => 'q',
+      sick: async () => {
+        await expect.poll(() => isReached, { interval: 1 }).toBe(true);
+        if (!isWell) throw new TaskError('Sick', 'not well');
+        return 's';
+      },
+      slow: ({ signal }) => {
+        isReached = true;
+        return isWell
+          ? 'w'
+          : new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('x'))));
+      },
+    });
+    const branch = (name: string) => ({ StartAt: name, States: { [name]: task(name, { End: true }) } });
+    const definition = {
+      StartAt: 'Both',
+      States: { Both: { Type: 'Parallel', Branches: [branch('quick'), branch('slow'), branch('sick')], End: true } },
+    };
+    await withEngine({ kinds: [kind] }, async ({ engine }) => {
+      await engine.register('team-x', { name: 'm', kind: 'asl', definition: definition as unknown as JsonValue });
+      const { id } = await engine.start(ADA, { workflow: 'm' });
+      await endOf(engine, id);
+      const toldSince = async (after: number): Promise<readonly string[]> => {
+        const { items } = await engine.history('team-x', id, { limit: 1000 });
+        return items.slice(after).map(({ type, details }) => {
+          const name = details?.['name'];
+          return typeof name === 'string' ? `${type} ${name}` : type;
+        });
+      };
+      const first = await toldSince(0);
+      expect(first.slice(-2)).toEqual(['ParallelStateFailed', 'ExecutionFailed']);
+      isReached = false;
+      await engine.redrive('team-x', id);
+      await endOf(engine, id);
+      const visit = (name: string, ...more: readonly string[]): readonly string[] => [
+        `TaskStateEntered ${name}`,
+        'LambdaFunctionScheduled',
+        'LambdaFunctionStarted',
+        ...more,
+      ];
+      const second = await toldSince(first.length);
+      expect(second.toSorted()).toEqual(
+        [
+          'ExecutionRedriven',
+          ...visit('slow'),
+          ...visit('sick', 'LambdaFunctionFailed'),
+          'ParallelStateFailed',
+          'ExecutionFailed',
+        ].toSorted(),
+      );
+      expect([second[0], ...second.slice(-2)]).toEqual(['ExecutionRedriven', 'ParallelStateFailed', 'ExecutionFailed']);
+      isWell = true;
+      await engine.redrive('team-x', id);
+      expect(await endOf(engine, id)).toMatchObject({ status: 'SUCCEEDED', output: ['q', 'w', 's'] });
+      const third = await toldSince(first.length + second.length);
+      expect(third.toSorted()).toEqual(
+        [
+          'ExecutionRedriven',
+          ...visit('slow', 'LambdaFunctionSucceeded', 'TaskStateExited slow'),
+          ...visit('sick', 'LambdaFunctionSucceeded', 'TaskStateExited sick'),
+          'ParallelStateSucceeded',
+          'ParallelStateExited Both',
+          'ExecutionSucceeded',
+        ].toSorted(),
+      );
+    });
+  });
+
+  test('that is redriven tells again of the iterations that it makes again, and of no other', async () => {
+    let isWell = false;
+    const kind = kindOf({
+      make: ({ input }) => {
+        if (input === 'bad' && !isWell) throw new TaskError('Sick', 'not well');
+        return input;
+      },
+    });
+    const definition = {
+      StartAt: 'Each',
+      States: {
+        Each: {
+          Type: 'Map',
+          MaxConcurrency: 1,
+          ItemProcessor: { StartAt: 'Make', States: { Make: task('make', { End: true }) } },
+          End: true,
+        },
+      },
+    };
+    await withEngine({ kinds: [kind] }, async ({ engine }) => {
+      await engine.register('team-x', { name: 'm', kind: 'asl', definition: definition as unknown as JsonValue });
+      const { id } = await engine.start(ADA, { workflow: 'm', input: ['good', 'bad', 'last'] });
+      const told = async (): Promise<readonly string[]> => {
+        const { items } = await engine.history('team-x', id, { limit: 1000 });
+        return items.map(({ type, details }) => {
+          const at = details?.['index'] ?? details?.['name'];
+          return at === undefined ? type : `${type} ${String(at as string | number)}`;
+        });
+      };
+      const make = (at: number, ...end: readonly string[]): readonly string[] => [
+        `MapIterationStarted ${at}`,
+        'TaskStateEntered Make',
+        'LambdaFunctionScheduled',
+        'LambdaFunctionStarted',
+        ...end,
+      ];
+      const good = (at: number): readonly string[] =>
+        make(at, 'LambdaFunctionSucceeded', 'TaskStateExited Make', `MapIterationSucceeded ${at}`);
+      const failed = [...make(1, 'LambdaFunctionFailed', 'MapIterationFailed 1'), 'MapStateFailed', 'ExecutionFailed'];
+      const expected = ['ExecutionStarted', 'MapStateEntered Each', 'MapStateStarted', ...good(0), ...failed];
+      await endOf(engine, id);
+      expect(await told()).toEqual(expected);
+      await engine.redrive('team-x', id);
+      await endOf(engine, id);
+      expected.push('ExecutionRedriven', ...failed);
+      expect(await told()).toEqual(expected);
+      isWell = true;
+      await engine.redrive('team-x', id);
+      await endOf(engine, id);
+      expected.push('ExecutionRedriven', ...good(1), ...good(2));
+      expected.push('MapStateSucceeded', 'MapStateExited Each', 'ExecutionSucceeded');
+      expect(await told()).toEqual(expected);
+    });
+  });
+
   test('starts another machine, suspends and gets its output; a deadline of its own ends it', async () => {
     const kind = kindOf({ work: ({ input }) => input });
     const child = {

@@ -78,7 +78,8 @@ export function adoptReferences(text: string, style: 'shell' | 'opencode' | 'non
     const known = WORKSPACE.get(body);
     if (known !== undefined) return known;
     if (close === '}' && VARIABLE.test(body) && !/^(env|secret|input):/.test(body)) return `\${env:${body}}`;
-    return close === '}' && /^[A-Za-z]+:[A-Za-z0-9_]/.test(body) ? raw : `$${raw}`;
+    // A reference of ours with a misspelt name is a mistake, whatever its name looks like.
+    return close === '}' && /^(?:[A-Za-z]+:[A-Za-z0-9_]|(?:env|secret|input):)/.test(body) ? raw : `$${raw}`;
   });
 }
 

@@ -322,7 +322,8 @@ describe('a damaged journal', () => {
   test('of which the end is lost is noticed too', async () => {
     await withEngine({ workflows: [flow] }, async ({ engine, store, again }) => {
       const { id } = await engine.start(ADA, { workflow: 'f' });
-      await turn();
+      const bucket = async () => textAt(await store.store('team-x').table(TIMERS).get({ execution: id }), 'bucket');
+      await expect.poll(bucket, { interval: 5, timeout: 5_000 }).toBe('waiting');
       await engine.close();
       const table = store.store('team-x').table(JOURNAL);
       const { items } = await table.query({ partition: id, descending: true, limit: 1 });

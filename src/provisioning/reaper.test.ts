@@ -232,6 +232,24 @@ describe('a job that nobody can work on', () => {
   });
 });
 
+test('a removal that nobody can work on leaves its resource where it can be removed again', async () => {
+  let isBroken = false;
+  await at.stop();
+  await begin({ around: breaking(() => isBroken) });
+  const made = await at.submit({ params: { name: 'poison' } });
+  await ended(made.requestId);
+  isBroken = true;
+  const asked = await at.submit({ action: 'destroy', params: { name: 'poison' } });
+  // As a process leaves it that ends while it removes.
+  const table = store.store('team-x').table(RESOURCES);
+  await table.put({ ...(await table.get({ id: made.resourceId })), status: 'destroying' });
+  expect(await ended(asked.requestId)).toMatchObject({ status: 'failed', error: { code: 'JOB_UNPROCESSABLE' } });
+  expect((await at.plane.resources({}, contextOf())).items).toMatchObject([{ status: 'failed' }]);
+  isBroken = false;
+  const again = await at.submit({ action: 'destroy', params: { name: 'poison' } });
+  expect((await ended(again.requestId)).status).toBe('succeeded');
+});
+
 test('a message that is none is put aside, and keeps no other from being put aside', async () => {
   for (const body of [null, 'text', {}, { tenant: 7, requestId: [] }, { tenant: 'no tenant!', requestId: 'x' }])
     await queue().send(body);

@@ -810,6 +810,22 @@ describe('finding out', () => {
     expect(error.message).toContain('2031-01-01');
   });
 
+  test.each([
+    ['/mcp/', '/mcp/'],
+    ['?a=1', '/mcp?a=1'],
+    ['http://', ''],
+    [undefined, ''],
+  ])('a redirect to %s is not followed, and its whole address is told', async (location, told) => {
+    const url = await serve(
+      (_request, response) => void response.writeHead(307, location === undefined ? {} : { location }).end(),
+    );
+    const error = await failure(connectorTo(url).open(opening()));
+    const address = told === '' ? '' : ` (${new URL(told, url).href})`;
+    expect(error.message).toContain(
+      `answered HTTP 307. Redirects are not followed: put the final address${address} into mcpServers.docs.url.`,
+    );
+  });
+
   test('a page that is no MCP server is an error that says so', async () => {
     const url = await serve(
       (_request, response) => void response.writeHead(404, { 'content-type': 'text/html' }).end('<p>no</p>'),

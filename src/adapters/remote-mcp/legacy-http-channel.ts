@@ -213,7 +213,7 @@ export class LegacyHttpChannel implements Channel {
   #refusal(answer: EgressTextResponse, method: string): Error {
     answer.close?.();
     this.#noticeEnd(answer);
-    return refusalError(this.#endpoint.target, method, { ...answer, text: answer.text ?? '' });
+    return refusalError(this.#endpoint, method, { ...answer, text: answer.text ?? '' });
   }
 
   /** A session that the server no longer knows takes every request in flight with it; the next call opens another. */

@@ -37,7 +37,7 @@ export async function openSseChannel(endpoint: RemoteEndpoint, options: SseOpenO
   });
   if (answer.body === undefined || answer.status !== 200) {
     answer.close?.();
-    throw refusalError(endpoint.target, 'the event stream', { ...answer, text: '' });
+    throw refusalError(endpoint, 'the event stream', { ...answer, text: '' });
   }
   const channel = new LegacySseChannel(endpoint, answer);
   try {
@@ -119,7 +119,7 @@ export class LegacySseChannel implements Channel {
     });
     answer.close?.();
     if (answer.status >= 200 && answer.status < 300) return;
-    throw refusalError(this.#endpoint.target, request?.method ?? 'a message', { ...answer, text: answer.text ?? '' });
+    throw refusalError(this.#endpoint, request?.method ?? 'a message', { ...answer, text: answer.text ?? '' });
   }
 
   async #read(): Promise<void> {

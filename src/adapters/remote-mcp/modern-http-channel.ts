@@ -172,7 +172,7 @@ export class ModernHttpChannel implements Channel {
   #takeJson(outgoing: OutgoingRequest, answer: EgressTextResponse, text: string): void {
     const { target } = this.#endpoint;
     const { method } = outgoing.request;
-    if (answer.status !== 200) throw refusalError(target, method, { ...answer, text });
+    if (answer.status !== 200) throw refusalError(this.#endpoint, method, { ...answer, text });
     if (!isPlainJson(answer.headers)) throw notJson(target, method, answer.headers);
     if (!this.#deliver(text, outgoing)) throw targetProtocolError(target, method, 'a message that does not answer it');
   }
@@ -191,10 +191,10 @@ export class ModernHttpChannel implements Channel {
   }
 
   async #readStream(outgoing: OutgoingRequest, answer: EgressTextResponse): Promise<boolean> {
-    const { target, clock } = this.#endpoint;
+    const { clock } = this.#endpoint;
     if (answer.status !== 200) {
       answer.close?.();
-      throw refusalError(target, outgoing.request.method, { ...answer, text: '' });
+      throw refusalError(this.#endpoint, outgoing.request.method, { ...answer, text: '' });
     }
     let answered = false;
     let stop: (() => void) | undefined;

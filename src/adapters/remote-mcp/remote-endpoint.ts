@@ -150,6 +150,8 @@ export function messageParser(onMessage: (text: string) => void): SseParser {
   });
 }
 
+type Addressed = Pick<RemoteEndpoint, 'target' | 'url'>;
+
 export interface Refusal {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -162,13 +164,14 @@ export interface Refusal {
  * @returns UpstreamRpcError when the body is a JSON-RPC error, PlatformError `TARGET_PROTOCOL_ERROR` for the
  *   errors of 2026-07-28 that only concern our request, else `TARGET_UNAVAILABLE` with the status.
  */
-export function refusalError(target: string, method: string, refusal: Refusal): Error {
+export function refusalError(endpoint: Addressed, method: string, refusal: Refusal): Error {
+  const { target } = endpoint;
   const { status } = refusal;
   // A server that fails at its introduction has said nothing about the revisions it speaks.
   const fails = status > 500 || (status === 500 && (method === 'server/discover' || method === 'initialize'));
-  if (status < 400 || fails || INCONCLUSIVE.has(status)) return statusError(target, refusal);
+  if (status < 400 || fails || INCONCLUSIVE.has(status)) return statusError(endpoint, refusal);
   const rpc = rpcErrorOf(refusal.text);
-  if (rpc === undefined) return statusError(target, refusal);
+  if (rpc === undefined) return statusError(endpoint, refusal);
   return aboutOurRequest(target, method, rpc) ?? rpc;
 }
 
@@ -215,11 +218,11 @@ export function isInconclusive(error: PlatformError): boolean {
   return typeof status !== 'number' || status < 400 || status >= 500 || INCONCLUSIVE.has(status);
 }
 
-function statusError(target: string, refusal: Refusal): PlatformError {
+function statusError(endpoint: Addressed, refusal: Refusal): PlatformError {
   const { status, headers } = refusal;
   const retryAfter = headers['retry-after'];
   const seconds = retryAfterSeconds(headers);
-  return targetUnavailable(target, `answered HTTP ${status}. ${statusAdvice(target, refusal)}`, {
+  return targetUnavailable(endpoint.target, `answered HTTP ${status}. ${statusAdvice(endpoint, refusal)}`, {
     status,
     ...(retryAfter === undefined ? {} : { retryAfter: retryAfter.slice(0, 100) }),
     ...(seconds === undefined ? {} : { retryAfterMs: seconds * 1_000 }),
@@ -232,13 +235,16 @@ function retryAfterSeconds(headers: Readonly<Record<string, string>>): number | 
   return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) : undefined;
 }
 
-function statusAdvice(target: string, { status, headers }: Refusal): string {
+function statusAdvice({ target, url }: Addressed, { status, headers }: Refusal): string {
   const seconds = retryAfterSeconds(headers);
   const when = seconds === undefined ? 'later' : `in ${seconds} s`;
   if (status < 300) return 'Check that its URL leads to an MCP server.';
   if (status < 400) {
-    const to = headers['location'];
-    return `Redirects are not followed: put the final address${to === undefined ? '' : ` (${to.slice(0, 200)})`} into mcpServers.${target}.url.`;
+    const location = headers['location'];
+    // Often it is a path alone, and mostly the same one with a slash at its end.
+    const to =
+      location !== undefined && URL.canParse(location, url) ? ` (${new URL(location, url).href.slice(0, 200)})` : '';
+    return `Redirects are not followed: put the final address${to} into mcpServers.${target}.url.`;
   }
   if (status === 401 || status === 403 || status === 407)
     return `Check the credential in mcpServers.${target}.headers.`;

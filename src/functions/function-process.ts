@@ -279,10 +279,12 @@ export class FunctionProcess implements RuntimeSlot {
     if (standIn !== undefined)
       this.#log.log('warn', 'function-runtime-differs', { function: spec.name, declared: spec.runtime, used: standIn });
     if (child.pid === undefined) return;
-    // The heap of Node has its own limit, which says more when it is reached; what lies outside of it has none.
-    const limitMb = spec.kind === 'node' ? spec.memoryMb + NODE_ITSELF_MB : spec.memoryMb;
+    // The heap of Node has its own limit, which says more when it is reached; what lies outside of it has none. What
+    // such a function starts is often a Node of its own, such as a wrapped server, and no leak.
+    const limitsAlone = spec.kind === 'node';
+    const limitMb = limitsAlone ? spec.memoryMb + NODE_ITSELF_MB : spec.memoryMb;
     const onExceeded = (usedMb: number): void => this.#outOfMemory(usedMb);
-    this.#memory = new MemoryGauge({ clock, pid: child.pid, limitMb, onExceeded });
+    this.#memory = new MemoryGauge({ clock, pid: child.pid, limitMb, limitsAlone, onExceeded });
   }
 
   /** It could not be started at all. */

@@ -18,6 +18,8 @@ export interface MemoryGaugeParts {
   /** Called with the figure in MiB when a sample is above `limitMb`. */
   readonly onExceeded: (usedMb: number) => void;
   readonly limitMb: number;
+  /** Whether the limit is for the process alone; the figure is always that of all its descendants too. */
+  readonly limitsAlone: boolean;
 }
 
 export class MemoryGauge {
@@ -52,7 +54,7 @@ export class MemoryGauge {
     this.#sampledAt = this.#parts.clock.monotonicMs();
     const usedKib = treeKib(this.#parts.pid);
     if (usedKib > this.#peakKib) this.#peakKib = usedKib;
-    const usedMb = Math.ceil(usedKib / KIB_PER_MIB);
+    const usedMb = Math.ceil((this.#parts.limitsAlone ? residentKib(this.#parts.pid) : usedKib) / KIB_PER_MIB);
     if (usedMb > this.#parts.limitMb) this.#parts.onExceeded(usedMb);
   }
 

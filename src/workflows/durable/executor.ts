@@ -16,6 +16,7 @@ import type { StoredOperation } from './operation.ts';
 import { Owners } from './owners.ts';
 import type { Ending, ExecutionHost } from './program.ts';
 import type { Failure } from './redrive.ts';
+import { openVisits } from '../told-again.ts';
 import { rewind } from './redrive.ts';
 import { corrupt } from './record.ts';
 import type { Run } from './run.ts';
@@ -232,12 +233,19 @@ export class Executor {
     },
   ): Promise<void> {
     this.#live.unsettle(place);
+    const beside = await this.#openVisits(place);
     await this.#live.change(place, (loaded) => {
-      const { reopened, removed } = rewind(loaded.state, parts.failure);
+      const { reopened, removed } = rewind(loaded.state, { ...parts.failure, beside });
       const { writes, events, entries } = parts;
       return { told: true, change: { writes, events, entries, operations: reopened, removed, timer: NOW } };
     });
     this.#slots.add(place, 'again');
+  }
+
+  async #openVisits(place: Place): Promise<readonly string[]> {
+    const keys: string[] = [];
+    for await (const { k } of (await this.history(place, 1))?.events ?? []) if (k !== undefined) keys.push(k);
+    return openVisits(keys);
   }
 
   /** Events from `first` on, and the id of the last. @returns `undefined` when there is no such execution. */

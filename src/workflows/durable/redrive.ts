@@ -14,6 +14,8 @@ export interface Rewound {
 export interface Failure {
   /** The visit of the state that failed; its operations are those that {@link belongsToVisit}. */
   readonly failedPath?: string | undefined;
+  /** Visits of states that had not ended either: those that failed in the same Parallel or Map. */
+  readonly beside?: readonly string[];
   /** Without a path: what failed last with these words is to blame. */
   readonly cause?: string | undefined;
 }
@@ -23,8 +25,8 @@ export interface Failure {
  * failed are opened again. Whatever succeeded beside them is kept.
  */
 export function rewind(state: OperationState, failure: Failure): Rewound {
-  const rewinding = new Rewinding(state);
-  const { failedPath, cause } = failure;
+  const { failedPath, cause, beside = [] } = failure;
+  const rewinding = new Rewinding(state, beside);
   if (failedPath !== undefined) rewinding.named(failedPath);
   else if (cause !== undefined) rewinding.lastFailedWith(cause);
   return rewinding.result();
@@ -35,8 +37,11 @@ class Rewinding {
   readonly #reopened = new Map<string, StoredOperation>();
   readonly #removed = new Set<string>();
 
-  constructor(state: OperationState) {
+  readonly #beside: readonly string[];
+
+  constructor(state: OperationState, beside: readonly string[]) {
     this.#state = state;
+    this.#beside = beside;
   }
 
   named(path: string): void {
@@ -101,9 +106,16 @@ class Rewinding {
     for (const ancestor of this.#state.ancestors(operation)) {
       if (!hasEnded(ancestor) || this.#isSettled(ancestor)) continue;
       this.#reopened.set(ancestor.id, opened(ancestor));
-      for (const child of this.#state.children(ancestor.id))
-        if (isFailedContext(child) && (child.e ?? 0) >= operation.n) this.#reopen(child);
+      const children = [...this.#state.children(ancestor.id)];
+      for (const child of children) if (isFailedContext(child) && (child.e ?? 0) >= operation.n) this.#reopen(child);
+      for (const visit of this.#beside) this.#removeFailed(children, visit);
     }
+  }
+
+  /** A state that failed in another branch or iteration, and would only fail again with what is recorded of it. */
+  #removeFailed(siblings: readonly StoredOperation[], visit: string): void {
+    const own = siblings.filter(({ name = '', type }) => type !== 'CONTEXT' && belongsToVisit(name, visit));
+    if (own.some(isFailed)) for (const operation of own) this.#remove(operation);
   }
 }
 

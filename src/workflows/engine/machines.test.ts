@@ -256,6 +256,46 @@ describe('a machine', () => {
     });
   });
 
+  test.each([{}, { ToleratedFailureCount: 1 }])(
+    'that is redriven makes every item again that failed, of those that failed together too (%j)',
+    async (more) => {
+      let isWell = false;
+      const calls: string[] = [];
+      const kind = kindOf({
+        make: async ({ input }) => {
+          calls.push(input as string);
+          await expect.poll(() => calls.length, { interval: 1 }).toBeGreaterThanOrEqual(3);
+          if (input !== 'good' && !isWell) throw new TaskError('Sick', 'not well');
+          return input;
+        },
+      });
+      const items = { StartAt: 'Make', States: { Make: task('make', { End: true }) } };
+      const definition = {
+        StartAt: 'Each',
+        States: { Each: { Type: 'Map', ...more, ItemProcessor: items, End: true } },
+      };
+      await withEngine({ kinds: [kind] }, async ({ engine }) => {
+        await engine.register('team-x', { name: 'm', kind: 'asl', definition: definition as unknown as JsonValue });
+        const { id } = await engine.start(ADA, { workflow: 'm', input: ['good', 'bad', 'worse'] });
+        expect((await endOf(engine, id)).status).toBe('FAILED');
+        isWell = true;
+        const before = (await engine.history('team-x', id, { limit: 1000 })).items.length;
+        await engine.redrive('team-x', id);
+        expect(await endOf(engine, id)).toMatchObject({ status: 'SUCCEEDED', output: ['good', 'bad', 'worse'] });
+        expect(calls.slice(3).toSorted()).toEqual(['bad', 'worse']);
+        const { items: told } = await engine.history('team-x', id, { limit: 1000 });
+        const types = told.slice(before).map(({ type }) => type);
+        for (const type of [
+          'MapIterationStarted',
+          'TaskStateEntered',
+          'LambdaFunctionSucceeded',
+          'MapIterationSucceeded',
+        ])
+          expect(types.filter((each) => each === type)).toHaveLength(2);
+      });
+    },
+  );
+
   test('starts another machine, suspends and gets its output; a deadline of its own ends it', async () => {
     const kind = kindOf({ work: ({ input }) => input });
     const child = {

@@ -57,7 +57,7 @@ describe('a machine', () => {
       const second = again();
       await second.boot();
       clock.advance(100_000);
-      await expect.poll(() => tokens.length, { interval: 2 }).toBe(1);
+      await expect.poll(() => tokens.length, { interval: 2, timeout: 10_000 }).toBe(1);
       await turn(60);
       await second.close();
       const third = again();
@@ -135,7 +135,7 @@ describe('a machine', () => {
     const kind = kindOf({
       quick: () => 'q',
       sick: async () => {
-        await expect.poll(() => isReached, { interval: 1 }).toBe(true);
+        await expect.poll(() => isReached, { interval: 1, timeout: 10_000 }).toBe(true);
         if (!isWell) throw new TaskError('Sick', 'not well');
         return 's';
       },
@@ -264,7 +264,7 @@ describe('a machine', () => {
       const kind = kindOf({
         make: async ({ input }) => {
           calls.push(input as string);
-          await expect.poll(() => calls.length, { interval: 1 }).toBeGreaterThanOrEqual(3);
+          await expect.poll(() => calls.length, { interval: 1, timeout: 10_000 }).toBeGreaterThanOrEqual(3);
           if (input !== 'good' && !isWell) throw new TaskError('Sick', 'not well');
           return input;
         },

@@ -10,7 +10,8 @@ import type { JsonValue } from '../../../src/core/ports.ts';
 import { namesError } from '../../../src/workflows/asl/states-error.ts';
 import { fail, runMachine } from './run-machine.ts';
 
-beforeAll(() => LocalDurableTestRunner.setupTestEnvironment({ skipTime: true }));
+// Nothing here waits for long, so that the timers of the process stay as they are.
+beforeAll(() => LocalDurableTestRunner.setupTestEnvironment({ skipTime: false }));
 afterAll(() => LocalDurableTestRunner.teardownTestEnvironment());
 
 /** What `States.ALL`, `States.TaskFailed` and the name itself catch, in this order. */

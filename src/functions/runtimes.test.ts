@@ -25,6 +25,21 @@ beforeEach(async () => {
 afterEach(() => it.close());
 
 // python3 is no part of what a clone needs; docs/explanation/test-matrix.md names these tests.
+/** The invocation takes more memory than its function has. */
+async function endsForMemory(payload: Parameters<TestRuntime['invoke']>[1]): Promise<void> {
+  const outcome = it.invoke('hello', payload);
+  let isOver = false;
+  void outcome.finally(() => (isOver = true));
+  await until(() => {
+    it.clock.fire(250);
+    return isOver;
+  });
+  expect(await outcome).toMatchObject({
+    functionError: 'Unhandled',
+    value: { errorType: 'Runtime.OutOfMemory', errorMessage: expect.stringContaining('functions.hello.memoryMb') },
+  });
+}
+
 describe.skipIf(!hasPython)('Python', () => {
   const python = (options: Partial<FunctionSpec> = {}): FunctionSpec =>
     spec({ runtime: 'python3.13', handler: 'app.handler', timeoutSeconds: 20, ...options });
@@ -201,17 +216,7 @@ def handler(event, context):
       const small = await it.invoke('hello', { mb: 1, seconds: 0 });
       expect(small.value).toBe('kept');
       expect(Number(/Max Memory Used: (\d+) MB/.exec(small.logTail ?? '')?.[1])).toBeGreaterThan(5);
-      const outcome = it.invoke('hello', { mb: 400, seconds: 30 });
-      let isOver = false;
-      void outcome.finally(() => (isOver = true));
-      await until(() => {
-        it.clock.fire(250);
-        return isOver;
-      });
-      expect(await outcome).toMatchObject({
-        functionError: 'Unhandled',
-        value: { errorType: 'Runtime.OutOfMemory', errorMessage: expect.stringContaining('functions.hello.memoryMb') },
-      });
+      await endsForMemory({ mb: 400, seconds: 30 });
       expect(await it.invoke('hello', { mb: 1, seconds: 0 })).toMatchObject({ value: 'kept', coldStart: true });
     },
     15_000,
@@ -231,17 +236,7 @@ export const handler = async ({ mb }) => {
     });
     it.start([spec({ memoryMb: 128 })]);
     expect((await it.invoke('hello', { mb: 50 })).value).toBe(50 * 1024 * 1024);
-    const outcome = it.invoke('hello', { mb: 400 });
-    let isOver = false;
-    void outcome.finally(() => (isOver = true));
-    await until(() => {
-      it.clock.fire(250);
-      return isOver;
-    });
-    expect(await outcome).toMatchObject({
-      functionError: 'Unhandled',
-      value: { errorType: 'Runtime.OutOfMemory', errorMessage: expect.stringContaining('functions.hello.memoryMb') },
-    });
+    await endsForMemory({ mb: 400 });
     expect(await it.invoke('hello', { mb: 1 })).toMatchObject({ coldStart: true });
   },
   15_000,

@@ -4,35 +4,20 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Principal, Role } from '../../src/core/context.ts';
-import { PlatformError } from '../../src/core/errors.ts';
+import type { Principal } from '../../src/core/context.ts';
 import { OPERATIONS } from '../../src/http/openapi/operations.ts';
 import { startGateway, type LocalInstance } from '../../src/testing.ts';
-import { exchange, textOf } from '../fixtures/http-exchange.ts';
+import { exchange, textOf, type Parsed } from '../fixtures/http-exchange.ts';
+import { authenticatorOf, person } from '../fixtures/people.ts';
 import { verifies } from './verifies.ts';
 
 const ALL = ['zeroplane:use', 'zeroplane:admin'];
-const person = (id: string, tenant: string, roles: readonly Role[], scopes = ALL): Principal => ({
-  id,
-  tenant,
-  roles,
-  scopes,
-});
 const PEOPLE: ReadonlyMap<string, Principal> = new Map([
-  ['sam', person('sam', 'team-x', ['admin'])],
-  ['ada', person('ada', 'team-x', ['requester'])],
-  ['bob', person('bob', 'team-y', ['admin'])],
+  ['sam', person('sam', 'team-x', ['admin'], ALL)],
+  ['ada', person('ada', 'team-x', ['requester'], ALL)],
+  ['bob', person('bob', 'team-y', ['admin'], ALL)],
 ]);
-const authenticator = {
-  authenticate: (headers: Readonly<Record<string, unknown>>): Principal => {
-    const known = PEOPLE.get(String(headers['authorization']).replace('Bearer ', ''));
-    if (known === undefined) throw new PlatformError('UNAUTHENTICATED', 'Who are you?');
-    return known;
-  },
-};
-
-// oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into freely
-type Parsed = any;
+const authenticator = authenticatorOf(PEOPLE);
 
 let folder = '';
 let gateway: LocalInstance;

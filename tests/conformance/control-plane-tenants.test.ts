@@ -5,10 +5,10 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Principal } from '../../src/core/context.ts';
-import { PlatformError } from '../../src/core/errors.ts';
 import { OPERATIONS } from '../../src/http/openapi/operations.ts';
 import { startGateway, type LocalInstance } from '../../src/testing.ts';
-import { eventsOf, exchange, textOf } from '../fixtures/http-exchange.ts';
+import { eventsOf, exchange, textOf, type Parsed } from '../fixtures/http-exchange.ts';
+import { authenticatorOf } from '../fixtures/people.ts';
 
 /** In everything that the first tenant has. */
 const MARK = 'canaryx';
@@ -18,16 +18,7 @@ const PEOPLE: ReadonlyMap<string, Principal> = new Map([
   ['other', { id: 'ada', tenant: 'team-y', roles: ['admin'], scopes }],
 ]);
 
-const authenticator = {
-  authenticate: (headers: Readonly<Record<string, unknown>>): Principal => {
-    const known = PEOPLE.get(String(headers['authorization']).replace('Bearer ', ''));
-    if (known === undefined) throw new PlatformError('UNAUTHENTICATED', 'Who are you?');
-    return known;
-  },
-};
-
-// oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into freely
-type Parsed = any;
+const authenticator = authenticatorOf(PEOPLE);
 
 interface Answer {
   readonly status: number;

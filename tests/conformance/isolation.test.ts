@@ -5,11 +5,11 @@
 
 import { expect, test } from 'vitest';
 import type { Principal } from '../../src/core/context.ts';
-import { PlatformError } from '../../src/core/errors.ts';
 import type { Target } from '../../src/core/target.ts';
 import type { Policy } from '../../src/policy/decide.ts';
 import type { LocalInstance, StartGatewayOptions } from '../../src/testing.ts';
 import { eventsOf, exchange, textOf } from '../fixtures/http-exchange.ts';
+import { authenticatorOf } from '../fixtures/people.ts';
 import type { ScriptedTarget } from '../fixtures/instance.ts';
 import { define, scriptedTarget, withGateway } from '../fixtures/instance.ts';
 import type { Json, WireEra, WireReply } from '../fixtures/wire-client.ts';
@@ -32,13 +32,7 @@ const PEOPLE: ReadonlyMap<string, Principal> = new Map([
 
 const OTHERS = ['ann', 'bob'] as const;
 
-const authenticator = {
-  authenticate: (headers: Readonly<Record<string, unknown>>): Principal => {
-    const known = PEOPLE.get(String(headers['authorization']).replace('Bearer ', ''));
-    if (known === undefined) throw new PlatformError('UNAUTHENTICATED', 'Who are you?');
-    return known;
-  },
-};
+const authenticator = authenticatorOf(PEOPLE);
 
 const shared = (options: StartGatewayOptions, run: (gateway: LocalInstance) => Promise<void>): Promise<void> =>
   withGateway({ ...options, authenticator }, run);

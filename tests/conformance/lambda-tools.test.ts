@@ -21,16 +21,13 @@ import type { Policy } from '../../src/policy/decide.ts';
 import type { ConfigInput } from '../../src/config/schema.ts';
 import { startFakeAws } from '../fixtures/aws-api.ts';
 import { silentLog, startBare } from '../fixtures/assembled.ts';
-import { exchange, textOf } from '../fixtures/http-exchange.ts';
+import { exchange, textOf, type Parsed } from '../fixtures/http-exchange.ts';
 import { withGateway } from '../fixtures/instance.ts';
 import type { Json } from '../fixtures/wire-client.ts';
 import { WireClient } from '../fixtures/wire-client.ts';
 import { startGateway } from '../../src/testing.ts';
 import type { LocalInstance } from '../../src/testing.ts';
 import { verifies } from './verifies.ts';
-
-// oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into freely
-type Parsed = any;
 
 const ECHO = `export const handler = async (event, context) => ({ event, custom: context.clientContext.custom });`;
 const REPLY = `export const handler = async (event) => {

@@ -4,19 +4,12 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Principal, Role } from '../../src/core/context.ts';
-import { PlatformError } from '../../src/core/errors.ts';
+import type { Principal } from '../../src/core/context.ts';
 import { startGateway, type LocalInstance } from '../../src/testing.ts';
-import { eventsOf, exchange, textOf, type Exchange } from '../fixtures/http-exchange.ts';
+import { eventsOf, exchange, textOf, type Exchange, type Parsed } from '../fixtures/http-exchange.ts';
+import { authenticatorOf, person } from '../fixtures/people.ts';
 import { AnswerChecker } from '../fixtures/openapi-answers.ts';
 import { verifies } from './verifies.ts';
-
-const person = (id: string, tenant: string, roles: readonly Role[], scopes = ['zeroplane:use']): Principal => ({
-  id,
-  tenant,
-  roles,
-  scopes,
-});
 
 /** By token. */
 const PEOPLE: ReadonlyMap<string, Principal> = new Map([
@@ -28,16 +21,7 @@ const PEOPLE: ReadonlyMap<string, Principal> = new Map([
   ['bob', person('ada', 'team-y', ['requester'])],
 ]);
 
-const authenticator = {
-  authenticate: (headers: Readonly<Record<string, unknown>>): Principal => {
-    const known = PEOPLE.get(String(headers['authorization']).replace('Bearer ', ''));
-    if (known === undefined) throw new PlatformError('UNAUTHENTICATED', 'Who are you?');
-    return known;
-  },
-};
-
-// oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into freely
-type Parsed = any;
+const authenticator = authenticatorOf(PEOPLE);
 
 let gateway: LocalInstance;
 /** Every answer of this file is as the API's own document says. */

@@ -4,19 +4,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Principal, Role } from '../../src/core/context.ts';
-import { PlatformError } from '../../src/core/errors.ts';
+import type { Principal } from '../../src/core/context.ts';
 import { startGateway, type LocalInstance } from '../../src/testing.ts';
-import { exchange, textOf } from '../fixtures/http-exchange.ts';
+import { exchange, textOf, type Parsed } from '../fixtures/http-exchange.ts';
+import { authenticatorOf, person } from '../fixtures/people.ts';
 import { AnswerChecker } from '../fixtures/openapi-answers.ts';
 import { verifies } from './verifies.ts';
 
-const person = (id: string, tenant: string, roles: readonly Role[], scopes: readonly string[]): Principal => ({
-  id,
-  tenant,
-  roles,
-  scopes,
-});
 const USE = ['zeroplane:use'];
 const ALL = [...USE, 'zeroplane:admin'];
 
@@ -27,16 +21,7 @@ const PEOPLE: ReadonlyMap<string, Principal> = new Map([
   ['bob', person('bob', 'team-y', ['admin'], ALL)],
 ]);
 
-const authenticator = {
-  authenticate: (headers: Readonly<Record<string, unknown>>): Principal => {
-    const known = PEOPLE.get(String(headers['authorization']).replace('Bearer ', ''));
-    if (known === undefined) throw new PlatformError('UNAUTHENTICATED', 'Who are you?');
-    return known;
-  },
-};
-
-// oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into freely
-type Parsed = any;
+const authenticator = authenticatorOf(PEOPLE);
 
 let folder = '';
 let gateway: LocalInstance;

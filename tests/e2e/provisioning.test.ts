@@ -5,7 +5,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startGateway, type LocalInstance } from '../../src/testing.ts';
 import { verifies } from '../conformance/verifies.ts';
-import { exchange, textOf } from '../fixtures/http-exchange.ts';
+import { exchange, textOf, type Parsed } from '../fixtures/http-exchange.ts';
 import { AUDIENCE, startIssuer } from '../fixtures/oidc-issuer.ts';
 
 /** Word for word as the seed prints it. */
@@ -20,9 +20,6 @@ const SAMPLE = `{
   "tenant": "team-x",
   "env": "dev"
 }`;
-
-// oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into freely
-type Parsed = any;
 
 let gateway: LocalInstance;
 

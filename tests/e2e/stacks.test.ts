@@ -4,10 +4,7 @@ import { DescribeInstancesCommand, DescribeVpcsCommand, EC2Client } from '@aws-s
 import { afterAll, beforeAll, expect } from 'vitest';
 import { startGateway, type LocalInstance } from '../../src/testing.ts';
 import { verifies } from '../conformance/verifies.ts';
-import { exchange, textOf } from '../fixtures/http-exchange.ts';
-
-// oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into freely
-type Parsed = any;
+import { exchange, textOf, type Parsed } from '../fixtures/http-exchange.ts';
 
 let gateway: LocalInstance;
 beforeAll(async () => {

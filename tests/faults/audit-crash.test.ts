@@ -4,12 +4,11 @@
  */
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openEmbeddedStore } from '../../src/adapters/embedded/store/store.ts';
 import { auditHead, parseHead, type HeadRecord } from '../../src/audit/head.ts';
 import type { AuditRecord } from '../../src/audit/audit-record.ts';
@@ -20,6 +19,7 @@ import { REGISTRATIONS } from '../../src/registry/registration-store.ts';
 import { EXECUTIONS, WORKFLOWS } from '../../src/workflows/engine/tables.ts';
 import { AUDIT_KEY } from '../fixtures/audit.ts';
 import type { CommitPoint } from './audit-process.ts';
+import { bundleProcess } from './bundle-process.ts';
 import { seeded, type Seeded } from './seeded.ts';
 import { systemClock } from './store-writer.ts';
 
@@ -29,29 +29,7 @@ const SEED = Number(process.env['ZEROPLANE_FAULT_SEED'] ?? 1);
 const KILLS_PER_FOLDER = 12;
 const TENANT = 'team-x';
 const WORKFLOW = 'nightly';
-/** In the repository, where packages are found; git ignores it. */
-const BUNDLE = join(import.meta.dirname, '../../.suites', `audit-process-${process.pid}`);
-
-beforeAll(async () => {
-  await build({
-    entryPoints: [join(import.meta.dirname, 'audit-process.ts')],
-    outdir: BUNDLE,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    // They cannot be bundled: one is native, others find their parts at run time.
-    external: ['libsql', '@libsql/*', 'jsonc-parser', 'ajv', 'ajv/*', 'ajv-*'],
-    conditions: ['zeroplane-source'],
-    banner: {
-      js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
-    },
-    logLevel: 'error',
-  });
-});
-afterAll(() => rmSync(BUNDLE, { recursive: true, force: true }));
+const BUNDLE = bundleProcess('audit-process');
 
 interface Death {
   readonly point?: CommitPoint;

@@ -5,17 +5,17 @@
  */
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openEmbeddedStore } from '../../src/adapters/embedded/store/store.ts';
 import { simulatedAws, type SimulatedAws } from '../../src/adapters/aws/services/simulated-for-test.ts';
 import type { StoreRoot } from '../../src/core/ports.ts';
+import { bundleProcess } from './bundle-process.ts';
 import type { JobsPlan, KillPoint } from './jobs-process.ts';
 import { completedSteps, judgeJobs, stepOfKey } from './jobs-verdict.ts';
 import { seeded, type Seeded } from './seeded.ts';
@@ -30,29 +30,7 @@ const MAX_KILLS = RUNS > 60 ? 5 : 2;
 const MAX_FAILURES = 10;
 /** The first kill of each run is at another commit; a run has about so many. */
 const COMMITS = RUNS > 60 ? 140 : 70;
-/** In the repository, where packages are found; git ignores it. */
-const BUNDLE = join(import.meta.dirname, '../../.suites', `jobs-process-${process.pid}`);
-
-beforeAll(async () => {
-  await build({
-    entryPoints: [join(import.meta.dirname, 'jobs-process.ts')],
-    outdir: BUNDLE,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    // They cannot be bundled: one is native, others find their parts at run time.
-    external: ['libsql', '@libsql/*', 'jsonc-parser', 'ajv', 'ajv/*', 'ajv-*'],
-    conditions: ['zeroplane-source'],
-    banner: {
-      js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
-    },
-    logLevel: 'error',
-  });
-});
-afterAll(() => rmSync(BUNDLE, { recursive: true, force: true }));
+const BUNDLE = bundleProcess('jobs-process');
 
 const PASSING = ['throttle', 'server-error', 'error-after-effect', 'drop', 'drop-after-effect', 'slow'] as const;
 

@@ -71,6 +71,9 @@ function judge(request: SignedRequest, body: string, nowMs = NOW, secretAccessKe
   return verify(request, claim, { secretAccessKey, nowMs, body: Buffer.from(body) });
 }
 
+/** The official signer collects names in a plain object, where this one is lost: it signs as if the parameter were not there. */
+const isKept = (name: string): boolean => name !== '__proto__';
+
 describe('4.40: a signature of the official signer', () => {
   test.each([true, false])('in the headers is accepted, with a digest of the body in them: %s', async (checksum) => {
     const request = await signed(PLAIN, { checksum });
@@ -85,7 +88,7 @@ describe('4.40: a signature of the official signer', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(text, { minLength: 1, maxLength: 4 }),
-        fc.dictionary(text, text, { maxKeys: 4 }),
+        fc.dictionary(text.filter(isKept), text, { maxKeys: 4 }),
         header,
         text,
         fc.constantFrom('lambda', 's3', 'tagging'),
@@ -98,6 +101,11 @@ describe('4.40: a signature of the official signer', () => {
       ),
       { numRuns: 200 },
     );
+  });
+
+  test('does not cover a parameter that the signer loses', async () => {
+    const request = await signed({ ...PLAIN, query: JSON.parse('{"__proto__":"a"}') as Record<string, string> });
+    expect(judge(request, PLAIN.body)).toBe('mismatch');
   });
 
   test('in a presigned URL is accepted until it expires', async () => {
@@ -185,7 +193,7 @@ const word = fc.stringMatching(/^[A-Za-z0-9 ~!*'()._:;,äö€-]{1,12}$/);
 const signable = fc.record({
   method: fc.constantFrom('GET', 'POST', 'DELETE'),
   path: fc.array(word.map(encodeURIComponent), { maxLength: 4 }),
-  query: fc.uniqueArray(fc.tuple(word, word), { maxLength: 4, selector: ([name]) => name }),
+  query: fc.uniqueArray(fc.tuple(word.filter(isKept), word), { maxLength: 4, selector: ([name]) => name }),
   headers: fc.dictionary(fc.stringMatching(/^[a-z][a-z-]{0,8}[a-z]$/), fc.stringMatching(/^[!-~][ -~]{0,10}[!-~]$/), {
     maxKeys: 4,
     noNullPrototype: true,

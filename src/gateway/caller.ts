@@ -60,6 +60,11 @@ export function mayAsk(capabilities: Readonly<Record<string, unknown>>, method: 
     : elicitation['form'] !== undefined || elicitation['url'] === undefined;
 }
 
+/** Whether a client takes log messages at all. 2026-07-28: only for a request that named a level. */
+export function takesLogs({ modern, logLevel }: Caller): boolean {
+  return !modern || logLevel !== undefined;
+}
+
 export interface Question {
   readonly key: string;
   readonly method: string;
@@ -110,8 +115,7 @@ export class CallExchange implements Exchange {
   }
 
   #log(caller: Caller, paramsText: string): void {
-    // 2026-07-28: log messages only for a request that named a level.
-    if (caller.modern && caller.logLevel === undefined) return;
+    if (!takesLogs(caller)) return;
     const params: unknown = JSON.parse(paramsText);
     if (!isObject(params) || !passesLogLevel(params['level'], caller.logLevel)) return;
     if (this.#label === undefined) {

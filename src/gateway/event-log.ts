@@ -33,6 +33,11 @@ export class LoggedStream {
     return this.#attached !== undefined && !this.#attached.ended;
   }
 
+  /** Whether a message that the client can do without may be sent too. Without a client it is kept for the next one. */
+  hasRoomFor(messageText: string): boolean {
+    return this.#attached?.hasRoomFor(messageText) ?? true;
+  }
+
   send(text: string): void {
     const sequence = ++this.#sequence;
     this.#events.push({ sequence, text });

@@ -3,8 +3,13 @@
 import type { Clock } from '../core/ports.ts';
 import type { Reply, Sink } from './reply.ts';
 
-/** A client that reads nothing may hold this much; then its stream ends (it may resume or call again). */
-const MAX_BUFFERED_BYTES = 1_048_576;
+/**
+ * A client on whose stream more than this waits gets nothing more: its stream ends (it may resume or call again). It is
+ * asked before a message is written, so an answer of any size leaves, and there is room for another one behind it.
+ */
+const MAX_BUFFERED_BYTES = 8 * 1_048_576;
+/** So much may wait of what a client can do without. */
+const MAX_TOLD_BYTES = 1_048_576;
 const HEARTBEAT_MS = 15_000;
 
 const SSE_HEADERS = Object.freeze({
@@ -17,6 +22,7 @@ export class EventStream {
   readonly #clock: Clock;
   #sink: Sink | undefined;
   #waiting: string[] = [];
+  #waitingCharacters = 0;
   #ended = false;
   #closeListeners: (() => void)[] = [];
   #stopHeartbeat: (() => void) | undefined;
@@ -50,14 +56,22 @@ export class EventStream {
     });
   }
 
+  /** Whether a message that the client can do without may be sent too; one that reads slowly gets the others alone. */
+  hasRoomFor(messageText: string): boolean {
+    return (this.#sink?.buffered ?? this.#waitingCharacters) + messageText.length <= MAX_TOLD_BYTES;
+  }
+
   #write(text: string): void {
     if (this.#ended) return;
     if (this.#sink === undefined) {
       this.#waiting.push(text);
+      this.#waitingCharacters += text.length;
       return;
     }
-    this.#sink.write(text);
-    if (this.#sink.buffered <= MAX_BUFFERED_BYTES) return;
+    if (this.#sink.buffered <= MAX_BUFFERED_BYTES) {
+      this.#sink.write(text);
+      return;
+    }
     // A polite end would wait behind what is not read, and hold its memory for as long.
     this.#sink.abort();
     this.#closed();

@@ -151,6 +151,7 @@ export class LegacyHttp {
     for (const message of requests) {
       const outlet = {
         send: (text: string) => responder.send(text),
+        tell: (text: string) => responder.tell(text),
         finish: (parts: readonly (string | Uint8Array)[]) => responder.finish(200, parts),
         canStream: responder.canStream,
       };

@@ -178,6 +178,11 @@ export class LegacySse {
       send: (text: string) => {
         if (!isAnswered) stream.send(text);
       },
+      tell: (text: string) => {
+        const hasRoom = stream.hasRoomFor(text);
+        if (hasRoom) outlet.send(text);
+        return hasRoom;
+      },
       finish: (parts: readonly (string | Uint8Array)[]) => {
         isAnswered = true;
         stream.send(

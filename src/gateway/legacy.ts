@@ -8,7 +8,7 @@ import { PlatformError } from '../core/errors.ts';
 import { isObject, textOf } from '../core/json.ts';
 import type { Clock } from '../core/ports.ts';
 import { LEGACY_METHODS, LOG_LEVELS, encodeLegacyResult } from '../protocol/era-2025.ts';
-import { errorMessage, notificationMessage, resultMessage, toRpcError } from '../protocol/json-rpc.ts';
+import { errorMessage, resultMessage, toRpcError } from '../protocol/json-rpc.ts';
 import type { Message } from '../protocol/message.ts';
 import { negotiateLegacy } from '../protocol/versions.ts';
 import type { CallRunner } from './call.ts';
@@ -21,6 +21,8 @@ import type { Part } from './responder.ts';
 import type { Session, SessionTable } from './sessions.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import type { TargetSet } from './target-set.ts';
+import type { Listening } from './telling.ts';
+import { Telling } from './telling.ts';
 import type { Endpoint } from './view.ts';
 
 export interface LegacyParts {
@@ -33,10 +35,9 @@ export interface LegacyParts {
 }
 
 /** Where the answers and questions of one message go. */
-export interface Outlet {
-  send(text: string): void;
+export interface Outlet extends Listening {
   finish(parts: readonly Part[]): void;
-  /** Whether {@link send} reaches the client before the answer. */
+  /** Whether {@link send} and {@link tell} reach the client before the answer. */
   readonly canStream: boolean;
 }
 
@@ -93,13 +94,18 @@ export class LegacyDispatcher {
     }
     const own = await this.#own(message, at);
     if (own !== undefined) return [resultMessage(message.idText, own)];
-    const text = await this.#parts.runner.run({
-      endpoint,
-      message,
-      caller: legacyCaller(message, at, this.#parts.clock),
-      context,
-    });
-    return [resultMessage(message.idText, encodeLegacyResult(text, version))];
+    return [resultMessage(message.idText, encodeLegacyResult(await this.#call(message, at), version))];
+  }
+
+  async #call(message: Message, at: LegacyAt): Promise<string> {
+    const { endpoint, context, outlet } = at;
+    const telling = new Telling(outlet);
+    const caller = legacyCaller(message, at, { telling, clock: this.#parts.clock });
+    try {
+      return await this.#parts.runner.run({ endpoint, message, caller, context });
+    } finally {
+      telling.end(caller, context);
+    }
   }
 
   /** Methods that the gateway answers itself. */
@@ -199,7 +205,11 @@ export class LegacyDispatcher {
   }
 }
 
-function legacyCaller(message: Message, at: LegacyAt, clock: Clock): Caller {
+function legacyCaller(
+  message: Message,
+  at: LegacyAt,
+  { telling, clock }: { readonly telling: Telling; readonly clock: Clock },
+): Caller {
   const { session, outlet, request, version } = at;
   const ask =
     session !== undefined && outlet.canStream
@@ -215,7 +225,7 @@ function legacyCaller(message: Message, at: LegacyAt, clock: Clock): Caller {
     logLevel: session?.logLevel,
     progressToken: outlet.canStream ? message.meta.find((member) => member.key === 'progressToken')?.text : undefined,
     idempotencyKey: idempotencyKeyOf(message, request),
-    notify: (method, paramsText) => outlet.send(notificationMessage(method, paramsText)),
+    notify: (method, paramsText) => telling.notify(method, paramsText),
     ...ask,
   };
 }

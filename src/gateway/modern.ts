@@ -3,13 +3,7 @@
 import type { Context } from '../core/context.ts';
 import { PlatformError, UpstreamRpcError, toPlatformError } from '../core/errors.ts';
 import { checkEnvelope, encodeModernResult, headerValue, logLevelOf } from '../protocol/era-2026.ts';
-import {
-  errorMessage,
-  notificationMessage,
-  resultMessage,
-  statusBehindLadder,
-  toRpcError,
-} from '../protocol/json-rpc.ts';
+import { errorMessage, resultMessage, statusBehindLadder, toRpcError } from '../protocol/json-rpc.ts';
 import type { Message } from '../protocol/message.ts';
 import { META_CLIENT_CAPABILITIES, MODERN_VERSION } from '../protocol/versions.ts';
 import type { CallRunner } from './call.ts';
@@ -21,6 +15,7 @@ import type { GatewayRequest, Received, Reply } from './reply.ts';
 import { emptyReply, jsonReply, retryHeaders } from './reply.ts';
 import { Responder } from './responder.ts';
 import type { Part } from './responder.ts';
+import { Telling } from './telling.ts';
 import type { Clock } from '../core/ports.ts';
 
 export interface ModernParts {
@@ -73,21 +68,31 @@ export class ModernHandler {
   }
 
   async #answer(message: Message, at: Received, responder: Responder): Promise<void> {
-    const { context, endpoint, request } = at;
+    const { context } = at;
     try {
       const own = this.#own(message, at);
       if (own !== undefined) {
         responder.finish(200, await own);
         return;
       }
-      const caller = modernCaller(message, request, responder);
-      const text = await this.#parts.runner.run({ endpoint, message, caller, context });
+      const text = await this.#call(message, at, responder);
       const cacheable = message.method === 'resources/read';
       const result = encodeModernResult(text, { serverInfo: this.#parts.serverInfo, cacheable });
       responder.finish(200, resultMessage(message.idText, result));
     } catch (error) {
       logFault(error, context);
       responder.finish(statusBehindLadder(error, true), errorText(error, message, context), retryHeaders(error));
+    }
+  }
+
+  async #call(message: Message, at: Received, responder: Responder): Promise<string> {
+    const { context, endpoint, request } = at;
+    const telling = new Telling(responder);
+    const caller = modernCaller(message, request, { telling, canStream: responder.canStream });
+    try {
+      return await this.#parts.runner.run({ endpoint, message, caller, context });
+    } finally {
+      telling.end(caller, context);
     }
   }
 
@@ -110,18 +115,20 @@ function errorText(error: unknown, message: Message, context: Context): string {
   return errorMessage(message.idText, toRpcError(error, { modern: true, requestId: context.requestId }));
 }
 
-function modernCaller(message: Message, request: GatewayRequest, responder: Responder): Caller {
+function modernCaller(
+  message: Message,
+  request: GatewayRequest,
+  stream: { readonly telling: Telling; readonly canStream: boolean },
+): Caller {
   return {
     modern: true,
     version: MODERN_VERSION,
     headers: request.headers,
     capabilities: message.parsedMeta[META_CLIENT_CAPABILITIES] as Record<string, unknown>,
     logLevel: logLevelOf(message),
-    progressToken: responder.canStream
-      ? message.meta.find((member) => member.key === 'progressToken')?.text
-      : undefined,
+    progressToken: stream.canStream ? message.meta.find((member) => member.key === 'progressToken')?.text : undefined,
     idempotencyKey: idempotencyKeyOf(message, request),
-    notify: (method, paramsText) => responder.send(notificationMessage(method, paramsText)),
+    notify: (method, paramsText) => stream.telling.notify(method, paramsText),
   };
 }
 

@@ -78,6 +78,18 @@ export class Responder {
   }
 
   /**
+   * Sends what the client can do without, as far as it keeps up.
+   *
+   * @returns false for what was left out because the client reads too slowly.
+   */
+  tell(text: string): boolean {
+    const into = this.#logged ?? this.#stream;
+    if (into !== undefined && !into.hasRoomFor(text)) return false;
+    this.send(text);
+    return true;
+  }
+
+  /**
    * One response is complete.
    *
    * @param headers - For a reply that is one JSON document; a stream has sent its headers already.

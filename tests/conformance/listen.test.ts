@@ -395,18 +395,29 @@ describe('a stream alone', () => {
     expect(sink.over).toBe(1);
   });
 
-  test('that is not read is cut once it holds more than a mebibyte, and hears nothing more', () => {
+  test('that is not read is cut once it holds more than 8 MiB, and hears nothing more', () => {
     const { stream, sink } = opened();
     let closed = 0;
     stream.onClose(() => closed++);
-    sink.buffered = 1_048_576;
+    sink.buffered = 8 * 1_048_576;
     stream.send('{"a":1}');
     expect([sink.aborted, closed]).toEqual([0, 0]);
     sink.buffered++;
     stream.send('{"a":2}');
     expect([sink.aborted, closed, stream.ended]).toEqual([1, 1, true]);
     stream.send('{"a":3}');
-    expect(sink.texts).toHaveLength(2);
+    expect(sink.texts).toHaveLength(1);
+  });
+
+  test('has room for what its client can do without up to a mebibyte, before it is opened too', () => {
+    const { stream, sink } = opened();
+    sink.buffered = 1_048_576 - 7;
+    expect(stream.hasRoomFor('{"a":1}')).toBe(true);
+    sink.buffered++;
+    expect(stream.hasRoomFor('{"a":1}')).toBe(false);
+    const unopened = new EventStream(fakeClock());
+    unopened.send(JSON.stringify('x'.repeat(1_048_000)));
+    expect([unopened.hasRoomFor('{}'), unopened.hasRoomFor('y'.repeat(600))]).toEqual([true, false]);
   });
 
   test('whose client has left writes nothing and tells so once', () => {
@@ -427,9 +438,8 @@ describe('a stream alone', () => {
   });
 });
 
-test('a client that stops reading is cut, its call is cancelled, and another client is not disturbed', async () => {
-  const call = { stopped: false };
-  let sent = 0;
+test('a client that stops reading is told less, its call ends well, and another client is not disturbed', async () => {
+  const call = { stopped: false, ended: false };
   const loud = scriptedTarget(
     'loud',
     [define('tool', { name: 'shout', inputSchema: { type: 'object' } })],
@@ -437,10 +447,11 @@ test('a client that stops reading is cut, its call is cancelled, and another cli
       context.onAbort?.(() => (call.stopped = true));
       const params = JSON.stringify({ level: 'info', data: 'x'.repeat(262_144) });
       // Far more than the buffers of two sockets hold.
-      for (; sent < 400 && !call.stopped; sent++) {
+      for (let sent = 0; sent < 400 && !call.stopped; sent++) {
         talk.notify('notifications/message', params);
         await new Promise((resolve) => setImmediate(resolve));
       }
+      call.ended = true;
       return '{"content":[]}';
     },
   );
@@ -467,10 +478,16 @@ test('a client that stops reading is cut, its call is cancelled, and another cli
   socket.write(
     `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ann@team-x\r\nContent-Type: application/json\r\nAccept: text/event-stream, application/json\r\nMCP-Protocol-Version: ${VERSION}\r\nMcp-Method: tools/call\r\nMcp-Name: loud___shout\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   );
-  await until(() => call.stopped, 'the call is cancelled');
-  expect(sent).toBeLessThan(400);
+  await until(() => call.ended, 'the call ends');
+  expect(call.stopped).toBe(false);
   const wire = new WireClient({ url: gateway.mcp, era: 'modern', token: 'bob@team-x' });
   expect((await wire.request('tools/call', { name: 'docs___echo', arguments: {} })).result).toMatchObject({
     content: [],
   });
+  const received: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => void received.push(chunk));
+  socket.resume();
+  const heard = (): string => Buffer.concat(received.slice(-20)).toString('utf8');
+  await until(() => heard().includes('"resultType":"complete"'), 'the answer is read');
+  expect(heard()).toMatch(/"data":"\d+ notifications of this call were left out/);
 });

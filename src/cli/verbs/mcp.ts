@@ -41,7 +41,9 @@ export const mcpVerb: Handler = async function* mcp(invocation, context): AsyncG
   const noted = await find();
   const running = noted !== undefined && (await answers(noted)) ? noted : undefined;
   const behind =
-    running === undefined ? await ownGateway(invocation, context) : { handle: relayTo(running, find), close };
+    running === undefined
+      ? await ownGateway(invocation, context)
+      : { handle: relayTo(running, find, systemClock), close };
   const target = invocation.text('target');
   const host = new StdioHost({
     handle: behind.handle,

@@ -11,11 +11,12 @@ import { WorkflowFailure } from '../workflows/failure.ts';
 import { notOwned } from './cloud-errors.ts';
 import { wrongState, type Job, type JobError } from './job.ts';
 import { DurableSteps } from './durable-steps.ts';
+import { looked, noted } from './noted.ts';
 import type { CloudProvisioner, NameRecord, ProvisionContext, ProvisionRequest } from './provisioner.ts';
 import { idOf, ownershipOf, updatedBy, type Resource } from './resource-store.ts';
 import type { RunParts } from './run-parts.ts';
 import type { Params, ServiceDefinition } from './service.ts';
-import { failureOf, recorded, revived, type RecordedError } from './step-failure.ts';
+import { failureOf, recorded } from './step-failure.ts';
 import { untilStored } from './store-patience.ts';
 
 /** One resource of a job. */
@@ -139,6 +140,7 @@ async function asItWas(at: Running, id: string): Promise<Job> {
 async function destroy(at: Running): Promise<JsonValue> {
   const { parts, input, job } = at;
   const id = required(input);
+  if (job.action === 'provision') return takenBack(at, id);
   const found = await noted(at, 'list-parts', async () => {
     const whole = await parts.resources.get(job.tenant, id);
     const ofJob = await parts.resources.ofJob(job.tenant, whole.requestId);
@@ -150,15 +152,15 @@ async function destroy(at: Running): Promise<JsonValue> {
 }
 
 /** Removes one resource of the tenant and its note. */
-async function removed(at: Running, id: string): Promise<boolean> {
+async function removed(at: Running, id: string): Promise<void> {
   const { parts, job } = at;
   const note = await noted(at, 'note-destroy', async () => {
     const known = await parts.resources.find(job.tenant, id);
-    if (known === undefined || known.status === 'removed') return null;
+    if (known === undefined) return null;
     await parts.resources.mark(job.tenant, id, 'destroying');
     return noteOf(known);
   });
-  if (note === null) return false;
+  if (note === null) return;
   const service = await parts.catalogue.find(job.tenant, note.cloud, note.service);
   // A composite is its parts.
   if (service.definition !== undefined) {
@@ -166,12 +168,34 @@ async function removed(at: Running, id: string): Promise<boolean> {
     await provisioner.destroy(id);
   }
   await noted(at, 'note-removed', async () => {
-    // A machine that takes back what it made: its job still has to say that something was there.
-    if (job.action === 'provision') await parts.resources.mark(job.tenant, id, 'removed');
+    await parts.resources.remove(job.tenant, id);
+    return null;
+  });
+}
+
+/**
+ * The way back of a machine, while its job is under way: removes what this job has made. What was there before it, or is
+ * another job's, stays, whichever Task names it.
+ */
+async function takenBack(at: Running, id: string): Promise<JsonValue> {
+  const { parts, job } = at;
+  const note = await noted(at, 'note-destroy', async () => {
+    const known = await parts.resources.find(job.tenant, id);
+    if (known === undefined || known.status === 'removed') return 'nothing';
+    if (known.requestId !== job.requestId || known.isAdopted) return 'kept';
+    await parts.resources.mark(job.tenant, id, 'destroying');
+    return noteOf(known);
+  });
+  if (note === 'kept') return { status: 'kept', id };
+  if (note === 'nothing') return { status: 'deprovisioned', id };
+  const wasThere = await removedOurs(at, note);
+  await noted(at, 'note-removed', async () => {
+    // The job still has to say that something was there.
+    if (wasThere) await parts.resources.mark(job.tenant, id, 'removed');
     else await parts.resources.remove(job.tenant, id);
     return null;
   });
-  return true;
+  return { status: 'deprovisioned', id };
 }
 
 async function plan(at: Running): Promise<JsonValue> {
@@ -226,15 +250,7 @@ async function undo(at: Running): Promise<JsonValue> {
 /** @returns whether there was anything of ours to remove. */
 async function undoOne(at: Running, note: Note): Promise<boolean> {
   const { parts, job } = at;
-  const service = await parts.catalogue.find(job.tenant, note.cloud, note.service);
-  let wasThere = note.status === 'removed';
-  if (!wasThere && service.definition !== undefined && !note.isAdopted) {
-    const provisioner = await made(at, service.definition, { ...note, isRollback: true });
-    wasThere = await looked(at, 'look', async () => (await provisioner.read(note.id))?.isOwned === true);
-    // Also where reading finds nothing: a part may be there without the whole. What is there and is not ours is left alone.
-    const mayBeOurs = async (): Promise<boolean> => (await provisioner.read(note.id))?.isOwned !== false;
-    if (wasThere || (await looked(at, 'look-again', mayBeOurs))) await provisioner.destroy(note.id);
-  }
+  const wasThere = note.status === 'removed' || (!note.isAdopted && (await removedOurs(at, note)));
   await noted(at, 'note-removed', async () => {
     await parts.resources.remove(job.tenant, note.id);
     return null;
@@ -242,19 +258,16 @@ async function undoOne(at: Running, note: Note): Promise<boolean> {
   return wasThere;
 }
 
-/** A look at the cloud. What it has refused for good is not asked again and again before the undo says so. */
-async function looked({ context, parts }: Running, name: string, look: () => Promise<boolean>): Promise<boolean> {
-  const outcome = await context.step(name, async (): Promise<boolean | { readonly failed: RecordedError }> => {
-    try {
-      return await look();
-    } catch (thrown) {
-      const failed = recorded(thrown, parts.redact);
-      if (thrown instanceof PlatformError && thrown.retryable) throw revived(failed);
-      return { failed };
-    }
-  });
-  if (typeof outcome === 'boolean') return outcome;
-  throw revived(outcome.failed);
+/** Removes what this job has made of a resource. @returns whether there was anything. */
+async function removedOurs(at: Running, note: Note): Promise<boolean> {
+  const { definition } = await at.parts.catalogue.find(at.job.tenant, note.cloud, note.service);
+  if (definition === undefined) return false;
+  const provisioner = await made(at, definition, { ...note, isRollback: true });
+  const wasThere = await looked(at, 'look', async () => (await provisioner.read(note.id))?.isOwned === true);
+  // Also where reading finds nothing: a part may be there without the whole. What is there and is not ours is left alone.
+  const mayBeOurs = async (): Promise<boolean> => (await provisioner.read(note.id))?.isOwned !== false;
+  if (wasThere || (await looked(at, 'look-again', mayBeOurs))) await provisioner.destroy(note.id);
+  return wasThere;
 }
 
 function undoFailed(failures: readonly { readonly id: string; readonly error: JobError }[]): WorkflowFailure {
@@ -292,12 +305,6 @@ async function definitionOf({ parts, job }: Running, { cloud, service }: Resourc
 function requestOf({ tenant, env }: Job, { cloud, service, region, params }: ResourceInput): ProvisionRequest {
   const base = { cloud: cloud as ProvisionRequest['cloud'], service, params, tenant, env };
   return region === undefined ? base : { ...base, region };
-}
-
-/** A step that reads or writes what is known here of resources; it waits for a store that is full. */
-function noted<Result>({ context, parts, run }: Running, name: string, body: () => Promise<Result>): Promise<Result> {
-  const patience = { clock: parts.clock, log: run.log, isWanted: () => !run.signal.aborted };
-  return context.step(name, () => untilStored(body, patience));
 }
 
 /** What is on record of a resource's name; a store that is full is waited for. */

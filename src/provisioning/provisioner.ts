@@ -51,7 +51,7 @@ export interface PlannedChange {
 export interface ResourceState {
   readonly id: string;
   readonly outputs: Readonly<Record<string, JsonValue>>;
-  /** Whether its ownership tags name this tenant. */
+  /** Whether its ownership tags name this tenant, and in an undo this very request. */
   readonly isOwned: boolean;
   readonly tags: Readonly<Record<string, string>>;
 }

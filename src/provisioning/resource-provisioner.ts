@@ -261,7 +261,8 @@ class ResourceProvisioner implements CloudProvisioner {
     const found = await kind.find();
     if (found === undefined) return undefined;
     const { outputs, tags } = found;
-    const isOwned = this.#tagForm.isTenants(tags, this.#context) || (await this.#isLeftBare(kind, found));
+    const isOurs = this.#context.isRollback === true ? 'isMadeByRequest' : 'isTenants';
+    const isOwned = this.#tagForm[isOurs](tags, this.#context) || (await this.#isLeftBare(kind, found));
     return { id, outputs, tags, isOwned };
   }
 

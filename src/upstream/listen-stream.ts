@@ -4,9 +4,8 @@ import type { PeerLink } from './channel.ts';
 import type { ModernEnvelope } from './modern-envelope.ts';
 import { Context } from '../core/context.ts';
 import { isObject } from '../core/json.ts';
+import { ReopenPause } from './reopen-pause.ts';
 
-/** Milliseconds before a stream that the server ended in good order is opened again. */
-const REOPEN_MS = 1_000;
 const FOREVER_MS = Number.POSITIVE_INFINITY;
 
 const SILENT = { log: () => undefined, with: () => SILENT };
@@ -17,6 +16,7 @@ export class ListenStream {
   readonly #envelope: ModernEnvelope;
   readonly #lists: Readonly<Record<string, boolean>>;
   readonly #uris = new Set<string>();
+  readonly #pause: ReopenPause;
   #current: Context | undefined;
   #acknowledged: (() => void)[] = [];
 
@@ -24,6 +24,7 @@ export class ListenStream {
     this.#link = link;
     this.#envelope = envelope;
     this.#lists = announcedLists(capabilities);
+    this.#pause = new ReopenPause(link.clock);
     link.onNotification((method) => {
       if (method !== 'notifications/subscriptions/acknowledged') return;
       for (const done of this.#acknowledged.splice(0)) done();
@@ -64,6 +65,7 @@ export class ListenStream {
       log: SILENT,
     });
     this.#current = context;
+    this.#pause.opened();
     const filter = { ...this.#lists, ...(this.#uris.size > 0 ? { resourceSubscriptions: [...this.#uris] } : {}) };
     const request = this.#link.peer.request({
       method: 'subscriptions/listen',
@@ -74,7 +76,7 @@ export class ListenStream {
       timeoutMs: FOREVER_MS,
     });
     request.then(
-      () => this.#link.clock.after(REOPEN_MS, () => this.#again(context)),
+      () => this.#againAfterPause(context),
       () => {
         // Refused, replaced or ended: a server that cannot be listened to is read again when its list expires.
         for (const done of this.#acknowledged.splice(0)) done();
@@ -82,8 +84,12 @@ export class ListenStream {
     );
   }
 
-  #again(context: Context): void {
-    if (this.#current === context && !this.#link.ended) this.open();
+  /** The server has ended the stream in good order. */
+  #againAfterPause(context: Context): void {
+    if (this.#current !== context) return;
+    this.#link.clock.after(this.#pause.next(), () => {
+      if (this.#current === context && !this.#link.ended) this.open();
+    });
   }
 }
 

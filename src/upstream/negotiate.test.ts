@@ -335,6 +335,24 @@ describe('a modern conversation', () => {
     });
   });
 
+  test.each([
+    ['at once', 0, [1_000, 2_000, 4_000, 8_000]],
+    ['after ten seconds', 10_000, [1_000, 1_000, 1_000, 1_000]],
+  ])('listens again to a server that ends its stream %s after pauses of its own', async (_, lastsMs, pauses) => {
+    const { clock, open, started, sinks } = fixture(capable);
+    await open();
+    const listens = (): Sent[] => started[0]?.filter(({ method }) => method === 'subscriptions/listen') ?? [];
+    for (const [round, pauseMs] of pauses.entries()) {
+      expect(listens()).toHaveLength(round + 1);
+      await clock.advance(lastsMs);
+      sinks[0]?.message(`{"jsonrpc":"2.0","id":${listens().at(-1)?.id},"result":{"resultType":"complete"}}`);
+      await clock.advance(pauseMs / 2 - 1);
+      expect(listens()).toHaveLength(round + 1);
+      await clock.advance(pauseMs / 2 + 1);
+    }
+    expect(listens()).toHaveLength(pauses.length + 1);
+  });
+
   test('listens to what the server announces; following a resource replaces the stream', async () => {
     const { open, started, sinks, options } = fixture(capable);
     const conversation = await open();

@@ -11,6 +11,7 @@ import type { Channel, ChannelSink } from '../../upstream/channel.ts';
 import { targetProtocolError, targetUnavailable } from '../../upstream/failures.ts';
 import { IdMap } from '../../upstream/id-map.ts';
 import type { Outgoing, PeerRequest } from '../../upstream/peer.ts';
+import { ReopenPause } from '../../upstream/reopen-pause.ts';
 import {
   exchange,
   isPlainJson,
@@ -32,8 +33,8 @@ const DELETE_TIMEOUT_MS = 2_000;
 const LINGER_MS = 1_000;
 /** Milliseconds that the first request waits for the server's own stream. */
 const STREAM_WAIT_MS = 1_000;
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 60_000;
+/** Before the stream of a request is resumed, unless its server says when. */
+const RESUME_PAUSE_MS = 1_000;
 /** A server may ask to be asked sooner than in a second, but not without end. */
 const SHORTEST_PAUSE_MS = 250;
 /** Attempts to resume the stream of one request before its answer counts as lost. */
@@ -259,7 +260,7 @@ export class LegacyHttpChannel implements Channel {
       if (parser.lastEventId !== '') lastEventId = parser.lastEventId;
       retryMs = parser.retryMs ?? retryMs;
       if (lastEventId === '' || round >= MAX_RESUMES) throw error ?? this.#lost(outgoing);
-      await this.#pause(open, retryMs ?? FIRST_PAUSE_MS);
+      await this.#pause(open, retryMs ?? RESUME_PAUSE_MS);
       if (!open.wanted) return;
       answer = await this.#get(lastEventId, outgoing, open);
     }
@@ -312,13 +313,16 @@ export class LegacyHttpChannel implements Channel {
   /** The server's own stream: list changes, and questions that belong to no post. 405 means there is none. */
   async #listen(): Promise<void> {
     let lastEventId = '';
-    let pauseMs = FIRST_PAUSE_MS;
+    const pause = new ReopenPause(this.#endpoint.clock);
     while (!this.#stop.signal.aborted) {
-      const parser = messageParser((message) => this.#sink?.message(message));
-      const goesOn = await this.#listenOnce(parser, lastEventId);
+      const parser = messageParser((message) => {
+        pause.used();
+        this.#sink?.message(message);
+      });
+      const goesOn = await this.#listenOnce(parser, { lastEventId, opened: () => pause.opened() });
       if (!goesOn || this.#stop.signal.aborted) return;
       if (parser.lastEventId !== '') lastEventId = parser.lastEventId;
-      pauseMs = goesOn === 'broken' ? Math.min(pauseMs * 2, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+      const pauseMs = pause.next();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         this.#endpoint.clock.after(Math.max(SHORTEST_PAUSE_MS, parser.retryMs ?? pauseMs), resolve);
@@ -326,7 +330,11 @@ export class LegacyHttpChannel implements Channel {
     }
   }
 
-  async #listenOnce(parser: SseParser, lastEventId: string): Promise<'ended' | 'broken' | false> {
+  /** @returns whether it makes sense to listen again. */
+  async #listenOnce(
+    parser: SseParser,
+    { lastEventId, opened }: { readonly lastEventId: string; readonly opened: () => void },
+  ): Promise<boolean> {
     const resume = lastEventId === '' ? {} : { 'Last-Event-ID': lastEventId };
     try {
       const answer = await exchange(this.#endpoint, {
@@ -339,13 +347,14 @@ export class LegacyHttpChannel implements Channel {
       if (answer.body === undefined || answer.status !== 200) {
         answer.close?.();
         this.#noticeEnd(answer);
-        return answer.status >= 500 || answer.status === 429 ? 'broken' : false;
+        return answer.status >= 500 || answer.status === 429;
       }
+      opened();
       await readEvents(this.#endpoint, answer.body, parser);
-      return 'ended';
+      return true;
     } catch (error) {
       this.#streamOpened();
-      return isFatal(error) ? false : 'broken';
+      return !isFatal(error);
     }
   }
 

@@ -11,6 +11,7 @@ import type { Channel, ChannelSink } from '../../upstream/channel.ts';
 import { targetProtocolError, targetUnavailable } from '../../upstream/failures.ts';
 import { IdMap } from '../../upstream/id-map.ts';
 import type { Outgoing, PeerRequest } from '../../upstream/peer.ts';
+import { ReopenPause } from '../../upstream/reopen-pause.ts';
 import { MODERN_VERSION } from '../../upstream/revisions.ts';
 import {
   aboutOurRequest,
@@ -29,8 +30,6 @@ import { ModernHeaders } from './request-headers.ts';
 
 /** Milliseconds an answered stream may stay open before its connection is given up instead of kept. */
 const LINGER_MS = 1_000;
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 60_000;
 
 type OutgoingRequest = Outgoing & { readonly kind: 'request' };
 
@@ -215,23 +214,22 @@ export class ModernHttpChannel implements Channel {
   }
 
   /**
-   * Keeps `subscriptions/listen` open for as long as the peer wants it. A connection that breaks is opened again
-   * with growing pauses.
+   * Keeps `subscriptions/listen` open for as long as the peer wants it. A connection that breaks, or ends without an
+   * answer, is opened again after a pause.
    */
   async #listen(text: string, outgoing: OutgoingRequest, open: Open): Promise<void> {
-    let pauseMs = FIRST_PAUSE_MS;
+    const pause = new ReopenPause(this.#endpoint.clock);
     for (let round = 0; open.wanted && !this.#closed; round++) {
       try {
         const answer = await this.#request(text, outgoing.request, open);
         if (answer.text !== undefined) return this.#takeJson(outgoing, answer, answer.text);
-        if (answer.status === 200) pauseMs = FIRST_PAUSE_MS;
+        if (answer.status === 200) pause.opened();
         if (round > 0 && answer.status === 200) this.#assumeChanges(outgoing);
         if (await this.#readStream(outgoing, answer)) return;
       } catch (error) {
         if (!open.wanted || !isBroken(error)) throw error;
       }
-      await this.#pause(open, pauseMs);
-      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+      await this.#rest(open, pause.next());
     }
   }
 
@@ -244,9 +242,9 @@ export class ModernHttpChannel implements Channel {
     }
   }
 
-  #pause(open: Open, pauseMs: number): Promise<void> {
+  #rest(open: Open, pauseMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.#endpoint.clock.after(pauseMs / 2 + Math.random() * (pauseMs / 2), resolve);
+      const cancel = this.#endpoint.clock.after(pauseMs, resolve);
       open.close = () => {
         cancel();
         resolve();

@@ -12,8 +12,8 @@ import type { Clock, Egress, EventPort, IdSource, Logger, SecretSource, StoreRoo
 import type { Redactor } from '../core/redact.ts';
 import type { Target } from '../core/target.ts';
 import { createEgress } from '../adapters/embedded/egress.ts';
+import type { EmbeddedEgress } from '../adapters/embedded/egress.ts';
 import { createEventPort } from '../adapters/embedded/system.ts';
-import type { TextEgress } from '../adapters/oidc/key-source.ts';
 import { SCHEMAS, SchemaRegistry } from '../adapters/simulated-cloud/schema-registry.ts';
 import { createFunctionRuntime } from '../functions/function-runtime.ts';
 import type { FunctionRuntime } from '../functions/function-runtime.ts';
@@ -263,7 +263,7 @@ export class Instance {
     });
   }
 
-  #makePipeline(egress: TextEgress): Pipeline {
+  #makePipeline(egress: EmbeddedEgress): Pipeline {
     const { clock, ids, log, store, token, version } = this.#options;
     const { config } = this.#loaded;
     const authenticator =
@@ -278,6 +278,7 @@ export class Instance {
           registrations: this.#registrations,
           policy,
           isConfigured: (tenant, id) => this.#targets.isShared(tenant, id),
+          checkUrl: (url) => egress.checkCallerUrl(url),
         }),
         instanceRoute({ policy, status: () => this.status() }),
         toolsRoute({ gateway: this.gateway, policy, prepareTenant: (tenant) => this.#prepareTenant(tenant) }),

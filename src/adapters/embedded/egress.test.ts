@@ -137,6 +137,22 @@ describe('a URL that came from a caller', () => {
     );
   });
 
+  test.each(FORMS)('is refused before anything is asked where that is certain: %s', (url) => {
+    const lookup = (): never => {
+      throw new Error('asked');
+    };
+    const check = (): void => egressFor({ lookup }).checkCallerUrl(url);
+    if (new URL(url).hostname === 'localhost') expect(check).not.toThrow();
+    else expect(check).toThrow(expect.objectContaining({ code: 'EGRESS_REFUSED' }));
+  });
+
+  test.each(['https://8.8.8.8/', 'http://10.20.30.40/', 'http://inside.test/', 'http://[2606:4700::1111]:8080/x'])(
+    'is not refused in advance when it may be reached: %s',
+    (url) => {
+      expect(() => egressFor({ allow: ['10.20.0.0/16'] }).checkCallerUrl(url)).not.toThrow();
+    },
+  );
+
   test('may not reach a name with any closed address, and nothing is connected to', async () => {
     let hits = 0;
     const port = await serve((_request, response) => {

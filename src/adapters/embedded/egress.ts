@@ -42,6 +42,13 @@ export interface EgressOptions {
 export interface EmbeddedEgress extends Egress {
   /** Every implementation here has the short way. */
   requestText(request: EgressRequest, options: EgressTextOptions): Promise<EgressTextResponse>;
+  /**
+   * Refuses a caller's URL that every request would be refused for, whatever a name server says: a literal address, a
+   * scheme, credentials. Host names pass; they are looked up when they are asked.
+   *
+   * @throws PlatformError `EGRESS_REFUSED`.
+   */
+  checkCallerUrl(url: string): void;
   /** Ends kept connections. Requests still open fail. */
   close(): void;
 }
@@ -103,6 +110,10 @@ class NodeEgress implements EmbeddedEgress {
 
   requestText(request: EgressRequest, options: EgressTextOptions): Promise<EgressTextResponse> {
     return this.#start(request, options);
+  }
+
+  checkCallerUrl(url: string): void {
+    this.#place({ url, origin: 'caller' });
   }
 
   close(): void {
@@ -209,7 +220,7 @@ class NodeEgress implements EmbeddedEgress {
   }
 
   /** @throws PlatformError `EGRESS_REFUSED`. */
-  #place(request: EgressRequest): Place {
+  #place(request: Pick<EgressRequest, 'url' | 'origin'>): Place {
     let place = this.#places.get(request.url);
     if (place === undefined) {
       place = readPlace(request.url);

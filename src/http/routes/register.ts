@@ -35,6 +35,8 @@ export interface RegisterDependencies {
   readonly policy: Policy;
   /** Whether the operator's configuration has a target of this id for the tenant; it would hide a registered one. */
   readonly isConfigured?: (tenant: string, targetId: string) => boolean;
+  /** @throws PlatformError `EGRESS_REFUSED` for the URL of a server that no call could ever reach from here. */
+  readonly checkUrl?: (url: string) => void;
 }
 
 /** One request on its way through. */
@@ -151,6 +153,7 @@ async function create({ request, context, dependencies }: Exchange): Promise<Reg
   };
   await authorize({ context, dependencies }, 'registration:write', resource);
   refuseHidden(definition, context.tenant, dependencies);
+  refuseUnreachable(definition, dependencies);
   const upsert = request.query.get('upsert') === 'true';
   const registration = await dependencies.registrations.create(context.tenant, definition, {
     by: authorOf(context),
@@ -172,6 +175,11 @@ function refuseHidden(
   throw new PlatformError('REGISTRATION_EXISTS', what, { id: `mcp-${name}` });
 }
 
+/** Here rather than at each call, where only its callers would hear of it. @throws PlatformError `EGRESS_REFUSED`. */
+function refuseUnreachable(definition: RegistrationDefinition, { checkUrl }: RegisterDependencies): void {
+  if (definition.type === 'mcp') checkUrl?.(definition.url);
+}
+
 async function read(exchange: Exchange, id: string): Promise<RegisterResponse> {
   const registration = await find(exchange, id, 'registration:read');
   return json(200, registration, entityTag(registration));
@@ -181,6 +189,7 @@ async function replace(exchange: Exchange, id: string): Promise<RegisterResponse
   const { request, context, dependencies } = exchange;
   await find(exchange, id, 'registration:write');
   const definition = await readDefinition(request, context.principal);
+  refuseUnreachable(definition, dependencies);
   const registration = await dependencies.registrations.replace(context.tenant, id, definition, {
     by: authorOf(context),
     revision: expectedRevision(request),

@@ -110,6 +110,31 @@ describe('requests and answers', () => {
     expect(await Promise.all([first, second])).toEqual(['{"for":1}', '{"for":2}']);
   });
 
+  test('an id that comes back as text is the number that it shows, for answers and for progress', async () => {
+    const { peer, request } = fixture();
+    const exchange = listener();
+    const answers = [1, 2, 3].map(() => peer.request(request({ exchange })));
+    peer.receive('{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"2","progress":1}}');
+    peer.receive('{"jsonrpc":"2.0","id":"2","result":{"for":2}}');
+    peer.receive('{"jsonrpc":"2.0","id":"1","error":{"code":-32001,"message":"no"}}');
+    peer.receive('{"jsonrpc":"2.0","id":"3","result":{"a":1,"a":2}}');
+    expect(exchange.told).toEqual([{ method: 'notifications/progress', params: '{"progress":1}' }]);
+    const [first, second, third] = await Promise.allSettled(answers);
+    expect(first).toMatchObject({ reason: { rpcCode: -32001 } });
+    expect(second).toMatchObject({ value: '{"for":2}' });
+    expect(third).toMatchObject({ reason: { code: 'TARGET_PROTOCOL_ERROR' } });
+  });
+
+  test.each(['"01"', '"1.0"', '" 1"', '"1e0"', '"0x1"', '""', 'true', '[1]', 'null', '1.5', '"9"'])(
+    'the id %s is none of ours, and its answer reaches nobody',
+    (id) => {
+      const { peer, request } = fixture();
+      void peer.request(request());
+      peer.receive(`{"jsonrpc":"2.0","id":${id},"result":{}}`);
+      expect([peer.inFlight, peer.garbage]).toEqual([1, 1]);
+    },
+  );
+
   test('an error keeps its code, message and data', async () => {
     const { peer, request } = fixture();
     const answer = peer.request(request());
@@ -140,7 +165,6 @@ describe('requests and answers', () => {
 
   test.each([
     ['an unknown id', '{"jsonrpc":"2.0","id":99,"result":{}}'],
-    ['the id as text', '{"jsonrpc":"2.0","id":"1","result":{}}'],
     ['no id', '{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"x"}}'],
     ['text', 'Server started on port 3000'],
     ['half a line', '{"jsonrpc":"2.0","id":1,"resu'],
@@ -282,7 +306,7 @@ describe('what a server tells and asks', () => {
     peer.receive(
       '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":0.50,"progressToken":2,"x":1.0}}',
     );
-    peer.receive('{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1,"progressToken":"2"}}');
+    peer.receive('{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1,"progressToken":"two"}}');
     expect(first.told).toEqual([]);
     expect(second.told).toEqual([{ method: 'notifications/progress', params: '{"progress":0.50,"x":1.0}' }]);
   });

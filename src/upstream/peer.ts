@@ -258,8 +258,8 @@ export class JsonRpcPeer {
 
   #answer(message: Message): void {
     const { value } = message;
-    const { id } = value;
-    const pending = typeof id === 'number' ? this.#take(id) : undefined;
+    const id = ourId(value['id']);
+    const pending = id === undefined ? undefined : this.#take(id);
     if (pending === undefined) {
       this.#drop(message.text, 'an answer that nobody waits for');
       return;
@@ -282,8 +282,8 @@ export class JsonRpcPeer {
   }
 
   #progress(message: Message, params: Readonly<Record<string, unknown>>): void {
-    const token = params['progressToken'];
-    const exchange = typeof token === 'number' ? this.#pending.get(token)?.request.exchange : undefined;
+    const token = ourId(params['progressToken']);
+    const exchange = token === undefined ? undefined : this.#pending.get(token)?.request.exchange;
     if (exchange === undefined || !exchange.wantsProgress) return;
     const object = member(message.object, 'params')?.object;
     if (object === undefined) return;
@@ -416,11 +416,22 @@ function rpcError(error: Readonly<Record<string, unknown>>): UpstreamRpcError {
   return new UpstreamRpcError(error['code'] as number, error['message'] as string, error['data']);
 }
 
+const DECIMAL = /^[1-9]\d{0,14}$/;
+
+/**
+ * The number that we gave a request, and with it its progress, from what a server gives back. JSON-RPC has it return
+ * the same value, but some return it as text, and the official SDKs of TypeScript and Python take both.
+ */
+function ourId(id: unknown): number | undefined {
+  if (typeof id === 'number') return id;
+  return typeof id === 'string' && DECIMAL.test(id) ? Number(id) : undefined;
+}
+
 /** Id of an answer that parses but breaks our limits (depth, duplicate keys). */
 function answeredId(text: string): number | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    if (isObject(value) && !('method' in value) && typeof value['id'] === 'number') return value['id'];
+    if (isObject(value) && !('method' in value)) return ourId(value['id']);
   } catch {
     // Not JSON after all: nothing to find.
   }

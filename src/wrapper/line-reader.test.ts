@@ -100,6 +100,9 @@ test.each([
   ['{"result":{"content":[{"id":9,', 'xx"}]},"jsonrpc":"2.0","id":7}', 7],
   ['{"result":{"content":[', 'xx"}]},"id":7,"jsonrpc":"2.0"}', 7],
   ['{"result":{"id":9,"content":[', '"x":{"id":9}}}', 'unknown'],
+  ['{"jsonrpc":"2.0","id":"7","result":{', '}}', 7],
+  ['{"result":{', '},"id":"12","jsonrpc":"2.0"}', 12],
+  ['{"jsonrpc":"2.0","id":"7,"result":{', '}}', 'unknown'],
   ['{"jsonrpc":"2.0","method":"notifications/message","params":{', '}}', 'notification'],
   ['Segmentation fault ', ' core dumped', 'unknown'],
 ])('the request that an unread line answers is found at its ends: %s … %s', (head, tail, owner) => {

@@ -147,13 +147,14 @@ function edge(parts: readonly Buffer[]): string {
   return Buffer.concat(parts, EDGE_BYTES).toString('utf8');
 }
 
-const HEAD_ID = /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d{1,15})\s*,/;
+// Some servers give the number back as text.
+const HEAD_ID = /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*("?)(\d{1,15})\1\s*,/;
 const HEAD_METHOD = /^\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"method"\s*:/;
-const TAIL_ID = /"id"\s*:\s*(\d{1,15})\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$/;
+const TAIL_ID = /"id"\s*:\s*("?)(\d{1,15})\1\s*(?:,\s*"jsonrpc"\s*:\s*"2\.0"\s*)?\}\s*$/;
 
 /** Which request a line that was too long to keep was for: its id, `notification`, or `unknown`. */
 export function oversizedOwner(line: OversizedLine): number | 'notification' | 'unknown' {
-  const id = HEAD_ID.exec(line.head)?.[1] ?? TAIL_ID.exec(line.tail)?.[1];
+  const id = HEAD_ID.exec(line.head)?.[2] ?? TAIL_ID.exec(line.tail)?.[2];
   if (id !== undefined) return Number(id);
   return HEAD_METHOD.test(line.head) ? 'notification' : 'unknown';
 }

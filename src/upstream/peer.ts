@@ -7,15 +7,15 @@
  */
 
 import type { Clock } from '../core/ports.ts';
-import type { RawEntry, RawObject, Scanned } from '../core/json.ts';
+import type { RawObject, Scanned } from '../core/json.ts';
 import type { Exchange } from '../core/target.ts';
 import type { ConversationRequest } from './conversation.ts';
 import type { PlatformError } from '../core/errors.ts';
-import { UpstreamRpcError } from '../core/errors.ts';
 import { arrayElements, isObject, joinMembers, rawMembers, scan } from '../core/json.ts';
 import { callCancelled, targetProtocolError, targetTimeout, targetUnavailable } from './failures.ts';
 import { answerQuestion } from './questions.ts';
 import { IdMap } from './id-map.ts';
+import { answerFault, answeredId, member, memberText, ourId, requestText, rpcError } from './rpc-text.ts';
 
 /** What an outgoing message is, for transports that treat requests and answers differently. */
 export type Outgoing =
@@ -370,70 +370,4 @@ export class JsonRpcPeer {
     const pending = id === undefined ? undefined : this.#take(id);
     pending?.reject(targetProtocolError(this.#options.target, pending.request.method, `unusable JSON (${reason})`));
   }
-}
-
-function requestText(id: number, request: PeerRequest): string {
-  const params = paramsOf(id, request);
-  const tail = params === '{}' ? '}' : `,"params":${params}}`;
-  return `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(request.method)}${tail}`;
-}
-
-function paramsOf(id: number, request: PeerRequest): string {
-  let meta = request.envelope ?? '';
-  if (request.exchange?.wantsProgress === true) meta += `"progressToken":${id},`;
-  for (const entry of request.meta) meta += `${JSON.stringify(entry.key)}:${entry.text},`;
-  let out = '{';
-  for (const entry of request.params) out += `${JSON.stringify(entry.key)}:${entry.text},`;
-  if (meta !== '') return `${out}"_meta":{${meta.slice(0, -1)}}}`;
-  return out === '{' ? '{}' : `${out.slice(0, -1)}}`;
-}
-
-function member(object: RawObject, key: string): RawEntry | undefined {
-  for (const entry of object.members) if (entry.key === key) return entry;
-  return undefined;
-}
-
-/** The original text of a member; empty when there is none. */
-function memberText(text: string, object: RawObject, key: string): string {
-  const entry = member(object, key);
-  return entry === undefined ? '' : text.slice(entry.start, entry.end);
-}
-
-/** Why an answer is no JSON-RPC answer of MCP, as the end of "answered with …". */
-function answerFault(value: Readonly<Record<string, unknown>>): string | undefined {
-  if (value['jsonrpc'] !== '2.0') return 'a message whose "jsonrpc" is not "2.0"';
-  if ('error' in value) {
-    const { error } = value;
-    if ('result' in value) return 'both a result and an error';
-    if (!isObject(error) || !Number.isInteger(error['code']) || typeof error['message'] !== 'string')
-      return 'a malformed error';
-    return undefined;
-  }
-  return isObject(value['result']) ? undefined : 'a result that is no object';
-}
-
-function rpcError(error: Readonly<Record<string, unknown>>): UpstreamRpcError {
-  return new UpstreamRpcError(error['code'] as number, error['message'] as string, error['data']);
-}
-
-const DECIMAL = /^[1-9]\d{0,14}$/;
-
-/**
- * The number that we gave a request, and with it its progress, from what a server gives back. JSON-RPC has it return
- * the same value, but some return it as text, and the official SDKs of TypeScript and Python take both.
- */
-function ourId(id: unknown): number | undefined {
-  if (typeof id === 'number') return id;
-  return typeof id === 'string' && DECIMAL.test(id) ? Number(id) : undefined;
-}
-
-/** Id of an answer that parses but breaks our limits (depth, duplicate keys). */
-function answeredId(text: string): number | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isObject(value) && !('method' in value)) return ourId(value['id']);
-  } catch {
-    // Not JSON after all: nothing to find.
-  }
-  return undefined;
 }

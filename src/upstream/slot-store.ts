@@ -1,59 +1,44 @@
-/** All conversations of one target: who shares which, how many there may be, and when they end or begin again. */
+/** All conversations of one target: who shares which, how many there may be, and when an unused one ends. */
 
 import type { Principal, RequestContext } from '../core/context.ts';
-import type { Clock, Logger } from '../core/ports.ts';
-import type { Connector, Conversation, Era } from './conversation.ts';
-import { Context } from '../core/context.ts';
+import type { ChangeFeed } from './change-feed.ts';
+import type { Conversation, Era } from './conversation.ts';
+import type { SlotStarterOptions } from './slot-starter.ts';
+import type { StartGate } from './start-gate.ts';
 import { PlatformError } from '../core/errors.ts';
-import { ChangeFeed } from './change-feed.ts';
 import { ConversationSlot } from './conversation-slot.ts';
 import { DeclaringPool } from './declaring-pool.ts';
 import { targetUnavailable } from './failures.ts';
 import { DECLARE_ALL } from './revisions.ts';
-import { StartGate } from './start-gate.ts';
+import { SlotStarter } from './slot-starter.ts';
 
-export interface SlotStoreOptions {
-  /** Id of the target. */
-  readonly id: string;
-  readonly connector: Connector;
-  readonly clock: Clock;
-  readonly log: Logger;
+export interface SlotStoreOptions extends SlotStarterOptions {
   /**
    * `shared`: per tenant with a local server, per principal with a remote one. `per-principal`: never shared.
    * `per-call`: a fresh conversation for each call. @default 'shared'
    */
   readonly isolation?: 'shared' | 'per-principal' | 'per-call';
-  /** Milliseconds until a server must have introduced itself. @default 30000 */
-  readonly openTimeoutMs?: number;
   /** Milliseconds after which an unused conversation ends; a shared local one stays. @default 600000 */
   readonly idleMs?: number;
   /** Most conversations of this target at one time. @default 64 */
   readonly maxConversations?: number;
   /** Most conversations of one principal that may ask. @default 4 */
   readonly maxDeclaring?: number;
-  readonly gate?: StartGate;
 }
 
 /** The catalogue of a local server is read now and then; its process does not wait in between. */
 const CATALOGUE_IDLE_MS = 15_000;
-/** A conversation that lasted this long was no failed start. */
-const SETTLED_MS = 10_000;
-/** Milliseconds a server that has missed a deadline gets to answer a ping. */
-const ALIVE_MS = 30_000;
 
 export class SlotStore {
   readonly gate: StartGate;
   readonly changes: ChangeFeed;
+  readonly #starter: SlotStarter;
   readonly #options: SlotStoreOptions;
   readonly #idleMs: number;
   readonly #slots = new Map<string, ConversationSlot>();
   readonly #pools = new Map<string, DeclaringPool>();
   /** Every slot there is, those of pools and of single calls included. */
   readonly #all = new Set<ConversationSlot>();
-  /** Conversations whose server is being pinged. */
-  readonly #checked = new Set<Conversation>();
-  #era: Era | undefined;
-  #protocolVersion: string | undefined;
   #stopSweep: (() => void) | undefined;
   #closed = false;
   #onQuiet: (() => void) | undefined;
@@ -61,21 +46,22 @@ export class SlotStore {
   constructor(options: SlotStoreOptions) {
     this.#options = options;
     this.#idleMs = options.idleMs ?? 600_000;
-    this.gate = options.gate ?? new StartGate({ target: options.id, clock: options.clock });
-    this.changes = new ChangeFeed(options.clock);
+    this.#starter = new SlotStarter(options);
+    this.gate = this.#starter.gate;
+    this.changes = this.#starter.changes;
   }
 
   /** Era of the last conversation that was opened. */
   get era(): Era | undefined {
-    return this.#era;
+    return this.#starter.era;
   }
 
   get protocolVersion(): string | undefined {
-    return this.#protocolVersion;
+    return this.#starter.protocolVersion;
   }
 
   get hasOpened(): boolean {
-    return this.#protocolVersion !== undefined;
+    return this.protocolVersion !== undefined;
   }
 
   get openConversations(): number {
@@ -137,7 +123,7 @@ export class SlotStore {
       try {
         result = await run(conversation);
       } catch (error) {
-        throw this.#observed(slot, conversation, error);
+        throw this.#starter.observed(slot, conversation, error);
       }
       if (this.gate.failures > 0) this.gate.succeeded();
       return result;
@@ -166,6 +152,7 @@ export class SlotStore {
   /** @param drainMs - Milliseconds that running requests get to end; none are begun any more. */
   async close(drainMs = 0): Promise<void> {
     this.#closed = true;
+    this.#starter.stop();
     this.#stopSweep?.();
     if (drainMs > 0 && this.#busy()) await this.#drained(drainMs);
     await Promise.all([...this.#all].map((slot) => slot.close()));
@@ -213,7 +200,7 @@ export class SlotStore {
       declare,
       principal,
       idleMs: place.idleMs,
-      open: (opened, context) => this.#open(opened, context),
+      open: (opened, context) => this.#starter.open(opened, context),
     });
     this.#all.add(slot);
     if (place.key !== undefined) this.#slots.set(place.key, slot);
@@ -238,131 +225,6 @@ export class SlotStore {
       );
     }
     this.#drop(oldest);
-  }
-
-  async #open(slot: ConversationSlot, caller: RequestContext): Promise<Conversation> {
-    const { connector, clock, openTimeoutMs = 30_000 } = this.#options;
-    await this.gate.enter();
-    try {
-      // The start is shared, so it must not end with the caller who happened to need it first.
-      const context = new Context({
-        principal: slot.principal,
-        requestId: caller.requestId,
-        clock,
-        timeoutMs: openTimeoutMs,
-        log: caller.log,
-        trace: caller.trace,
-        hops: caller.hops,
-      });
-      slot.abandonOpening = () => {
-        context.abort('closed');
-      };
-      const conversation = await connector.open({ declare: slot.declare, context, timeoutMs: openTimeoutMs });
-      this.#opened(slot, conversation);
-      // Whoever wanted it first has given up waiting; the others learn that it is there now.
-      if (caller.deadlineMs < clock.monotonicMs()) this.#announceAll();
-      return conversation;
-    } catch (error) {
-      if (isOurFailure(error)) this.gate.failed(error);
-      throw error;
-    } finally {
-      slot.abandonOpening = undefined;
-      this.gate.left();
-    }
-  }
-
-  #opened(slot: ConversationSlot, conversation: Conversation): void {
-    this.#era = conversation.era;
-    this.#protocolVersion = conversation.protocolVersion;
-    const { clock } = this.#options;
-    const openedMs = clock.monotonicMs();
-    conversation.onNotification((method, params) => {
-      this.changes.notification(method, params);
-    });
-    conversation.onEnd((reason) => {
-      if (reason === undefined || this.#closed || slot.closed) return;
-      if (clock.monotonicMs() - openedMs >= SETTLED_MS) this.gate.succeeded();
-      this.gate.failed(reason);
-      this.#revive(slot);
-    });
-    this.#followAgain(slot, conversation);
-  }
-
-  /** A warm server, or one whose resources somebody follows, comes back without being called. */
-  #revive(slot: ConversationSlot): void {
-    if (slot.idleMs !== Number.POSITIVE_INFINITY && slot.followed.size === 0) return;
-    const { clock, log, openTimeoutMs = 30_000 } = this.#options;
-    clock.after(this.gate.pauseMs, () => {
-      if (this.#closed || slot.closed || slot.current !== undefined) return;
-      const context = new Context({
-        principal: slot.principal,
-        requestId: 'restart',
-        clock,
-        timeoutMs: openTimeoutMs + 10_000,
-        log,
-      });
-      slot.get(context).then(
-        () => this.#announceAll(),
-        () => this.#revive(slot),
-      );
-    });
-  }
-
-  /** What a server offers after a restart may not be what it offered before. */
-  #announceAll(): void {
-    for (const kind of ['tools', 'prompts', 'resources'] as const) this.changes.announce({ kind });
-  }
-
-  #followAgain(slot: ConversationSlot, conversation: Conversation): void {
-    const { clock, log } = this.#options;
-    for (const uri of slot.followed) {
-      const context = new Context({ principal: slot.principal, requestId: 'restart', clock, timeoutMs: 10_000, log });
-      const params = [{ key: 'uri', text: JSON.stringify(uri) }];
-      conversation
-        .request({ method: 'resources/subscribe', params, meta: [], context, timeoutMs: 10_000 })
-        .catch((error: unknown) => {
-          log.log('warn', 'subscription lost in a restart', {
-            target: this.#options.id,
-            uri,
-            reason: (error as Error).message,
-          });
-        });
-    }
-  }
-
-  /** A local server that has not answered in time and does not answer a ping either is replaced. */
-  #checkAlive(slot: ConversationSlot, conversation: Conversation): void {
-    if (this.#checked.has(conversation) || conversation.ended) return;
-    this.#checked.add(conversation);
-    const { id, clock, log } = this.#options;
-    const context = new Context({ principal: slot.principal, requestId: 'alive', clock, timeoutMs: ALIVE_MS, log });
-    const method = conversation.era === 'legacy' ? 'ping' : 'server/discover';
-    conversation.request({ method, params: [], meta: [], context, timeoutMs: ALIVE_MS }).then(
-      () => this.#checked.delete(conversation),
-      (error: unknown) => {
-        this.#checked.delete(conversation);
-        if (!(error instanceof PlatformError) || error.code !== 'TARGET_TIMEOUT' || conversation.ended || slot.closed)
-          return;
-        this.gate.failed(
-          targetUnavailable(id, `hangs: it has not answered a ping for ${ALIVE_MS / 1000} s and is started again.`),
-        );
-        void conversation.close();
-        this.#revive(slot);
-      },
-    );
-  }
-
-  /** Learns from an error of a request. @returns what its caller gets. */
-  #observed(slot: ConversationSlot, conversation: Conversation, error: unknown): unknown {
-    if (!isOurFailure(error)) {
-      // The server has answered, with an error of its own: it is well.
-      if (this.gate.failures > 0 && !conversation.ended && !(error instanceof PlatformError)) this.gate.succeeded();
-      return error;
-    }
-    if (error.code === 'TARGET_TIMEOUT' && this.#options.connector.kind === 'stdio')
-      this.#checkAlive(slot, conversation);
-    if (!conversation.ended || error.code !== 'TARGET_UNAVAILABLE') return error;
-    return new PlatformError(error.code, error.message, { ...error.details, lost: true }, { cause: error });
   }
 
   #armSweep(): void {
@@ -394,12 +256,4 @@ export class SlotStore {
 /** Control characters cannot stand in a tenant, so the two parts cannot run into each other. */
 function principalKey(principal: Principal): string {
   return `${principal.tenant}\n${principal.id}`;
-}
-
-/** Failures that say something about the target's health. */
-function isOurFailure(error: unknown): error is PlatformError {
-  return (
-    error instanceof PlatformError &&
-    (error.code === 'TARGET_UNAVAILABLE' || error.code === 'TARGET_TIMEOUT' || error.code === 'TARGET_PROTOCOL_ERROR')
-  );
 }

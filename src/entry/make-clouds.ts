@@ -1,9 +1,8 @@
 /** The local stand-ins for clouds, as the configuration asks for them. */
 
 import type { AwsEndpoint } from '../adapters/simulated-cloud/aws-endpoint.ts';
-import type { Faults } from '../adapters/simulated-cloud/faults.ts';
+import type { SimulatedControl } from '../adapters/simulated-cloud/control.ts';
 import { LazyEndpoint } from '../adapters/simulated-cloud/lazy-endpoint.ts';
-import type { SimulatedState } from '../adapters/simulated-cloud/simulated-state.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Clock, IdSource, Logger, StoreRoot } from '../core/ports.ts';
 import type { Redactor } from '../core/redact.ts';
@@ -110,12 +109,13 @@ async function startAws(parts: CloudsParts, secretAccessKey: string): Promise<Aw
 /** What a simulated cloud holds, and what shall go wrong in it. */
 async function controlOf(
   cloud: CloudName,
-  { store }: CloudsParts,
+  { store, clock }: CloudsParts,
   token: string,
-): Promise<{ readonly state: SimulatedState; readonly faults: Faults; readonly token: string }> {
+): Promise<Omit<SimulatedControl, 'alsoHeld'>> {
   const [{ CLOUD_CONTENTS, SimulatedState: State }, { Faults: Rules }] = await Promise.all([
     import('../adapters/simulated-cloud/simulated-state.ts'),
     import('../adapters/simulated-cloud/faults.ts'),
   ]);
-  return { state: new State(cloud, store.store(DEVELOPER.tenant).table(CLOUD_CONTENTS)), faults: new Rules(), token };
+  const state = new State(cloud, store.store(DEVELOPER.tenant).table(CLOUD_CONTENTS));
+  return { state, faults: new Rules(), clock, token };
 }

@@ -160,20 +160,41 @@ export class Acceptance {
     const params = await this.#parts.catalogue.checked(service, body.params as Params, region);
     const name = service.nameOf(params, requestId);
     const resourceId = idOf({ cloud: body.cloud, service: body.service, region, name });
-    const known = body.action === 'provision' ? undefined : await this.#parts.resources.find(tenant, resourceId);
-    return { body, service, params, region, resourceId, env: known?.env ?? body.env };
+    const known = await this.#parts.resources.find(tenant, resourceId);
+    if (known === undefined || known.status === 'removed')
+      return { body, service, params, region, resourceId, env: body.env };
+    const { env } = known;
+    const meant = body.action === 'destroy' ? await this.#over(known, body, service) : params;
+    return { body, service, params: meant, region, resourceId, env };
   }
 
-  /** By its id; a destroy then needs no parameters. */
+  /** By its id; a destroy then needs no parameters, and takes those that it is given in place of the stored ones. */
   async #identified(
     body: ProvisionBody,
     service: CatalogService,
     { id, tenant }: { readonly id: string; readonly tenant: string },
   ): Promise<Meant> {
-    const { region, params: stored, env } = await this.#named(body, id, tenant);
+    const known = await this.#named(body, id, tenant);
+    const { region, env } = known;
+    const asked = regionOf(body as Pick<ProvisionBody, 'region' | 'params'>);
+    if (asked !== undefined && asked !== region)
+      refuseProblems([{ pointer: '/region', message: `is "${asked}", and ${id} is not there` }]);
     const params =
-      body.action === 'destroy' ? stored : await this.#parts.catalogue.checked(service, body.params as Params, region);
+      body.action === 'destroy'
+        ? await this.#over(known, body, service)
+        : await this.#parts.catalogue.checked(service, body.params as Params, region);
+    const meant = { cloud: body.cloud, service: body.service, region, name: nameIn(service, params) };
+    if (meant.name !== undefined && idOf({ ...meant, name: meant.name }) !== id)
+      refuseProblems([
+        { pointer: '/id', message: `is another resource than "${meant.name}", which params name: say which is meant` },
+      ]);
     return { body, service, params, region, resourceId: id, env };
+  }
+
+  /** What a resource was made with, under what its removal asks for: a part of it that is not named goes too. */
+  async #over(known: Resource, body: ProvisionBody, service: CatalogService): Promise<Params> {
+    if (Object.keys(body.params).length === 0) return known.params;
+    return this.#parts.catalogue.checked(service, { ...known.params, ...(body.params as Params) }, known.region);
   }
 
   /** The resource that an id means; its cloud and service must be those of the body. */
@@ -251,6 +272,12 @@ export class Acceptance {
     const dueAtMs = approval === undefined ? nowMs + QUEUED_MS : Date.parse(approval.expiresAt);
     await this.#parts.jobs.create(job, { dueAtMs, writes, passed });
   }
+}
+
+/** The name that parameters give to a resource; `undefined` where its request gives it one. */
+function nameIn(service: CatalogService, params: Params): string | undefined {
+  const [name, other] = ['a', 'b'].map((requestId) => service.nameOf(params, requestId));
+  return name === other ? name : undefined;
 }
 
 /** Two bodies of one key are the same when they mean the same: an id says which environment it is of. */

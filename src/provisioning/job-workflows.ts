@@ -147,12 +147,12 @@ async function destroy(at: Running): Promise<JsonValue> {
     return ofJob.filter((each) => each.partOf === id).map((each) => each.id);
   });
   for (const part of found.toReversed()) await removed(at, part);
-  await removed(at, id);
+  await removed(at, id, input.params);
   return { status: 'deprovisioned', id };
 }
 
-/** Removes one resource of the tenant and its note. */
-async function removed(at: Running, id: string): Promise<void> {
+/** Removes one resource of the tenant and its note. @param params - Those it was made with, where not given. */
+async function removed(at: Running, id: string, params?: Params): Promise<void> {
   const { parts, job } = at;
   const note = await noted(at, 'note-destroy', async () => {
     const known = await parts.resources.find(job.tenant, id);
@@ -164,7 +164,8 @@ async function removed(at: Running, id: string): Promise<void> {
   const service = await parts.catalogue.find(job.tenant, note.cloud, note.service);
   // A composite is its parts.
   if (service.definition !== undefined) {
-    const provisioner = await made(at, service.definition, { id, params: note.params, region: note.region });
+    const { region } = note;
+    const provisioner = await made(at, service.definition, { id, params: params ?? note.params, region });
     await provisioner.destroy(id);
   }
   await noted(at, 'note-removed', async () => {

@@ -48,6 +48,8 @@ export interface Found {
   readonly isReady?: boolean;
   /** In the cloud's words, why it will never be ready as it is. */
   readonly problem?: string | undefined;
+  /** Why nothing of it is to be seen here, where that is so: what completes "it is not this tenant's: …". */
+  readonly hidden?: string | undefined;
   /** It is being removed already; its tags need not be there any more. @default false */
   readonly isEnding?: boolean;
 }
@@ -207,15 +209,15 @@ class ResourceProvisioner implements CloudProvisioner {
     return (await this.#context.names?.wasFree()) === true && (await kind.isEmpty?.()) === true;
   }
 
-  #judge({ tags }: Found): boolean {
-    this.#check(tags);
-    return !this.#tagForm.isMadeByRequest(tags, this.#context);
+  #judge(found: Found): boolean {
+    this.#check(found);
+    return !this.#tagForm.isMadeByRequest(found.tags, this.#context);
   }
 
   /** @throws PlatformError `RESOURCE_NOT_OWNED`. */
-  #check(tags: Tags): void {
+  #check({ tags, hidden = 'its tags do not name this tenant' }: Found): void {
     if (this.#tagForm.isTenants(tags, this.#context)) return;
-    throw notOwned(this.#context.id, 'its tags do not name this tenant');
+    throw notOwned(this.#context.id, hidden);
   }
 
   async destroy(id: string): Promise<DeprovisionResponse> {
@@ -240,7 +242,7 @@ class ResourceProvisioner implements CloudProvisioner {
       const isOurs = this.#tagForm.isMadeByRequest(found.tags, context) || (await this.#isLeftBare(kind, found));
       return isOurs ? 'ours' : 'nothing';
     }
-    this.#check(found.tags);
+    this.#check(found);
     return 'ours';
   }
 
@@ -249,7 +251,7 @@ class ResourceProvisioner implements CloudProvisioner {
     const kind = this.#parts.make({ id, params: input.params });
     const found = await kind.find();
     if (found === undefined) return { id, change: 'create', steps: this.#parts.stepsOf(input.params) };
-    this.#check(found.tags);
+    this.#check(found);
     const differences = differencesOf(found, input.params);
     const change = this.#judge(found) ? 'adopt' : 'none';
     const steps = change === 'adopt' ? [`create-${kind.noun}`, `tag-${kind.noun}`, `await-${kind.noun}`] : [];
@@ -279,7 +281,7 @@ class ResourceProvisioner implements CloudProvisioner {
     const found = await kind.find();
     if (found === undefined)
       throw new PlatformError('NOT_FOUND', `There is no ${kind.noun} "${id}" to update. Provision it first.`, { id });
-    this.#check(found.tags);
+    this.#check(found);
     const different = Object.keys(differencesOf(found, params));
     const fixed = different.filter((name) => kind.fixed.includes(name));
     if (fixed.length === 0) return different;
@@ -292,7 +294,7 @@ class ResourceProvisioner implements CloudProvisioner {
     const kind = this.#parts.make({ id, params: input.params });
     const isThere = await steps.run(`find-${kind.noun}`, async () => {
       const found = await kind.find();
-      if (found !== undefined) this.#check(found.tags);
+      if (found !== undefined) this.#check(found);
       return found !== undefined;
     });
     if (!isThere) return undefined;
@@ -305,7 +307,7 @@ class ResourceProvisioner implements CloudProvisioner {
     await this.#context.steps.run(name, async (attempt) => {
       const found = await kind.find();
       if (found === undefined) throw this.#notYet(kind.noun, name);
-      this.#check(found.tags);
+      this.#check(found);
       const tags = this.#tagForm.tagsOver(found.tags, this.#context, options);
       if (!isDeepStrictEqual(sorted(tags), sorted(found.tags))) await kind.tag(tags, attempt);
       return null;
@@ -317,7 +319,7 @@ class ResourceProvisioner implements CloudProvisioner {
     const ask = async (): Promise<Outputs | undefined> => {
       const found = await kind.find();
       if (found === undefined || found.isEnding === true) return undefined;
-      this.#check(found.tags);
+      this.#check(found);
       if (found.problem !== undefined) throw this.#hopeless(kind.noun, found.problem);
       return found.isReady === false ? undefined : found.outputs;
     };

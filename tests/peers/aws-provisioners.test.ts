@@ -27,13 +27,17 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { ListQueueTagsCommand, ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { afterAll } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { createEgress } from '../../src/adapters/embedded/egress.ts';
 import { systemClock } from '../../src/adapters/embedded/system.ts';
 import { awsServices } from '../../src/adapters/aws/services.ts';
-import type { CloudPlace } from '../../src/provisioning/provisioner.ts';
+import { s3 as bucketService } from '../../src/adapters/aws/services/s3/definition.ts';
+import { resourceId, type CloudPlace } from '../../src/provisioning/provisioner.ts';
 import { cloudProvisionerContract } from '../contract/cloud-provisioner.ts';
 import type { CloudUnderTest, ServiceUnderTest } from '../contract/cloud-provisioner.ts';
+import { failure } from '../contract/harness.ts';
+import { RecordedSteps } from '../contract/recorded-steps.ts';
+import { silentLog } from '../fixtures/assembled.ts';
 
 const { PEER_AWS: endpoint = '', PEER_AWS_SERVICES: wanted = '' } = process.env;
 const REGION = 'eu-west-1';
@@ -233,3 +237,50 @@ for (const name of wanted.split(',')) {
   const { list, ...service } = found;
   cloudProvisionerContract({ definition, region: REGION, ...service }, () => peer(list));
 }
+
+async function bucketIn(region: string, bucketName: string) {
+  const request = {
+    cloud: 'aws',
+    service: 's3',
+    params: { bucketName },
+    tenant: 'team-x',
+    env: 'dev',
+    region,
+  } as const;
+  const id = resourceId({ cloud: 'aws', region, service: 's3', name: bucketName });
+  const cloud = peer(buckets);
+  const provisioner = (await bucketService.load()).create({
+    request,
+    id,
+    requestId: `request-${region}`,
+    ownership: {
+      tenant: 'team-x',
+      env: 'dev',
+      service: 's3',
+      requestId: `request-${region}`,
+      owner: 'ada',
+      'managed-by': 'zeroplane',
+    },
+    userTags: {},
+    place: cloud.place,
+    steps: new RecordedSteps(new Map(), { advance: (ms) => cloud.advance(ms) }),
+    log: silentLog,
+    signal: new AbortController().signal,
+  });
+  return { id, provision: () => provisioner.provision(request), destroy: () => provisioner.destroy(id) };
+}
+
+// Simulations answer for the buckets of all regions at one address, as S3 does not.
+async function isNotTaken(): Promise<void> {
+  const there = await bucketIn('eu-central-1', 'of-one-region');
+  await there.provision();
+  for (const region of ['eu-west-1', 'us-east-1']) {
+    const here = await bucketIn(region, 'of-one-region');
+    const refused = await failure(here.provision(), 'RESOURCE_NOT_OWNED');
+    expect(refused.message).toContain('this one is in eu-central-1');
+    await failure(here.destroy(), 'RESOURCE_NOT_OWNED');
+  }
+  await there.destroy();
+}
+
+if (wanted.split(',').includes('s3')) test('a bucket of another region is not taken for one of this', isNotTaken);

@@ -171,7 +171,8 @@ class Endpoint {
     const { protocol, requestId } = at;
     const error = toAwsError(thrown);
     const { log, redactor } = this.#options;
-    if (error.status >= 500 && !at.isGone)
+    // Its own refusals are answers, those that somebody has asked for among them.
+    if (!(thrown instanceof AwsError) && error.status >= 500 && !at.isGone)
       log.log('error', 'request-failed', {
         requestId,
         cause: thrown instanceof Error ? thrown.stack : String(thrown),

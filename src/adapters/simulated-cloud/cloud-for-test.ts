@@ -49,7 +49,7 @@ async function parts(cloud: 'gcp' | 'azure'): Promise<Parts> {
   const secrets = { get: () => Promise.resolve(undefined) };
   return {
     options: {
-      control: { state, faults, token: TOKEN },
+      control: { state, faults, clock, token: TOKEN },
       clock,
       ids: systemIds,
       log: silentLog,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { fakeClock } from '../../../tests/contract/fake-clock.ts';
+import { fakeClock, type FakeClock } from '../../../tests/contract/fake-clock.ts';
 import type { StoreRoot } from '../../core/ports.ts';
 import { openMemoryStore } from '../embedded/store/store.ts';
 import { answerControl, isControlPath } from './control.ts';
@@ -9,11 +9,13 @@ import { CLOUD_CONTENTS, SimulatedState } from './simulated-state.ts';
 
 let store: StoreRoot;
 let control: SimulatedControl;
+let clock: FakeClock;
 
 beforeEach(async () => {
-  store = await openMemoryStore({ clock: fakeClock() });
+  clock = fakeClock();
+  store = await openMemoryStore({ clock });
   const state = new SimulatedState('aws', store.store('team-x').table(CLOUD_CONTENTS));
-  control = { state, faults: new Faults(), token: 'the token' };
+  control = { state, faults: new Faults(), clock, token: 'the token' };
 });
 
 afterEach(() => store.close());
@@ -58,6 +60,15 @@ describe('the control routes of a simulated cloud', () => {
     });
     expect(bodyOf(await ask('GET contents'))).toMatchObject({ contents: [{ id: 'assets' }, { id: 'q' }] });
     expect((await ask('GET contents?limit=0')).status).toBe(400);
+  });
+
+  test('what is deleted is not listed, although the cloud remembers it for a while', async () => {
+    await control.state.put('sqs-queue', 'gone', { goneAtMs: clock.nowMs() });
+    await control.state.put('sqs-queue', 'going', { goneAtMs: clock.nowMs() + 1_000 });
+    await control.state.put('sqs-queue', 'stays', { goneAtMs: 0 });
+    expect(bodyOf(await ask('GET contents'))).toMatchObject({ contents: [{ id: 'going' }, { id: 'stays' }] });
+    clock.advance(1_000);
+    expect(bodyOf(await ask('GET contents'))).toMatchObject({ contents: [{ id: 'stays' }] });
   });
 
   test('what is held elsewhere is listed after the rest, by its kind too', async () => {

@@ -5,7 +5,7 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { PlatformError } from '../../core/errors.ts';
-import type { JsonValue } from '../../core/ports.ts';
+import type { Clock, JsonValue } from '../../core/ports.ts';
 import { faultsAsJson, readRule } from './faults.ts';
 import type { Faults } from './faults.ts';
 import type { Held, SimulatedState } from './simulated-state.ts';
@@ -13,6 +13,7 @@ import type { Held, SimulatedState } from './simulated-state.ts';
 export interface SimulatedControl {
   readonly state: SimulatedState;
   readonly faults: Faults;
+  readonly clock: Clock;
   /** What the cloud holds elsewhere than in {@link state}; listed after it. */
   readonly alsoHeld?: () => Promise<readonly Held[]>;
   /** What bearers of these routes send; the development token. */
@@ -67,7 +68,8 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['DELETE faults', takeBack],
 ]);
 
-async function contents({ state, alsoHeld }: SimulatedControl, { query }: ControlRequest): Promise<ControlReply> {
+async function contents(control: SimulatedControl, { query }: ControlRequest): Promise<ControlReply> {
+  const { state, alsoHeld, clock } = control;
   const limit = Number(query.get('limit') ?? 1_000);
   const [kind, cursor] = [query.get('kind'), query.get('cursor')];
   const page = await state.page({
@@ -77,8 +79,15 @@ async function contents({ state, alsoHeld }: SimulatedControl, { query }: Contro
   });
   const { next = null } = page;
   const more = next === null ? ((await alsoHeld?.()) ?? []) : [];
-  const held = [...page.contents, ...more.filter((each) => kind === null || each.kind === kind)];
+  const there = page.contents.filter(({ value }) => !isGone(value, clock.nowMs()));
+  const held = [...there, ...more.filter((each) => kind === null || each.kind === kind)];
   return reply(200, { cloud: state.cloud, label: 'simulated', contents: held.map((each) => ({ ...each })), next });
+}
+
+/** Of what is deleted some clouds remember for a while that there was one: a queue's name, an instance's end. */
+function isGone(value: Held['value'], nowMs: number): boolean {
+  const { goneAtMs } = value;
+  return typeof goneAtMs === 'number' && goneAtMs > 0 && nowMs >= goneAtMs;
 }
 
 /** One rule, or a list of rules that are set together. */

@@ -94,7 +94,7 @@ export async function endpointForTest(): Promise<EndpointForTest> {
   const endpoint = await startAwsEndpoint({
     ...bareOptions,
     services: awsServices({ ...parts, schemas, deny }),
-    control: { state, faults, token: SECRET },
+    control: { state, faults, clock, token: SECRET },
   });
   return {
     url: endpoint.url,

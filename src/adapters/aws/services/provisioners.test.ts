@@ -115,12 +115,13 @@ describe('buckets', () => {
     await theirs.destroy();
   });
 
-  test('one of the same name in another region is not the one that is meant', async () => {
+  test.each(['eu-west-1', 'us-east-1'])('one of the same name elsewhere is not the one of %s', async (region) => {
     const params = { bucketName: 'somewhere-else' };
     const there = await job(s3, { region: 'eu-central-1', params });
     await there.provision();
-    const here = await job(s3, { params });
-    await failure(here.provision(), 'RESOURCE_NOT_OWNED');
+    const here = await job(s3, { region, params });
+    const refused = await failure(here.provision(), 'RESOURCE_NOT_OWNED');
+    expect(refused.message).toContain('it is in another region or account');
     await failure(here.destroy(), 'RESOURCE_NOT_OWNED');
     await there.destroy();
   });

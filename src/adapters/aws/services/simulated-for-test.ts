@@ -56,7 +56,7 @@ export async function simulatedAws(): Promise<SimulatedAws> {
     secretAccessKey: SECRET,
     principal: { id: 'you@dev', tenant: 'team-x', roles: [], scopes: [] },
     redactor,
-    control: { state, faults, token: SECRET },
+    control: { state, faults, clock, token: SECRET },
   });
   const egress = createEgress({ clock: systemClock });
   const place: CloudPlace = {

@@ -56,7 +56,7 @@ export class Buckets {
   async require({ bucket, request }: At): Promise<Bucket> {
     const found = await this.#state.get<Bucket>(BUCKET, bucket);
     if (found === undefined) throw noSuchBucket(bucket);
-    if (found.region === request.region || request.region === CLASSIC) return found;
+    if (found.region === request.region) return found;
     const message = `The bucket you are attempting to access is in ${found.region}. Send requests for it there.`;
     throw new AwsError('PermanentRedirect', message, 301, { Bucket: bucket, Region: found.region });
   }

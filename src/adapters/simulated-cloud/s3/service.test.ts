@@ -113,7 +113,10 @@ describe('buckets', () => {
     const Bucket = await newBucket();
     const other = new S3Client({ ...endpoint.settings(), region: 'ap-south-1' });
     expect(await nameOfError(other.send(new GetBucketTaggingCommand({ Bucket })))).toBe('PermanentRedirect');
-    expect(await classic.send(new HeadBucketCommand({ Bucket }))).toMatchObject({ BucketRegion: 'eu-west-1' });
+    expect(await nameOfError(classic.send(new GetBucketTaggingCommand({ Bucket })))).toBe('PermanentRedirect');
+    expect(await classic.send(new GetBucketLocationCommand({ Bucket }))).toMatchObject({
+      LocationConstraint: 'eu-west-1',
+    });
     other.destroy();
   });
 

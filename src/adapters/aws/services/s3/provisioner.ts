@@ -5,6 +5,7 @@ import {
   DeleteBucketCommand,
   DeleteObjectsCommand,
   GetBucketEncryptionCommand,
+  GetBucketLocationCommand,
   GetBucketTaggingCommand,
   GetBucketVersioningCommand,
   ListObjectVersionsCommand,
@@ -30,6 +31,9 @@ type Params = ProvisionRequest['params'];
 const EMPTYING = { everyMs: 100, timeoutMs: 3_600_000 };
 /** Buckets here are made without naming the region. */
 const CLASSIC = 'us-east-1';
+/** What S3 says of buckets of other accounts and, where an endpoint serves one region, of other regions. */
+const UNREADABLE_CODES = new Set(['AccessDenied', 'PermanentRedirect', 'AuthorizationHeaderMalformed']);
+const UNREADABLE = 'it is in another region or account, or its tags may not be read';
 
 export function createBucket(
   context: ProvisionContext,
@@ -70,20 +74,22 @@ class BucketKind implements ResourceKind {
     const bucket = this.#bucket;
     const name = bucket.Bucket;
     const outputs = { bucketName: name, region: this.#region, arn: `arn:aws:s3:::${name}` };
-    if (tags === 'unreadable') return { tags: {}, outputs, settings: {} };
-    const [versioning, encryption] = await Promise.all([
+    if (tags === 'unreadable') return { tags: {}, outputs, settings: {}, hidden: UNREADABLE };
+    const [hidden, versioning, encryption] = await Promise.all([
+      this.#elsewhere(),
       ask('GetBucketVersioning', () => this.#client.send(new GetBucketVersioningCommand(bucket))),
       askFor('GetBucketEncryption', ['ServerSideEncryptionConfigurationNotFoundError'], () =>
         this.#client.send(new GetBucketEncryptionCommand(bucket)),
       ),
     ]);
+    if (hidden !== undefined) return { tags: {}, outputs, settings: {}, hidden };
     const [rule] = encryption?.ServerSideEncryptionConfiguration?.Rules ?? [];
     const algorithm = rule?.ApplyServerSideEncryptionByDefault?.SSEAlgorithm ?? 'none';
     return { tags, outputs, settings: { versioning: versioning.Status === 'Enabled', encryption: algorithm } };
   }
 
   async isEmpty(): Promise<boolean> {
-    if ((await this.#tags()) === 'unreadable') return false;
+    if ((await this.#tags()) === 'unreadable' || (await this.#elsewhere()) !== undefined) return false;
     const page = await ask('ListObjectVersions', () =>
       this.#client.send(new ListObjectVersionsCommand({ ...this.#bucket, MaxKeys: 1 })),
     );
@@ -101,10 +107,23 @@ class BucketKind implements ResourceKind {
       const code = cloudCodeOf(error);
       if (code === 'NoSuchBucket') return undefined;
       if (code === 'NoSuchTagSet') return {};
-      // In another region it cannot be the one that the id names.
-      if (code === 'AccessDenied' || code === 'PermanentRedirect') return 'unreadable';
+      if (UNREADABLE_CODES.has(code)) return 'unreadable';
       throw error;
     }
+  }
+
+  /** In another region it cannot be the one that the id names, although some endpoints answer for all regions. */
+  async #elsewhere(): Promise<string | undefined> {
+    const answer = await askFor('GetBucketLocation', ['AccessDenied', 'NoSuchBucket', 'NotImplemented'], () =>
+      this.#client.send(new GetBucketLocationCommand(this.#bucket)),
+    );
+    if (answer === undefined) return undefined;
+    // Older buckets of Ireland say so.
+    const place: string = answer.LocationConstraint ?? '';
+    const region = place === 'EU' ? 'eu-west-1' : place === '' ? CLASSIC : place;
+    return region === this.#region || region === ''
+      ? undefined
+      : `there is one bucket of a name, and this one is in ${region}`;
   }
 
   async create(tags: Tags): Promise<undefined> {

@@ -21,6 +21,7 @@ const REQUIRED = [
   'dist/testing.js',
   'dist/testing.d.ts',
   'dist/cli/main.js',
+  'dist/entry/bootstrap-interpreter.js',
   'dist/functions/bootstrap.mjs',
   'dist/functions/bootstrap-stream.mjs',
   'dist/functions/bootstrap.py',

@@ -3,6 +3,7 @@
  * under way when the process before ended: an instance that only relays tools carries nothing of it.
  */
 
+import { availableParallelism } from 'node:os';
 import type { AuditTrail } from '../audit/audit-trail.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Clock, Egress, FunctionInvoker, IdSource, Logger, SecretSource, StoreRoot } from '../core/ports.ts';
@@ -13,10 +14,12 @@ import type { ControlPlane } from '../provisioning/control-plane.ts';
 import type { Provisioning } from '../provisioning/provisioning.ts';
 import { DUE_RESOURCES, RESOURCES } from '../provisioning/resource-store.ts';
 import type { ServiceDefinition } from '../provisioning/service.ts';
+import type { InterpreterThreads } from '../workflows/threads/interpreter-threads.ts';
 import type { EmbeddedEngine } from '../workflows/engine/embedded-engine.ts';
 import { TIMERS } from '../workflows/durable/tables.ts';
 import type { ToolCaller } from '../workflows/task-runner.ts';
 import { CloudPlaces, isCloud, type SimulatedCloud } from './cloud-places.ts';
+import { interpreterFile } from './interpreter-file.ts';
 
 export interface ControlPlaneHostParts {
   readonly loaded: () => LoadedConfig;
@@ -42,12 +45,15 @@ export interface ControlPlaneHostParts {
 }
 
 const DRAIN_MS = 2_000;
+/** Threads that interpret state machines with JSONata; each takes some 25 MB while it works. */
+const MOST_THREADS = 4;
 
 /** What is there once it is loaded. */
 export interface RunningControlPlane {
   readonly plane: ControlPlane;
   readonly provisioning: Provisioning;
   readonly engine: EmbeddedEngine;
+  readonly threads: InterpreterThreads;
 }
 
 export class ControlPlaneHost {
@@ -84,6 +90,7 @@ export class ControlPlaneHost {
     if (running === undefined) return;
     await running.provisioning.stop();
     await running.engine.close();
+    await running.threads.close();
   }
 
   async #hasWork(): Promise<boolean> {
@@ -102,6 +109,7 @@ export class ControlPlaneHost {
     const { Provisioning } = await import('../provisioning/provisioning.ts');
     const { createEmbeddedEngine } = await import('../workflows/engine/embedded-engine.ts');
     const { aslKind } = await import('../workflows/asl/asl-kind.ts');
+    const { InterpreterThreads } = await import('../workflows/threads/interpreter-threads.ts');
     const { createTaskRunner } = await import('../workflows/task-runner.ts');
     const { cloudServices, shippedComposites } = await import('./cloud-services.ts');
     const { store, clock, ids, log, policy, egress, audit, sealingKey, loaded, invoker, callTool } = this.#parts;
@@ -130,6 +138,8 @@ export class ControlPlaneHost {
       concurrency: loaded().config.provisioning.concurrency,
     });
     const runTask = createTaskRunner({ handlers: provisioning.handlers, invoker, callTool });
+    const max = Math.min(MOST_THREADS, availableParallelism());
+    const threads = new InterpreterThreads({ file: interpreterFile(), clock, max });
     const engine = createEmbeddedEngine({
       store,
       clock,
@@ -139,7 +149,7 @@ export class ControlPlaneHost {
       tokenKey: sealingKey,
       // A step that waits for something long never ends in time; whatever is cut off is repeated under the same key.
       drainMs: DRAIN_MS,
-      kinds: [aslKind({ runTask })],
+      kinds: [aslKind({ runTask, threads })],
       workflows: [
         ...provisioning.workflows,
         ...provisioning.composites.map((composite) => ({ ...composite, kind: 'asl' })),
@@ -147,7 +157,7 @@ export class ControlPlaneHost {
     });
     await engine.boot();
     await provisioning.start(engine);
-    return { plane: provisioning.plane, provisioning, engine };
+    return { plane: provisioning.plane, provisioning, engine, threads };
   }
 }
 

@@ -9,6 +9,7 @@ import type { AuditEntry, AuditTrail } from '../../audit/audit-trail.ts';
 import { PlatformError } from '../../core/errors.ts';
 import type { Clock, IdSource, JsonValue, Logger, StoreRoot, Write } from '../../core/ports.ts';
 import { contextLogger } from './context-logger.ts';
+import { lambdaContext } from './lambda-context.ts';
 import type { EventDraft, StoredEvent } from './history-log.ts';
 import { Journal } from './journal.ts';
 import { EXECUTION_OPERATION, LiveExecutions, isAtEnd } from './live-executions.ts';
@@ -334,14 +335,17 @@ export class Executor {
   #invoke(run: Run, client: DurableExecutionClient) {
     const { tenant, id } = run.loaded;
     this.#invocations += 1;
-    const context = lambdaContext(run, `${id}/${this.#invocations}`);
+    const requestId = `${id}/${this.#invocations}`;
+    const arn = `${tenant}/${id}`;
+    const operations = run.operations();
+    if (run.program.invoke !== undefined) {
+      const threw = (thrown: unknown): void => run.threw(thrown);
+      return run.program.invoke({ arn, tenant, requestId, operations, client, threw }, run);
+    }
+    const context = lambdaContext({ name: id, tenant, requestId });
     this.#runs.set(context, run);
     const event = new DurableExecutionInvocationInputWithClient(
-      {
-        DurableExecutionArn: `${tenant}/${id}`,
-        CheckpointToken: 'current',
-        InitialExecutionState: { Operations: run.operations() },
-      },
+      { DurableExecutionArn: arn, CheckpointToken: 'current', InitialExecutionState: { Operations: operations } },
       client,
     );
     return this.#handler(event, context);
@@ -353,28 +357,6 @@ export class Executor {
     context.configureLogger({ customLogger: contextLogger(run.program.log) });
     return run.perform(context, input);
   }
-}
-
-type LambdaContext = Parameters<DurableLambdaHandler>[1];
-
-/** What Lambda hands to a handler, as far as it means anything here. No invocation is cut short by time. */
-function lambdaContext({ loaded }: Run, requestId: string): LambdaContext {
-  const nothing = (): void => undefined;
-  return {
-    awsRequestId: requestId,
-    functionName: loaded.id,
-    functionVersion: '$LATEST',
-    invokedFunctionArn: loaded.id,
-    memoryLimitInMB: '',
-    logGroupName: '',
-    logStreamName: '',
-    tenantId: loaded.tenant,
-    callbackWaitsForEmptyEventLoop: false,
-    getRemainingTimeInMillis: () => Number.POSITIVE_INFINITY,
-    done: nothing,
-    fail: nothing,
-    succeed: nothing,
-  };
 }
 
 function withoutPayload(operation: StoredOperation): StoredOperation {

@@ -1,6 +1,11 @@
 /** What the executor is told about an execution: what to run, and what to store when it ends. */
 
-import type { DurableContext } from '@aws/durable-execution-sdk-js';
+import type {
+  DurableContext,
+  DurableExecutionClient,
+  DurableExecutionInvocationOutput,
+  WireOperation,
+} from '@aws/durable-execution-sdk-js';
 import type { JsonValue, Logger, Write } from '../../core/ports.ts';
 import type { EventDraft } from './history-log.ts';
 import type { StoredOperation } from './operation.ts';
@@ -11,8 +16,23 @@ export interface Program {
   readonly log: Logger;
   /** @throws WorkflowFailure or anything else to fail the execution. */
   run(context: DurableContext, input: JsonValue, run: RunControls): Promise<JsonValue>;
+  /** One invocation of it outside this thread; in its place the executor invokes {@link run} when it is absent. */
+  readonly invoke?:
+    | ((invocation: Invocation, run: RunControls) => Promise<DurableExecutionInvocationOutput>)
+    | undefined;
   /** Events that a change of an operation is worth; absent when the program tells its history itself. */
   eventsOf?(change: OperationChange): readonly EventDraft[];
+}
+
+/** What the SDK is given for an invocation. */
+export interface Invocation {
+  readonly arn: string;
+  readonly tenant: string;
+  readonly requestId: string;
+  readonly operations: readonly WireOperation[];
+  readonly client: DurableExecutionClient;
+  /** Keeps what the program threw as it is: the SDK hands on its words alone. */
+  readonly threw: (thrown: unknown) => void;
 }
 
 export interface OperationChange {

@@ -148,9 +148,13 @@ export class Run implements DurableExecutionClient {
     try {
       return await this.program.run(context, input, this);
     } catch (thrown) {
-      this.#thrown = thrown;
+      this.threw(thrown);
       throw thrown;
     }
+  }
+
+  threw(thrown: unknown): void {
+    this.#thrown = thrown;
   }
 
   async checkpoint(params: {

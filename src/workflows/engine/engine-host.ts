@@ -57,11 +57,14 @@ export class EngineHost implements ExecutionHost {
     const prepared = await this.#parts.registry.continuing(row);
     const log = this.#parts.log.with({ execution: id, tenant, workflow: row.workflow });
     let info: RunInfo | undefined;
+    // Every invocation of a run has the same signal, and so the same information.
+    const infoOf = (run: RunControls): RunInfo => (info ??= this.#info(row, run, log));
+    const { invoke } = prepared;
     return {
       deadlineAtMs: row.deadlineAtMs,
       log,
-      // Every invocation of a run has the same signal, and so the same information.
-      run: (context, input, run) => prepared.run(context, input, (info ??= this.#info(row, run, log))),
+      run: (context, input, run) => prepared.run(context, input, infoOf(run)),
+      ...(invoke !== undefined && { invoke: (invocation, run) => invoke(invocation, infoOf(run)) }),
       ...(prepared.historyFrom === 'operations' && { eventsOf: operationEvents }),
     };
   }

@@ -1,17 +1,25 @@
 /** State machines on the embedded engine: what both halves must do together. */
 
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../adapters/embedded/system.ts';
 import type { JsonValue } from '../../core/ports.ts';
+import { interpreterFile } from '../../entry/interpreter-file.ts';
 import type { TaskCall } from '../asl/asl-host.ts';
 import { aslKind } from '../asl/asl-kind.ts';
 import { TaskError } from '../asl/states-error.ts';
+import { InterpreterThreads } from '../threads/interpreter-threads.ts';
 import { JOURNAL, textAt } from '../durable/tables.ts';
 import { ADA, endOf, turn, withEngine } from './engine-for-test.ts';
 
 type Functions = Readonly<Record<string, (call: TaskCall) => JsonValue | Promise<JsonValue>>>;
 
+let threads: InterpreterThreads | undefined;
+afterAll(() => threads?.close());
+
 function kindOf(functions: Functions, calls: string[] = []) {
   return aslKind({
+    threads,
+    isForThreads: () => true,
     runTask: async (call) => {
       calls.push(call.functionName);
       const run = functions[call.functionName];
@@ -29,7 +37,18 @@ const task = (name: string, more: object): JsonValue =>
     ...more,
   }) as JsonValue;
 
-describe('a machine', () => {
+describe.each([{ place: 'this thread' }, { place: 'another thread' }])('a machine in $place', ({ place }) => {
+  beforeAll(async () => {
+    if (place === 'this thread') return;
+    threads = new InterpreterThreads({ file: interpreterFile(), clock: systemClock, max: 1 });
+    // A start takes longer than the turns below.
+    await withEngine({ kinds: [kindOf({})] }, async ({ engine }) => {
+      const definition = { StartAt: 'Done', States: { Done: { Type: 'Succeed' } } };
+      await engine.register('team-x', { name: 'warm', kind: 'asl', definition });
+      await endOf(engine, (await engine.start(ADA, { workflow: 'warm' })).id);
+    });
+  });
+
   test('runs, waits, asks for a token and goes on after a restart, with its history told once', async () => {
     const tokens: string[] = [];
     const calls: string[] = [];
@@ -358,6 +377,13 @@ describe('a machine', () => {
       await second.redrive('team-x', id);
       expect((await endOf(second, id)).status).toBe('SUCCEEDED');
     });
+  });
+});
+
+describe('a machine', () => {
+  beforeAll(async () => {
+    await threads?.close();
+    threads = undefined;
   });
 
   test('stores a transition of a task in one row', async () => {

@@ -6,9 +6,10 @@
  * adapter's. `docs/decisions/0008-workflow-engine-port.md` checks the verbs against three engines.
  */
 
-import type { DurableContext } from '@aws/durable-execution-sdk-js';
+import type { DurableContext, DurableExecutionInvocationOutput } from '@aws/durable-execution-sdk-js';
 import type { Author } from '../../audit/audit-trail.ts';
 import type { Principal, RequestContext } from '../../core/context.ts';
+import type { Invocation } from '../durable/program.ts';
 import type { BackendLabel, Clock, JsonValue, Logger } from '../../core/ports.ts';
 
 export type JsonObject = { readonly [key: string]: JsonValue };
@@ -61,6 +62,8 @@ export interface PreparedWorkflow {
   readonly historyFrom?: 'operations' | 'run';
   /** @throws WorkflowFailure to end the execution as failed; anything else that is thrown also fails it. */
   run(context: DurableContext, input: JsonValue, run: RunInfo): Promise<JsonValue>;
+  /** One invocation of it outside this thread, in place of {@link run}. */
+  readonly invoke?: ((invocation: Invocation, run: RunInfo) => Promise<DurableExecutionInvocationOutput>) | undefined;
 }
 
 /** An event as a run drafts it. A replay drafts each again under the same key; the first is kept. */

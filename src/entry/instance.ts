@@ -14,7 +14,6 @@ import type { Target } from '../core/target.ts';
 import { createEgress } from '../adapters/embedded/egress.ts';
 import type { EmbeddedEgress } from '../adapters/embedded/egress.ts';
 import { createEventPort } from '../adapters/embedded/system.ts';
-import { SCHEMAS, SchemaRegistry } from '../adapters/simulated-cloud/schema-registry.ts';
 import { createFunctionRuntime } from '../functions/function-runtime.ts';
 import type { FunctionRuntime } from '../functions/function-runtime.ts';
 import { Gateway } from '../gateway/gateway.ts';
@@ -30,15 +29,11 @@ import { registerRoute } from '../http/routes/register-route.ts';
 import { toolsRoute } from '../http/routes/tools-route.ts';
 import { builtInPolicy } from '../policy/decide.ts';
 import type { Policy } from '../policy/decide.ts';
-import { hides, withVisibility } from '../policy/visibility.ts';
+import { withVisibility } from '../policy/visibility.ts';
 import { CloudTarget } from '../provisioning/cloud-target.ts';
 import type { ControlPlane } from '../provisioning/control-plane.ts';
 import type { CloudName } from '../provisioning/provisioner.ts';
 import type { ServiceDefinition } from '../provisioning/service.ts';
-import { FunctionSources } from '../registry/discovery/function-sources.ts';
-import { GenericTarget } from '../registry/discovery/generic-target.ts';
-import { LocalFunctionDirectory } from '../registry/discovery/local-directory.ts';
-import { FunctionTarget } from '../registry/function-target.ts';
 import { RegistrationStore } from '../registry/registration-store.ts';
 import { DefinitionRecorder } from '../registry/definition-recorder.ts';
 import { makeAuthenticator } from './make-authenticator.ts';
@@ -47,9 +42,12 @@ import type { SimulatedCloud } from './cloud-places.ts';
 import { ControlPlaneHost } from './control-plane-host.ts';
 import { controlPlaneRoute } from './control-plane-route.ts';
 import { lazyAudit } from './lazy-audit.ts';
-import { makeAwsFunctions, type AwsPlace } from './make-discovery.ts';
-import { functionSettings, functionSpecs, serverFunctions } from './make-functions.ts';
+import type { AwsPlace } from './make-discovery.ts';
+import { makeFunctionTools, sourcesOf } from './make-function-tools.ts';
+import type { FunctionTools } from './make-function-tools.ts';
+import { functionSettings, functionSpecs } from './make-functions.ts';
 import { TargetFactory } from './make-targets.ts';
+import { RegisteredServers } from './registered-servers.ts';
 import { reportInstance } from './report-instance.ts';
 
 /** How long the first lists of all targets may take before an instance calls itself ready. */
@@ -97,16 +95,13 @@ export class Instance {
   readonly #factory: TargetFactory;
   readonly #functions: FunctionRuntime;
   readonly #registrations: RegistrationStore;
-  readonly #sources: FunctionSources;
-  readonly #registry: FunctionTarget;
-  /** The registry as it is published. */
-  readonly #published: Target;
+  readonly #tools: FunctionTools;
+  readonly #registered: RegisteredServers;
   readonly #policy: Policy;
   readonly #recorder: DefinitionRecorder;
   readonly #audit: AuditTrail;
   readonly #controlPlane: ControlPlaneHost;
   #simulated: (cloud: CloudName) => Promise<SimulatedCloud | undefined> = () => Promise.resolve(undefined);
-  readonly #tenants = new Map<string, Promise<void>>();
   readonly #closers: (() => void)[] = [];
   readonly #startedAt: string;
   #loaded: LoadedConfig;
@@ -139,23 +134,21 @@ export class Instance {
     });
     this.#audit = lazyAudit({ store, clock, ids, key: options.sealingKey });
     this.#registrations = new RegistrationStore({ store, clock, ids, audit: this.#audit });
-    this.#sources = this.#makeSources(egress);
+    this.#tools = this.#makeFunctionTools(egress);
     this.#factory = new TargetFactory({
       clock,
       log,
       egress,
       identity,
       env: options.env,
-      invoker: this.#sources.invoker,
+      invoker: this.#tools.sources.invoker,
       onFunctionChange: (listener) => this.#functions.control.onChange(listener),
     });
-    this.#registry = this.#makeRegistry();
-    this.#published = new GenericTarget(
-      this.#registry,
-      this.#sources,
-      (principal, tags) => !hides(this.#loaded.config.audience, principal, tags),
-    );
-    this.#sources.onChange(() => this.#registry.setFunctions(this.#sources.functions, this.#sources.rule));
+    this.#registered = new RegisteredServers({
+      registrations: this.#registrations,
+      targets: this.#targets,
+      factory: this.#factory,
+    });
     this.#policy = withVisibility(options.policy ?? builtInPolicy, () => this.#loaded.config.audience);
     this.#controlPlane = this.#makeControlPlane(egress);
     this.#fill(options.targets ?? []);
@@ -163,11 +156,27 @@ export class Instance {
     this.gateway = this.#makeGateway(identity);
     // A writer waits for this, so that its acknowledgement means that the next list has the change.
     const changed = async (tenant: string): Promise<void> => {
-      await this.#syncRegistered(tenant);
-      await this.gateway.catalogue.relist(this.#published, tenant);
+      await this.#registered.sync(tenant);
+      await this.gateway.catalogue.relist(this.#tools.published, tenant);
     };
     this.#closers.push(this.#registrations.onChange(changed));
     this.pipeline = this.#makePipeline(egress);
+  }
+
+  #makeFunctionTools(egress: Egress): FunctionTools {
+    const { aws, env, store, clock, log } = this.#options;
+    return makeFunctionTools({
+      loaded: () => this.#loaded,
+      functions: this.#functions,
+      registrations: this.#registrations,
+      aws,
+      egress,
+      env,
+      store,
+      events: this.events,
+      clock,
+      log,
+    });
   }
 
   #makeControlPlane(egress: Egress): ControlPlaneHost {
@@ -187,7 +196,7 @@ export class Instance {
       audit: this.#audit,
       sealingKey,
       isLive,
-      invoker: this.#sources.invoker,
+      invoker: this.#tools.sources.invoker,
       callTool: toolCaller(() => this.gateway, clock),
       simulated: (cloud) => this.#simulated(cloud),
       services,
@@ -218,7 +227,7 @@ export class Instance {
       maxTtlMs: config.endpoints.mcp.ttlMs,
       results: config.results,
       onDefinitions: (tenant, target, marks) => this.#recorder.record(tenant, target.id, marks),
-      prepareTenant: (tenant) => this.#prepareTenant(tenant),
+      prepareTenant: (tenant) => this.#registered.prepare(tenant),
     });
   }
 
@@ -227,40 +236,7 @@ export class Instance {
       this.#targets.add(this.#factory.configured(id, server));
     if (this.#options.hasCloudTools === true) this.#targets.add(this.#cloudTarget());
     for (const target of given) this.#targets.add(target);
-    this.#targets.add(this.#published);
-  }
-
-  #makeSources(egress: Egress): FunctionSources {
-    const { clock, log, env, aws, store } = this.#options;
-    const table = store.store(DEVELOPER.tenant).table(SCHEMAS);
-    const schemas = new SchemaRegistry({ folder: this.#loaded.config.clouds.aws.schemas, table, clock });
-    return new FunctionSources({
-      local: { directory: new LocalFunctionDirectory(this.#functions.control, schemas), invoker: this.#functions },
-      aws: aws === undefined ? undefined : makeAwsFunctions(aws, { env, egress, clock, log }),
-      clock,
-      log,
-      configured: functionSettings(this.#loaded),
-      discover: this.#loaded.config.discover,
-    });
-  }
-
-  #makeRegistry(): FunctionTarget {
-    const { clock, log, store } = this.#options;
-    const { compat } = this.#loaded.config;
-    return new FunctionTarget({
-      invoker: this.#sources.invoker,
-      registrations: this.#registrations,
-      functions: this.#sources.functions,
-      discovery: this.#sources.rule,
-      schemaSource: this.#sources.schemas,
-      isCompat002: compat.includes('002'),
-      defaultEvent: compat.includes('004') ? 'args-extra' : 'arguments',
-      clock,
-      log,
-      store,
-      events: this.events,
-      versions: this.#functions.control,
-    });
+    this.#targets.add(this.#tools.published);
   }
 
   #makePipeline(egress: EmbeddedEgress): Pipeline {
@@ -281,7 +257,7 @@ export class Instance {
           checkUrl: (url) => egress.checkCallerUrl(url),
         }),
         instanceRoute({ policy, status: () => this.status() }),
-        toolsRoute({ gateway: this.gateway, policy, prepareTenant: (tenant) => this.#prepareTenant(tenant) }),
+        toolsRoute({ gateway: this.gateway, policy, prepareTenant: (tenant) => this.#registered.prepare(tenant) }),
         controlPlaneRoute({
           host: this.#controlPlane,
           policy,
@@ -298,40 +274,6 @@ export class Instance {
       health: { version, logStreamName: `zeroplane/${process.pid}`, ready: () => store.check() },
     });
   }
-
-  /** Reads the servers that a tenant registered, once; later changes come by themselves. */
-  #prepareTenant(tenant: string): Promise<void> {
-    const known = this.#tenants.get(tenant);
-    if (known !== undefined) return known;
-    const preparing = this.#syncRegistered(tenant);
-    this.#tenants.set(tenant, preparing);
-    preparing.catch(() => this.#tenants.delete(tenant));
-    return preparing;
-  }
-
-  /** Makes the tenant's registered servers and its targets agree. */
-  async #syncRegistered(tenant: string): Promise<void> {
-    const registrations = await this.#registrations.list(tenant);
-    const wanted = new Map(
-      registrations.flatMap((registration) =>
-        registration.type === 'mcp' ? [[registration.name.toLowerCase(), registration] as const] : [],
-      ),
-    );
-    for (const target of this.#targets.owned(tenant)) {
-      const registration = wanted.get(target.id);
-      if (registration !== undefined && this.#revisions.get(target) === registration.revision) continue;
-      this.#targets.remove(target.id, tenant);
-      void target.close();
-    }
-    for (const [id, registration] of wanted) {
-      if (this.#targets.owned(tenant).some((target) => target.id === id)) continue;
-      const target = this.#factory.registered(id, registration);
-      this.#revisions.set(target, registration.revision);
-      this.#targets.add(target, tenant);
-    }
-  }
-
-  readonly #revisions = new WeakMap<Target, string>();
 
   get controlPlane(): ControlPlaneHost {
     return this.#controlPlane;
@@ -358,9 +300,11 @@ export class Instance {
     await this.#controlPlane.resume();
     const { tenant } = DEVELOPER;
     await this.#functions.ready();
-    await this.#prepareTenant(tenant);
+    await this.#registered.prepare(tenant);
     // What is found is announced, so the registry is read once more after it.
-    this.#discovered = this.#sources.start().then(() => this.gateway.catalogue.relist(this.#published, tenant));
+    this.#discovered = this.#tools.sources
+      .start()
+      .then(() => this.gateway.catalogue.relist(this.#tools.published, tenant));
     const listed = Promise.all([
       this.#discovered,
       ...this.#targets.of(tenant).map((target) => this.gateway.catalogue.refresh(target, tenant)),
@@ -395,7 +339,7 @@ export class Instance {
       void this.gateway.catalogue.refresh(target, DEVELOPER.tenant);
     }
     if (!isDeepStrictEqual(sourcesOf(before), sourcesOf(loaded)))
-      await this.#sources.configure(functionSettings(loaded), loaded.config.discover);
+      await this.#tools.sources.configure(functionSettings(loaded), loaded.config.discover);
     this.#options.redactor.set([
       ...loaded.secretValues,
       ...(this.#options.token === undefined ? [] : [this.#options.token]),
@@ -431,8 +375,8 @@ export class Instance {
       startedAt: this.#startedAt,
       store: this.#options.store,
       functions: this.#functions,
-      sources: this.#sources,
-      registry: this.#registry,
+      sources: this.#tools.sources,
+      registry: this.#tools.registry,
       targets: this.#targets.of(DEVELOPER.tenant),
       catalogue: this.gateway.catalogue,
       recorder: this.#recorder,
@@ -443,15 +387,10 @@ export class Instance {
   async close(): Promise<void> {
     await this.#controlPlane.close();
     this.gateway.close();
-    this.#sources.close();
+    this.#tools.sources.close();
     await Promise.all([...this.#targets.all().map((target) => target.close()), this.#functions.close()]);
     for (const close of this.#closers) close();
     // What is still being written must not meet a closed store.
     await this.#recorder.settled();
   }
-}
-
-/** What of a configuration decides which functions are published. */
-function sourcesOf({ config }: LoadedConfig): unknown {
-  return { functions: config.functions, discover: config.discover, servers: serverFunctions(config) };
 }

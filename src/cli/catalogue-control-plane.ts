@@ -22,7 +22,11 @@ const PAGE: readonly OptionSpec[] = [
 const REQUEST: readonly OptionSpec[] = [
   { flags: '--cloud <name>', description: 'aws, gcp, azure, or multi' },
   { flags: '--service <name>', description: 'A service of the catalog' },
-  { flags: '--param <name=value>', description: 'A parameter; a value that is JSON is taken as such', repeats: true },
+  {
+    flags: '--param <name=value>',
+    description: `A parameter; a value that is JSON is taken as such, and '"12"' is the text 12`,
+    repeats: true,
+  },
   { flags: '--env <name>', description: 'Environment; dev when not given' },
   { flags: '--region <name>', description: 'Region; the default of the service when not given' },
   { flags: '--tenant <name>', description: 'Tenant; the one of the development token when not given' },
@@ -96,6 +100,10 @@ const PROVISION: readonly CommandSpec[] = [
     arguments: [{ syntax: '[request]', description: 'Id of a resource, or the request that made it as file or JSON' }],
     examples: [
       { command: 'zeroplane destroy aws:us-east-1:s3:project-assets', meaning: 'By its id, as resources ls shows it.' },
+      {
+        command: 'zeroplane destroy aws:us-east-1:s3:project-assets --param forceDestroy=true',
+        meaning: 'With a parameter in place of the one that it was made with.',
+      },
     ],
   }),
 ];

@@ -45,9 +45,10 @@ const s3 = (name: string, ...more: string[]): string[] => [
   ...more,
 ];
 
-/** A job that failed for good: Google takes no such names. */
+/** A job that failed for good, after it had made a network: there is no such image. */
 async function failed(): Promise<string> {
-  const words = ['--cloud', 'multi', '--service', 'static-site', '--param', 'name=goog-cli'];
+  const ec2 = 'ec2={"imageId":"ami-00000000000000000"}';
+  const words = ['--cloud', 'aws', '--service', 'vpc-with-instance', '--param', ec2];
   const { code, stdout } = await run('provision', ...words, '--output', 'json');
   expect(code).toBe(EXIT.failed);
   return JSON.parse(stdout).requestId;
@@ -161,6 +162,46 @@ test('plan says steps and price and makes nothing', async () => {
   );
 });
 
+test('plan and provision say what is there already, and where it differs', async () => {
+  await run('provision', ...s3('there'));
+  expect((await run('plan', ...s3('there', '--param', 'versioning=true'))).stdout).toContain(
+    [
+      '  exists  it is there already, and is taken as it is',
+      '          versioning is false, asked for is true',
+      '          zeroplane update makes it agree',
+      '  steps   create-bucket, tag-bucket, await-bucket',
+    ].join('\n'),
+  );
+  expect((await run('provision', ...s3('there'))).stdout).toContain('  adopted  it was there already');
+  expect((await run('provision', ...s3('not-there'))).stdout).not.toContain('adopted');
+});
+
+test('a request that says another action is not sent', async () => {
+  const request = (action: string) =>
+    JSON.stringify({
+      cloud: 'aws',
+      service: 's3',
+      params: { bucketName: 'said' },
+      tenant: 'team-x',
+      env: 'dev',
+      action,
+    });
+  const wrong = await run('provision', request('destroy'));
+  expect([wrong.code, wrong.stderr]).toEqual([
+    EXIT.usage,
+    expect.stringContaining('The request says action "destroy", and this is zeroplane provision. Nothing was sent.'),
+  ]);
+  expect((await run('plan', request('update'))).code).toBe(EXIT.usage);
+  expect((await run('plan', request('provision'))).code).toBe(EXIT.ok);
+  expect((await run('resources', 'show', 'aws:us-east-1:s3:said')).code).toBe(EXIT.notFound);
+});
+
+test('an empty list says whether it was asked for something, and a limit that no list takes is a mistake', async () => {
+  expect((await run('resources', 'ls', '--cloud', 'ibm')).stdout).toBe('No resources like that.\n');
+  for (const noun of ['jobs', 'resources', 'audit'])
+    expect([noun, (await run(noun, 'ls', '--limit', '501')).code]).toEqual([noun, EXIT.usage]);
+});
+
 test('update and destroy change and remove, by request or by id', async () => {
   await run('provision', ...s3('changed'));
   expect((await run('update', ...s3('changed', '--param', 'versioning=true'))).code).toBe(EXIT.ok);
@@ -217,7 +258,7 @@ describe('jobs', () => {
     const requestId = await failed();
     const { code, stdout } = await run('jobs', 'watch', requestId);
     expect(code).toBe(EXIT.failed);
-    expect(stdout).toMatch(/^rolled_back provision multi:[^\n]*\n {2}PROVISION_INVALID {2}\/params\/bucketName/);
+    expect(stdout).toMatch(/^rolled_back provision aws:-:vpc-with-instance[^\n]*\n {2}CLOUD_REFUSED {2}aws answered /);
   });
 
   test('a job that takes longer than is waited for goes on, and it is said how to see it', async () => {
@@ -267,6 +308,8 @@ test('resources and catalog show one of them in full', async () => {
   const shown = (await run('catalog', 'show', 'aws', 's3')).stdout;
   expect(shown).toMatch(/\n {2}bucketName +string +required +Name of the bucket/);
   expect(shown.endsWith('  zeroplane provision --cloud aws --service s3 --param bucketName=…\n')).toBe(true);
+  const nested = (await run('catalog', 'show', 'aws', 'dynamodb')).stdout;
+  expect(nested).toMatch(/\n {2}partitionKey +\{name: string, type\?: "S" \| "N" \| "B"\}\n/);
   expect((await run('catalog', 'ls')).stdout).toMatch(/azure +vnet +\[simulated\]/);
   const unknown = await run('catalog', 'show', 'aws', 's4');
   expect([unknown.code, unknown.stderr.includes('Did you mean "aws s3"?')]).toEqual([EXIT.notFound, true]);

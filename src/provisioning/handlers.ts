@@ -17,6 +17,7 @@ import { JOB_WORKFLOWS, type ResourceInput } from './job-workflows.ts';
 import { isEnded, type Job } from './job.ts';
 import type { JobNames } from './job-names.ts';
 import type { JobStore } from './job-store.ts';
+import { ofPart } from './problems.ts';
 import type { ResourceStore } from './resource-store.ts';
 import type { Params } from './service.ts';
 import { jobErrorOf } from './step-failure.ts';
@@ -61,8 +62,10 @@ async function provision(parts: HandlerParts, asked: Asked, at: At): Promise<Jso
   if (job === undefined) return provisionAsJob(parts, asked, at);
   const service = await parts.catalogue.find(job.tenant, asked.cloud, asked.service);
   const region = asked.region ?? (asked.cloud === job.cloud ? job.region : undefined) ?? service.defaultRegion;
-  const params = await parts.catalogue.checked(service, asked.params, region);
   const { cloud, service: name } = asked;
+  const params = await parts.catalogue.checked(service, asked.params, region).catch((thrown: unknown) => {
+    throw ofPart(`${cloud} ${name}`, thrown);
+  });
   const base: ResourceInput = { requestId: job.requestId, cloud, service: name, params };
   return child(parts, JOB_WORKFLOWS.provision, region === undefined ? base : { ...base, region }, { at, job });
 }

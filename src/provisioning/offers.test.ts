@@ -188,11 +188,16 @@ describe('a job of an offered service', () => {
   });
 
   test.each([
-    ['a parameter that its schema does not know', { name: 'x', colour: 'red' }],
-    ['a value outside of it', { name: 'x', size: 6 }],
-    ['none at all', {}],
-  ])('with %s is refused, and nothing is stored', async (_name, params) => {
-    await expect(at.submit({ service: 'pair', params })).rejects.toMatchObject({ code: 'PROVISION_INVALID' });
+    ['a parameter that its schema does not know', { name: 'x', colour: 'red' }, '/params/colour is not known here.'],
+    ['a value outside of it', { name: 'x', size: 6 }, '/params/size must be <= 5.'],
+    ['a name of another form', { name: 'X' }, '/params/name must match pattern "^[a-z]+$".'],
+    ['none at all', {}, '/params/name is required.'],
+  ])('with %s is refused by its place, and nothing is stored', async (_name, params, words) => {
+    const submitted = at.submit({ service: 'pair', params });
+    await expect(submitted).rejects.toMatchObject({
+      code: 'PROVISION_INVALID',
+      message: `${words} Nothing was stored.`,
+    });
     expect((await at.plane.list({}, contextOf())).items).toEqual([]);
   });
 

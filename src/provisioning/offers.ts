@@ -7,7 +7,7 @@ import type { RequestContext } from '../core/context.ts';
 import { PlatformError } from '../core/errors.ts';
 import { isObject, textOf } from '../core/json.ts';
 import type { Item, JsonValue, StoreRoot, TableSpec } from '../core/ports.ts';
-import { argumentProblem, schemaProblem } from '../registry/validate-arguments.ts';
+import { argumentFault, schemaProblem } from '../registry/validate-arguments.ts';
 import type { WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
 import type { CatalogService, OfferedServices, ServiceWorkflow } from './catalogue.ts';
 import type { OfferedService } from './control-plane.ts';
@@ -84,8 +84,8 @@ async function checked(schema: JsonValue, params: Params): Promise<Checked> {
 
 async function problemIn(schema: JsonValue, params: Params): Promise<RequestProblem | undefined> {
   const digest = createHash('sha256').update(JSON.stringify(schema)).digest('hex');
-  const message = await argumentProblem(digest, schema as Readonly<Record<string, unknown>>, params);
-  return message === undefined ? undefined : { pointer: '/params', message };
+  const fault = await argumentFault(digest, schema as Readonly<Record<string, unknown>>, params);
+  return fault && { pointer: `/params${fault.pointer}`, message: fault.says.replace(/\.$/, '') };
 }
 
 /** Defaults of the first level, where a schema has them. */

@@ -18,14 +18,25 @@ const MAX_PROBLEMS = 50;
 
 /** @throws PlatformError `PROVISION_INVALID` with all of them, when there are any. */
 export function refuseProblems(problems: readonly RequestProblem[]): void {
-  const [first] = problems;
-  if (first === undefined) return;
-  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
-  const where = first.pointer === '' ? 'The request' : first.pointer;
-  const hint = first.nearest === undefined ? '' : ` Did you mean "${first.nearest}"?`;
-  throw new PlatformError('PROVISION_INVALID', `${where} ${first.message}.${hint}${more} Nothing was stored.`, {
+  if (problems.length === 0) return;
+  throw new PlatformError('PROVISION_INVALID', `${inWords(problems)} Nothing was stored.`, {
     problems: problems.slice(0, MAX_PROBLEMS),
   });
+}
+
+/** The same of what a part of a job asks for: the job is stored, and its reader wants to know which part it is. */
+export function ofPart(part: string, thrown: unknown): unknown {
+  if (!(thrown instanceof PlatformError) || thrown.code !== 'PROVISION_INVALID') return thrown;
+  const problems = (thrown.details['problems'] ?? []) as readonly RequestProblem[];
+  return new PlatformError('PROVISION_INVALID', `${part}: ${inWords(problems)}`, { part, problems });
+}
+
+/** The first of them, and how many there are beside it. */
+function inWords(problems: readonly RequestProblem[]): string {
+  const { pointer = '', message = 'is not valid', nearest } = problems[0] ?? {};
+  const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+  const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';
+  return `${pointer === '' ? 'The request' : pointer} ${message}.${hint}${more}`;
 }
 
 export const pointerOf = (path: readonly PropertyKey[]): string =>
@@ -55,6 +66,8 @@ export function problemsOf(
     if (issue.code === 'invalid_value') {
       return [notAmong(pointerOf(path), valueAt(input, issue.path), issue.values.map(String))];
     }
+    if (issue.code === 'invalid_key')
+      return [{ pointer: pointerOf(path), message: wordsOf(issue.issues[0]?.message ?? issue.message) }];
     const isAbsent = valueAt(input, issue.path) === undefined;
     return [{ pointer: pointerOf(path), message: isAbsent ? 'is required' : wordsOf(issue.message) }];
   });
@@ -67,9 +80,12 @@ export function unknownKey(path: readonly PropertyKey[], known: readonly string[
   return { pointer, message: 'is not known here', allowed: known, ...(nearest === undefined ? {} : { nearest }) };
 }
 
-/** Zod's own sentences begin with a capital and some with "Invalid input:". */
+/** Zod's own sentences begin with a capital and some with "Invalid input:", and a "record" is an object there. */
 function wordsOf(message: string): string {
-  const words = message.replace(/^Invalid input: /, '').replace(/[.\s]+$/, '');
+  const words = message
+    .replace(/^Invalid input: /, '')
+    .replace(/^expected record,/, 'expected object,')
+    .replace(/[.\s]+$/, '');
   return words === '' ? 'is not valid' : `is not valid: ${words.charAt(0).toLowerCase()}${words.slice(1)}`;
 }
 

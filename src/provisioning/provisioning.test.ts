@@ -296,7 +296,7 @@ describe('acceptance', () => {
       [{ params, region: 'us-east-2' }, '/region', 'us-east-1'],
       [{ params: { ...params, region: 'us-east-1' }, region: 'eu-west-1' }, '/region', undefined],
       [{ params, env: 'a b' }, '/env', undefined],
-      [{ params, tags: { tenant: 'x' } }, '/tags', undefined],
+      [{ params, tags: { tenant: 'x' } }, '/tags/tenant', undefined],
     ] as const) {
       const error = (await at.submit(body).catch((thrown: unknown) => thrown)) as { details: { problems: object[] } };
       expect(error.details.problems).toEqual([

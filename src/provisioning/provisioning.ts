@@ -17,6 +17,7 @@ import { JOB_WORKFLOWS, jobWorkflows } from './job-workflows.ts';
 import { JobNames } from './job-names.ts';
 import { JobStore } from './job-store.ts';
 import type { Job } from './job.ts';
+import { withParts, type PartsOf } from './composite-parts.ts';
 import { OfferStore, compositeService, type CompositeDescription } from './offers.ts';
 import { Plane } from './plane.ts';
 import type { CloudPlace } from './provisioner.ts';
@@ -32,6 +33,7 @@ export interface ShippedComposite {
   readonly description: CompositeDescription;
   /** Amazon States Language. */
   readonly definition: JsonValue;
+  readonly partsOf: PartsOf;
 }
 
 export interface ProvisioningParts {
@@ -90,7 +92,8 @@ export class Provisioning {
     this.jobs = new JobStore({ store, clock, audit });
     this.#resources = new ResourceStore(store, clock);
     this.#names = new JobNames(sealingKey);
-    const shipped = [...services.map(serviceOf), ...composites.map(shippedService)];
+    const single = services.map(serviceOf);
+    const shipped = [...single, ...composites.map((each) => shippedService(each, single))];
     const taken = new Set(shipped.map(nameOf));
     const offers = new OfferStore({ store, audit, engine: () => this.#running, taken });
     const catalogue = new ServiceCatalogue(shipped, offers);
@@ -201,7 +204,10 @@ export class Provisioning {
 
 const nameOf = ({ cloud, service }: CatalogService): string => `${cloud}:${service}`;
 
-function shippedService({ description, definition }: ShippedComposite): CatalogService {
+function shippedService(
+  { description, definition, partsOf }: ShippedComposite,
+  single: readonly CatalogService[],
+): CatalogService {
   const workflow = { name: workflowName(description.service), version: COMPOSITE_VERSION, owner: '*' };
-  return compositeService(description, { definition, workflow });
+  return withParts(compositeService(description, { definition, workflow }), partsOf, single);
 }

@@ -34,15 +34,26 @@ const MAX_DEPTH = 64;
 /** What a job carries from row to row and from step to step; a row holds 400 KB, a step's input 256 KiB. */
 const MAX_BYTES = 128 * 1024;
 
+/** Names that AWS and Azure keep for themselves, in any case. */
+const CLOUDS_OWN =
+  '^([Aa][Ww][Ss]:|[Aa][Zz][Uu][Rr][Ee]|[Mm][Ii][Cc][Rr][Oo][Ss][Oo][Ff][Tt]|[Ww][Ii][Nn][Dd][Oo][Ww][Ss])';
+
+const tagKey = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_.:/-]{0,62}$/, {
+    error:
+      'a key that every cloud takes begins with a letter and has up to 63 letters, digits, "_", ".", ":", "/" or "-"',
+  })
+  .refine((key) => !RESERVED_TAGS.includes(key), { error: 'this key is set by Zeroplane' })
+  .refine((key) => !new RegExp(CLOUDS_OWN).test(key), {
+    error: 'keys that begin with "aws:", "azure", "microsoft" or "windows" belong to the clouds',
+  })
+  .meta({ not: { anyOf: [{ enum: RESERVED_TAGS }, { pattern: CLOUDS_OWN }] } });
+
 const tagsSchema = z
-  .record(
-    z.string().regex(/^[A-Za-z][A-Za-z0-9_.:/-]{0,62}$/, { error: 'is no key that every cloud takes' }),
-    z.string().max(256),
-  )
+  .record(tagKey, z.string().max(256))
   .refine((tags) => Object.keys(tags).length <= MAX_TAGS, { error: `at most ${MAX_TAGS} tags` })
-  .refine((tags) => !Object.keys(tags).some((key) => RESERVED_TAGS.includes(key)), {
-    error: `these keys are set by Zeroplane: ${RESERVED_TAGS.join(', ')}`,
-  });
+  .meta({ maxProperties: MAX_TAGS });
 
 export const provisionSchema = z.strictObject({
   cloud: z.string().min(1).max(64).describe('`aws`, `gcp`, `azure`, or `multi` for services of several clouds.'),

@@ -1,7 +1,6 @@
 /** Which version of a service that is a workflow a request runs: the one it asks for, or the catalogue's. */
 
 import { isObject } from '../core/json.ts';
-import type { JsonValue } from '../core/ports.ts';
 import type { WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
 import type { CatalogService, ServiceWorkflow } from './catalogue.ts';
 import type { VersionedWorkflow } from './job.ts';
@@ -61,7 +60,24 @@ async function problemsIn(
   ];
 }
 
-/** Names of the states of a machine. */
-export function stepsIn(definition: JsonValue | undefined): readonly string[] {
-  return isObject(definition) && isObject(definition['States']) ? Object.keys(definition['States']) : [];
+/** Names of the states of a machine on its way to a good end, in the order in which they are reached. */
+export function stepsIn(definition: unknown): readonly string[] {
+  if (!isObject(definition) || !isObject(definition['States'])) return [];
+  const states = definition['States'];
+  const steps = new Set<string>();
+  const pending: unknown[] = [definition['StartAt']];
+  for (let name = pending.shift(); name !== undefined; name = pending.shift()) {
+    if (typeof name !== 'string' || steps.has(name) || !Object.hasOwn(states, name)) continue;
+    steps.add(name);
+    pending.push(...nextOf(states[name]));
+  }
+  return [...steps];
+}
+
+/** What may follow a state that went well; a way back, which only a Catch leads to, is no step of a plan. */
+function nextOf(state: unknown): unknown[] {
+  if (!isObject(state)) return [];
+  const { Next, Default, Choices } = state;
+  const chosen = Array.isArray(Choices) ? Choices.map((choice) => isObject(choice) && choice['Next']) : [];
+  return [Next, ...chosen, Default].filter((name) => name !== undefined);
 }

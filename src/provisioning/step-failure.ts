@@ -1,7 +1,9 @@
 /** Errors on their way through the journal of a workflow: what is recorded, and what comes out of it again. */
 
 import { ERRORS, PlatformError, type ErrorCode } from '../core/errors.ts';
+import { textOf } from '../core/json.ts';
 import type { JsonValue } from '../core/ports.ts';
+import type { ExecutionDescription, WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
 import { WorkflowFailure } from '../workflows/failure.ts';
 import type { JobError } from './job.ts';
 
@@ -47,6 +49,22 @@ export function jobErrorOf(error: string | undefined, cause: string | undefined)
     code: error === undefined || error === '' ? 'WORKFLOW_FAILED' : error,
     message: cause ?? 'The workflow failed.',
   };
+}
+
+/**
+ * Why the execution that a job ran as failed: in its own words or, where its machine ends in a Fail that says nothing, in
+ * those of the last Task that failed.
+ */
+export async function runErrorOf(
+  engine: Pick<WorkflowEngine, 'history'>,
+  { tenant, id, workflow, error = '', cause = '' }: ExecutionDescription,
+): Promise<JobError> {
+  if (error !== '' || cause !== '') return jobErrorOf(error, cause);
+  const { items } = await engine.history(tenant, id, { reverse: true, limit: 100 });
+  const last = items.find(({ details }) => textOf(details['error']) !== '')?.details;
+  if (last !== undefined) return jobErrorOf(textOf(last['error']), textOf(last['cause']));
+  const message = `The machine "${workflow}" ended in a Fail state that does not say why. Give it an Error and a Cause, or see \`zeroplane workflows history ${id}\`.`;
+  return { code: 'WORKFLOW_FAILED', message };
 }
 
 function parse(cause: string | undefined): JobError | undefined {

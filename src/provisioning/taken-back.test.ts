@@ -6,6 +6,7 @@ import { refused, thingCloud, thingService, type ThingCloud } from '../../tests/
 import type { FunctionInvoker, JsonValue, StoreRoot } from '../core/ports.ts';
 import { aslKind } from '../workflows/asl/asl-kind.ts';
 import { createTaskRunner } from '../workflows/task-runner.ts';
+import type { OfferedService } from './control-plane.ts';
 
 const noFunctions = { label: 'embedded', list: () => [] } as unknown as FunctionInvoker;
 const BASE = 'aws:us-east-1:thing:base';
@@ -34,6 +35,15 @@ const TOWER: JsonValue = {
   },
 };
 
+const OFFER: OfferedService = {
+  service: 'tower',
+  cloud: 'aws',
+  title: 'Two things.',
+  version: '1',
+  params: { type: 'object', properties: { name: { type: 'string' }, size: { type: 'integer' } } },
+  definition: TOWER,
+};
+
 let store: StoreRoot;
 let cloud: ThingCloud;
 let at: Started;
@@ -46,9 +56,7 @@ beforeEach(async () => {
     services: [thingService(cloud)],
     kinds: ({ handlers }) => [aslKind({ runTask: createTaskRunner({ handlers, invoker: noFunctions }) })],
   });
-  const params = { type: 'object', properties: { name: { type: 'string' }, size: { type: 'integer' } } };
-  const tower = { service: 'tower', cloud: 'aws', title: 'Two things.', version: '1', params, definition: TOWER };
-  await at.plane.offer(tower, contextOf());
+  await at.plane.offer(OFFER, contextOf());
 });
 afterEach(async () => {
   await at.stop();
@@ -98,8 +106,34 @@ test('leaves what was there and is on no record here, however far the job was wi
 test('passes over what was never begun: the job ends at once with what was wrong', async () => {
   expect(await build(99)).toMatchObject({
     status: 'rolled_back',
-    error: { code: 'PROVISION_INVALID', message: expect.stringContaining('/params/size') as unknown },
+    error: {
+      code: 'PROVISION_INVALID',
+      message: 'aws thing: /params/size is not valid: too big: expected number to be <=10.',
+    },
     result: { undone: [BASE] },
   });
   expect(await ids()).toEqual([]);
+});
+
+test('where the machine fails without a word, the job has those of the Task that failed', async () => {
+  const wanted = { cloud: 'aws', service: 'thing', params: { name: 'base' } };
+  const Catch = [{ ErrorEquals: ['States.ALL'], Next: 'Rollback' }];
+  const States = { Make: task('zeroplane-provision', wanted, { Catch, End: true }), Rollback: { Type: 'Fail' } };
+  const definition = { StartAt: 'Make', States } as JsonValue;
+  await at.plane.offer({ ...OFFER, service: 'curt', definition }, contextOf());
+  cloud.before = (effect) => {
+    if (effect === 'create') throw refused('CreateThing');
+  };
+  const { requestId } = await at.submit({ service: 'curt', params: { name: 'x' } });
+  expect(await at.ended(requestId)).toMatchObject({
+    status: 'failed',
+    error: { code: 'CLOUD_REFUSED', message: expect.stringContaining('it has no such colour') as unknown },
+  });
+  const silent = { StartAt: 'No', States: { No: { Type: 'Fail' } } };
+  await at.plane.offer({ ...OFFER, service: 'silent', definition: silent }, contextOf());
+  const other = await at.submit({ service: 'silent', params: { name: 'x' } });
+  expect((await at.ended(other.requestId)).error).toMatchObject({
+    code: 'WORKFLOW_FAILED',
+    message: expect.stringContaining('ended in a Fail state that does not say why') as unknown,
+  });
 });

@@ -14,7 +14,7 @@ import { firstErrorOf, isEnded, type Job, type JobError, type JobStatus } from '
 import type { JobNames } from './job-names.ts';
 import type { JobStore } from './job-store.ts';
 import type { ResourceStore } from './resource-store.ts';
-import { jobErrorOf } from './step-failure.ts';
+import { jobErrorOf, runErrorOf } from './step-failure.ts';
 import { untilStored } from './store-patience.ts';
 
 export interface WorkerParts {
@@ -218,7 +218,7 @@ export class JobWorker {
     if (ended === STOPPED) return;
     if (ended.status === 'SUCCEEDED') await this.#succeeded(job, ended.output ?? null);
     else if (ended.status === 'ABORTED') await this.#stopped(job, run.workflow);
-    else await this.#broke(job, jobErrorOf(ended.error, ended.cause));
+    else await this.#broke(job, await runErrorOf(this.#parts.engine, ended));
   }
 
   /** A cancel has moved the job on before it stopped the execution, so this changes only what somebody else has stopped. */

@@ -123,6 +123,22 @@ export async function argumentProblem(
   return problemOf(digest, schema, { value: args, words: ARGUMENTS });
 }
 
+/** What is wrong with the arguments: where, as a JSON pointer, and what is said of it: `must be integer`. */
+export interface ArgumentFault {
+  readonly pointer: string;
+  readonly says: string;
+}
+
+/** The same as {@link argumentProblem}, for answers that point to the place. */
+export async function argumentFault(
+  digest: string,
+  schema: SchemaObject,
+  args: unknown,
+): Promise<ArgumentFault | undefined> {
+  const found = await faultOf(digest, schema, args);
+  return found?.kind === 'wrong' ? faultIn(found.error) : found && { pointer: '', says: found.says };
+}
+
 /** The same for what a function answered. @param digest - Of the tool, as for its arguments. */
 export async function answerProblem(
   digest: string,
@@ -145,21 +161,47 @@ async function problemOf(
   schema: SchemaObject,
   { value, words }: { readonly value: unknown; readonly words: Words },
 ): Promise<string | undefined> {
+  const found = await faultOf(digest, schema, value);
+  if (found === undefined) return undefined;
+  return found.kind === 'wrong' ? sentence(found.error, schema, words) : `${words.whole} ${found.says}`;
+}
+
+type Found =
+  | { readonly kind: 'wrong'; readonly error: ErrorObject | undefined }
+  | { readonly kind: 'unchecked'; readonly says: string };
+
+async function faultOf(digest: string, schema: SchemaObject, value: unknown): Promise<Found | undefined> {
   let validate: ValidateFunction;
   try {
     validate = await compile(digest, schema);
   } catch (error) {
-    return `${words.whole} cannot be checked, because the schema ${notValid(error)}. The owner of the tool must correct it.`;
+    const says = `cannot be checked, because the schema ${notValid(error)}. The owner of the tool must correct it.`;
+    return { kind: 'unchecked', says };
   }
   budget = BUDGET;
   try {
-    return validate(value) ? undefined : sentence(validate.errors?.[0], schema, words);
+    return validate(value) ? undefined : { kind: 'wrong', error: validate.errors?.[0] };
   } catch (error) {
-    if (error instanceof BudgetSpent || error instanceof RangeError) {
-      return `${words.whole} cannot be checked against the schema within its limits. Send smaller values.`;
-    }
-    throw error;
+    if (!(error instanceof BudgetSpent || error instanceof RangeError)) throw error;
+    return { kind: 'unchecked', says: 'cannot be checked against the schema within its limits. Send smaller values.' };
   }
+}
+
+function faultIn(error: ErrorObject | undefined): ArgumentFault {
+  if (error === undefined) return { pointer: '', says: 'is not what the schema asks for' };
+  const { keyword, instancePath: pointer, message = 'does not conform' } = error;
+  const { missingProperty, additionalProperty } = error.params as Readonly<Record<string, unknown>>;
+  const inside = (name: unknown): string => `${pointer}/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  if (keyword === 'required') return { pointer: inside(missingProperty), says: 'is required' };
+  if (keyword === 'additionalProperties') return { pointer: inside(additionalProperty), says: 'is not known here' };
+  return { pointer, says: wordsOf(error) ?? message.slice(0, 300) };
+}
+
+/** What is better said than in the validator's own words. */
+function wordsOf({ keyword, params }: ErrorObject): string | undefined {
+  if (keyword === 'uniqueItems') return 'must not hold the same element twice';
+  const { allowedValues } = params as Readonly<Record<string, unknown>>;
+  return keyword === 'enum' ? `must be one of ${JSON.stringify(allowedValues).slice(0, 300)}` : undefined;
 }
 
 function sentence(error: ErrorObject | undefined, schema: SchemaObject, { whole, part }: Words): string {
@@ -172,10 +214,7 @@ function sentence(error: ErrorObject | undefined, schema: SchemaObject, { whole,
     return `${part} ${inside(parameters['additionalProperty'])} is not known.${path === '' ? knownParameters(schema) : ''}`;
   }
   const subject = path === '' ? `${whole} object` : `${part} ${quote(path)}`;
-  if (error.keyword === 'enum')
-    return `${subject} must be one of ${JSON.stringify(parameters['allowedValues']).slice(0, 300)}.`;
-  if (error.keyword === 'uniqueItems') return `${subject} must not hold the same element twice.`;
-  return `${subject} ${(error.message ?? 'does not conform').slice(0, 300)}.`;
+  return `${subject} ${wordsOf(error) ?? (error.message ?? 'does not conform').slice(0, 300)}.`;
 }
 
 function knownParameters(schema: SchemaObject): string {

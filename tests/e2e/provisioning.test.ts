@@ -173,12 +173,20 @@ describe('over HTTP', () => {
     const undone = await ask('POST', `/v2/jobs/${made.body.requestId}/rollback`);
     expect(undone.status).toBe(202);
     expect((await ended(made.body.requestId)).status).toBe('rolled_back');
-    // The second cloud takes no such names: what the first has made is taken back.
-    const failed = await ask('POST', '/v1/provision', { body: request({ ...site, params: { name: 'goog-site' } }) });
+    // The second cloud refuses: what the first has made is taken back.
+    const fault = { service: 'storage', operation: 'buckets.insert', fault: 'dependency-violation' };
+    await fetch(`${gateway.clouds.gcp}/_zeroplane/faults`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${gateway.token}` },
+      body: JSON.stringify(fault),
+    });
+    const failed = await ask('POST', '/v1/provision', { body: request({ ...site, params: { name: 'half-site' } }) });
     const job = await ended(failed.body.requestId);
-    expect(job).toMatchObject({ status: 'rolled_back', result: { undone: ['aws:us-east-1:s3:goog-site'] } });
+    expect(job).toMatchObject({ status: 'rolled_back', result: { undone: ['aws:us-east-1:s3:half-site'] } });
     const { Buckets = [] } = await s3().send(new ListBucketsCommand({}));
-    expect(Buckets.map(({ Name }) => Name)).not.toContain('goog-site');
+    expect(Buckets.map(({ Name }) => Name)).not.toContain('half-site');
+    const never = await ask('POST', '/v1/provision', { body: request({ ...site, params: { name: 'goog-site' } }) });
+    expect([never.status, never.body.problems[0].pointer]).toEqual([400, '/params/name']);
   });
 });
 

@@ -17,6 +17,12 @@ interface ServiceRow {
 
 interface ParameterSchema {
   readonly type?: string | readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly items?: ParameterSchema;
+  readonly properties?: Readonly<Record<string, ParameterSchema>>;
+  readonly required?: readonly string[];
+  readonly anyOf?: readonly ParameterSchema[];
+  readonly oneOf?: readonly ParameterSchema[];
   readonly description?: string;
   readonly default?: unknown;
 }
@@ -25,10 +31,7 @@ interface ServiceDetails extends ServiceRow {
   readonly version: string;
   readonly actions: readonly string[];
   readonly regions?: readonly string[];
-  readonly params: {
-    readonly properties?: Readonly<Record<string, ParameterSchema>>;
-    readonly required?: readonly string[];
-  };
+  readonly params: ParameterSchema;
 }
 
 export async function* catalogLs(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {
@@ -95,8 +98,33 @@ function serviceText(
         oneLine(description, 160),
       ]),
     ),
+    ...shapesText(properties, style),
     '',
     style.dim('Ask for it'),
     `  zeroplane provision --cloud ${cloud} --service ${service}${example.join('')}`,
   ].join('\n');
+}
+
+/** What parameters are made of, where their type alone does not say how they are written. */
+function shapesText(properties: readonly (readonly [string, ParameterSchema])[], style: Style): readonly string[] {
+  const rows = properties
+    .filter(([key, { type, enum: values }]) => key !== 'region' && (type !== 'string' || values !== undefined))
+    .map(([key, schema]) => [key, shapeOf(schema)] as const)
+    .filter(([, shape]) => /[{[|"]/.test(shape))
+    .map(([key, shape]) => [{ text: oneLine(key, 60), paint: style.bold }, oneLine(shape, 300)]);
+  return rows.length === 0 ? [] : ['', style.dim('Written as'), table(rows)];
+}
+
+/** A schema in a few signs: `{name, type?: "S" | "N"}`, `[string]`. Deeper than three levels it is `…`. */
+function shapeOf(schema: ParameterSchema, depth = 0): string {
+  const { type, enum: values, items, properties, required = [], anyOf, oneOf = anyOf } = schema;
+  if (depth > 3) return '…';
+  if (values !== undefined) return values.map((value) => JSON.stringify(value)).join(' | ');
+  if (oneOf !== undefined) return oneOf.map((each) => shapeOf(each, depth)).join(' | ');
+  if (items !== undefined) return `[${shapeOf(items, depth + 1)}]`;
+  if (properties === undefined) return typeof type === 'string' ? type : (type ?? ['any']).join(' | ');
+  const members = Object.entries(properties).map(
+    ([key, each]) => `${key}${required.includes(key) ? '' : '?'}: ${shapeOf(each, depth + 1)}`,
+  );
+  return `{${members.join(', ')}}`;
 }

@@ -165,6 +165,7 @@ export function jobText(job: JobView, style: Style): string {
   if (error !== undefined) lines.push(`  ${style.bad(error.code)}${at(error.step)}  ${oneLine(error.message, 600)}`);
   const outputs = outcome?.['outputs'];
   if (typeof outputs === 'object' && outputs !== null) lines.push(outputsText(outputs));
+  if (outcome?.['isAdopted'] === true) lines.push('  adopted  it was there already, and was taken as it is');
   if (outcome?.['status'] === 'planned') lines.push(planText(job));
   if (status === 'awaiting_approval') lines.push(`  next: zeroplane jobs approve ${requestId}`);
   if (status === 'failed' || status === 'rollback_failed') lines.push(`  next: zeroplane jobs retry ${requestId}`);
@@ -181,11 +182,33 @@ function outputsText(outputs: object): string {
 const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
 function planText({ result: outcome, estimate }: JobView): string {
-  const steps = (outcome?.['steps'] as readonly string[] | undefined) ?? [];
+  const { steps = [], resources = [] } = (outcome ?? {}) as Partial<Planned>;
   const usage = (estimate?.usage ?? []).map((each) => `          ${oneLine(each, 200)}`);
   return [
+    ...resources.flatMap(thereText),
     `  steps   ${steps.join(', ')}`,
     `  price   ${estimate?.monthlyUsd ?? 0} USD a month, and by use:`,
     ...usage,
   ].join('\n');
+}
+
+interface Planned {
+  readonly steps: readonly string[];
+  readonly resources: readonly PlannedResource[];
+}
+
+interface PlannedResource {
+  readonly change: string;
+  readonly differences?: Readonly<Record<string, { readonly from: unknown; readonly to: unknown }>>;
+}
+
+/** What is there already: a provision takes it as it is, whatever the parameters say. */
+function thereText({ change, differences = {} }: PlannedResource): readonly string[] {
+  if (change === 'create') return [];
+  const rows = Object.entries(differences).map(
+    ([name, { from, to }]) =>
+      `          ${name} is ${oneLine(shown(from), 80)}, asked for is ${oneLine(shown(to), 80)}`,
+  );
+  const next = rows.length === 0 ? [] : ['          zeroplane update makes it agree'];
+  return ['  exists  it is there already, and is taken as it is', ...rows, ...next];
 }

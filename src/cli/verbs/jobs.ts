@@ -7,7 +7,7 @@ import { connectToInstance } from '../instance.ts';
 import type { Style } from '../style.ts';
 import { oneLine, plural, table } from '../style.ts';
 import { followJob, jobOf, jobResult, jobText, lastEventOf, type JobView } from './job-progress.ts';
-import { queryOf } from './query.ts';
+import { isFiltered, queryOf } from './query.ts';
 
 export async function* jobsLs(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {
   const client = await connectToInstance(invocation, context);
@@ -16,8 +16,8 @@ export async function* jobsLs(invocation: Invocation, context: CliContext): Asyn
     `/v2/status?${queryOf(invocation, ['env', 'status', 'error', 'limit', 'cursor'])}`,
   );
   const { jobs } = value as { jobs: readonly JobView[] };
-  const isFiltered = ['env', 'status', 'error', 'cursor'].some((name) => invocation.text(name) !== undefined);
-  yield result(value, (style) => (jobs.length === 0 && isFiltered ? 'No jobs like that.' : jobsText(jobs, style)));
+  const isNone = jobs.length === 0 && isFiltered(invocation, ['env', 'status', 'error', 'cursor']);
+  yield result(value, (style) => (isNone ? 'No jobs like that.' : jobsText(jobs, style)));
   return undefined;
 }
 

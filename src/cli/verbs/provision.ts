@@ -40,6 +40,13 @@ async function bodyOf(action: Action, invocation: Invocation, context: CliContex
   const base = source === undefined ? {} : isId ? byId(source) : parseObject(await textOf(source, context), source);
   const flags = flagsOf(invocation);
   const params = { ...(base['params'] as object | undefined), ...(flags['params'] as object | undefined) };
+  // A request that makes something is also the one that is planned, changed and removed by; no other changes its meaning.
+  const { action: said = action } = base;
+  if (said !== action && said !== 'provision')
+    throw usage(
+      action,
+      `The request says action "${String(said)}", and this is zeroplane ${action}. Nothing was sent.`,
+    );
   const body = { tenant: DEVELOPER.tenant, env: 'dev', ...base, ...flags, params, action };
   if (!('cloud' in body) || !('service' in body))
     throw usage(action, 'Name a request file, or --cloud and --service with --param NAME=VALUE.');
@@ -69,7 +76,7 @@ function flagsOf(invocation: Invocation): Record<string, unknown> {
 
 const textValue = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
-/** `NAME=VALUE`; a value that is JSON is taken as such, anything else as text. */
+/** `NAME=VALUE`; a value that is JSON is taken as such, anything else as text: `name='"12"'` is text too. */
 function pairs(given: readonly string[], flag: string): Map<string, unknown> {
   return new Map(
     given.map((pair) => {

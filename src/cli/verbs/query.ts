@@ -11,7 +11,12 @@ export function queryOf(invocation: Invocation, names: readonly string[]): strin
     if (value !== undefined) query.set(name, value);
   }
   const limit = query.get('limit');
-  if (limit !== null && !/^[1-9]\d{0,2}$/.test(limit))
+  if (limit !== null && (!/^[1-9]\d{0,2}$/.test(limit) || Number(limit) > 500))
     throw new PlatformError('USAGE', '--limit takes a whole number from 1 to 500.');
   return query.toString();
+}
+
+/** Whether an empty list says only that nothing is like that. */
+export function isFiltered(invocation: Invocation, names: readonly string[]): boolean {
+  return names.some((name) => invocation.text(name) !== undefined);
 }

@@ -1,5 +1,6 @@
 /** A bucket on one cloud and its copy on another; when the second cannot be made, the first is removed again. */
 
+import { textOf } from '../../core/json.ts';
 import type { ShippedComposite } from '../provisioning.ts';
 
 export const staticSite: ShippedComposite = {
@@ -20,6 +21,14 @@ export const staticSite: ShippedComposite = {
         },
       },
     },
+  },
+  partsOf: (params) => {
+    const name = textOf(params['name']);
+    const from = (parameter: string): string => (parameter === 'bucketName' ? 'name' : parameter);
+    return [
+      { cloud: 'aws', service: 's3', params: { bucketName: name }, from },
+      { cloud: 'gcp', service: 'storage', params: { bucketName: `${name}-copy` }, from },
+    ];
   },
   definition: {
     Comment: 'A bucket on one cloud and its copy on another.',

@@ -4,6 +4,7 @@
  */
 
 import type { ShippedComposite } from '../provisioning.ts';
+import type { Params } from '../service.ts';
 
 export const vpcWithInstance: ShippedComposite = {
   description: {
@@ -21,6 +22,10 @@ export const vpcWithInstance: ShippedComposite = {
       },
     },
   },
+  partsOf: ({ vpc = {}, ec2 = {} }) => [
+    { cloud: 'aws', service: 'vpc', params: vpc as Params, from: (parameter) => `vpc/${parameter}` },
+    { cloud: 'aws', service: 'ec2', params: ec2 as Params, from: (parameter) => `ec2/${parameter}` },
+  ],
   definition: {
     StartAt: 'CreateVPC',
     States: {

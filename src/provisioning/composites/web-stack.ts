@@ -21,6 +21,10 @@ export const webStack: ShippedComposite = {
       },
     },
   },
+  partsOf: ({ name = '', cidr = '', instanceType = '' }) => [
+    { cloud: 'aws', service: 'vpc', params: { name, cidr } },
+    { cloud: 'aws', service: 'ec2', params: { name, instanceType, publicAddress: true } },
+  ],
   definition: {
     Comment: 'Network, then server with address; on failure in the reverse order back to nothing.',
     StartAt: 'MakeNetwork',

@@ -12,7 +12,7 @@ import type { Clock, IdSource, StoreRoot, Write } from '../core/ports.ts';
 import type { WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
 import type { CatalogService, ServiceCatalogue } from './catalogue.ts';
 import type { Submission } from './control-plane.ts';
-import { JOB_KEYS, RESOURCE_LOCKS, type Job, type JobApproval, type JobStatus } from './job.ts';
+import { JOB_KEYS, RESOURCE_LOCKS, isEnded, type Job, type JobApproval, type JobStatus } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import { notAmong, refuseProblems } from './problems.ts';
 import { parseResourceId } from './provisioner.ts';
@@ -146,7 +146,7 @@ export class Acceptance {
     // Who may act in one environment, and says so, must not reach into another.
     if (meant.env !== body.env)
       refuseProblems([{ ...notAmong('/env', body.env, [meant.env]), message: `is not that of ${meant.resourceId}` }]);
-    if (body.action === 'update' || body.action === 'destroy') await this.#mustExist(meant.resourceId, tenant);
+    await this.#mustBeFree(meant, tenant);
     return { ...meant, run };
   }
 
@@ -205,10 +205,25 @@ export class Acceptance {
     return this.#parts.resources.get(tenant, id);
   }
 
-  async #mustExist(id: string, tenant: string): Promise<void> {
-    const found = await this.#parts.resources.get(tenant, id);
-    if (found.status === 'ready' || found.status === 'failed') return;
-    throw busy(id, found.requestId);
+  /** @throws PlatformError `RESOURCE_NOT_FOUND`, `RESOURCE_BUSY`, or `JOB_STATE` for what an ended job has left half-made. */
+  async #mustBeFree({ body: { action }, resourceId: id }: Meant, tenant: string): Promise<void> {
+    if (action === 'plan') return;
+    const { resources } = this.#parts;
+    const found = action === 'provision' ? await resources.find(tenant, id) : await resources.get(tenant, id);
+    if (found === undefined || found.status === 'ready' || found.status === 'failed') return;
+    const holder = await this.#atWork(found);
+    // Its own lock tells who is at it; where that has just ended, the request goes on.
+    if (holder !== undefined && action !== 'provision') throw busy(id, holder);
+    if (holder === undefined && found.status !== 'removed' && action !== 'destroy') throw leftOver(found);
+  }
+
+  /** The job that is at a resource, or at the whole that it is a part of. */
+  async #atWork({ id, tenant, partOf = id, requestId }: Resource): Promise<string | undefined> {
+    const { jobs } = this.#parts;
+    const holder = (await jobs.holderOf(tenant, id)) ?? (await jobs.holderOf(tenant, partOf));
+    if (holder !== undefined) return holder;
+    const maker = await jobs.find(tenant, requestId);
+    return maker !== undefined && !isEnded(maker.status) ? requestId : undefined;
   }
 
   #jobOf(
@@ -278,6 +293,11 @@ export class Acceptance {
 function nameIn(service: CatalogService, params: Params): string | undefined {
   const [name, other] = ['a', 'b'].map((requestId) => service.nameOf(params, requestId));
   return name === other ? name : undefined;
+}
+
+function leftOver({ id, requestId, status }: Resource): PlatformError {
+  const message = `"${id}" is ${status}, and no job is at it any more: it is what job ${requestId}, or one after it, could not finish. Destroy it, or retry that job, and ask again.`;
+  return new PlatformError('JOB_STATE', message, { resource: id, requestId });
 }
 
 /** Two bodies of one key are the same when they mean the same: an id says which environment it is of. */

@@ -13,7 +13,7 @@ import { wrongState, type Job, type JobError } from './job.ts';
 import { DurableSteps } from './durable-steps.ts';
 import { looked, noted } from './noted.ts';
 import type { CloudProvisioner, NameRecord, ProvisionContext, ProvisionRequest } from './provisioner.ts';
-import { idOf, ownershipOf, updatedBy, type Resource } from './resource-store.ts';
+import { idOf, ownershipOf, updatedBy, type Intent, type Resource } from './resource-store.ts';
 import type { RunParts } from './run-parts.ts';
 import type { Params, ServiceDefinition } from './service.ts';
 import { failureOf, recorded } from './step-failure.ts';
@@ -97,13 +97,29 @@ async function provision(at: Running): Promise<JsonValue> {
   const id = idOf(intent);
   const isForeign = await noted(at, 'note-intent', async () => (await parts.resources.intend(job, intent)).isForeign);
   const provisioner = await made(at, definition, { id, params: input.params, region: input.region });
+  const isOthers = isForeign && !(await isTakenOver(at, { intent, id, provisioner }));
   const response = await provisioner.provision(requestOf(job, input));
-  if (!isForeign)
-    await noted(at, 'note-result', async () => {
-      await parts.resources.record(job.tenant, id, response);
+  await noted(at, 'note-result', async () => {
+    if (isOthers) await parts.resources.seenReady(job.tenant, id);
+    else await parts.resources.record(job.tenant, id, response);
+    return null;
+  });
+  return { ...response };
+}
+
+/** What another job has made and somebody has removed in the cloud is this job's, so that its undo knows of it. */
+async function isTakenOver(
+  at: Running,
+  { intent, id, provisioner }: { readonly intent: Intent; readonly id: string; readonly provisioner: CloudProvisioner },
+): Promise<boolean> {
+  const { parts, job } = at;
+  const isGone = await looked(at, 'look-for-it', async () => (await provisioner.read(id)) === undefined);
+  if (isGone)
+    await noted(at, 'note-taken-over', async () => {
+      await parts.resources.takeOver(job, intent);
       return null;
     });
-  return { ...response };
+  return isGone;
 }
 
 async function update(at: Running): Promise<JsonValue> {

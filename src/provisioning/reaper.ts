@@ -171,9 +171,11 @@ export class Reaper {
         job.status === 'compensating'
           ? job
           : await jobs.advance(job, { to: 'compensating', change, dueAtMs, by: 'system' });
+      if (job.action === 'update') await resources.mark(job.tenant, job.resourceId, 'failed');
       return undoing && jobs.advance(undoing, { to: 'rollback_failed', change: { error }, by: 'system' });
     }
     if (job.action === 'destroy') await resources.notDestroyed(job.tenant, job.resourceId);
+    if (job.action === 'update') await resources.mark(job.tenant, job.resourceId, 'failed');
     return jobs.advance(job, { to: 'failed', change, by: 'system' });
   }
 

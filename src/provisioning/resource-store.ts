@@ -122,6 +122,32 @@ export class ResourceStore {
     throw busy(id, known.requestId);
   }
 
+  /**
+   * Makes the record of what is gone that of the job which makes it anew.
+   *
+   * @throws PlatformError `RESOURCE_BUSY` when another job does so too.
+   */
+  async takeOver(job: Job, intent: Intent): Promise<void> {
+    const id = idOf(intent);
+    const known = await this.find(job.tenant, id);
+    if (known === undefined || known.requestId === job.requestId) return void (await this.intend(job, intent));
+    const { status, requestId } = known;
+    if (status !== 'ready' && status !== 'failed') throw busy(id, requestId);
+    const now = new Date(this.#clock.nowMs()).toISOString();
+    const drafted = toItem(this.#drafted(job, intent, { id, now }));
+    try {
+      await this.#table(job.tenant).put(drafted, { equals: { status, requestId } });
+    } catch (error) {
+      throw error instanceof PlatformError && error.code === 'CONDITION_FAILED' ? busy(id, requestId) : error;
+    }
+  }
+
+  /** Something that failed before can be used, as another job has seen. */
+  async seenReady(tenant: string, id: string): Promise<void> {
+    const known = await this.find(tenant, id);
+    if (known?.status === 'failed') await this.put({ ...known, status: 'ready' });
+  }
+
   #drafted(job: Job, intent: Intent, { id, now }: { readonly id: string; readonly now: string }): Resource {
     const { cloud, service, region, name, params } = intent;
     const { tenant, env, requestId, principal, expiresAt, resourceId: whole } = job;

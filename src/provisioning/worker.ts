@@ -255,8 +255,10 @@ export class JobWorker {
       await this.#end(job, 'failed', { error, ...reason });
       return;
     }
+    const isUntouched = action === 'update' && isOfComparison(error);
+    if (isUntouched) await resources.mark(tenant, resourceId, isMissing(error) ? 'failed' : 'ready');
     const made = action === 'update' ? 1 : (await resources.ofJob(tenant, requestId)).length;
-    if (action === 'plan' || made === 0) {
+    if (action === 'plan' || isUntouched || made === 0) {
       await this.#end(job, 'failed', { error });
       return;
     }
@@ -275,6 +277,7 @@ export class JobWorker {
       const error = jobErrorOf(ended.error, ended.cause);
       // What went wrong first is what its reader wants to know; what is left stands beside it.
       const details = { ...first?.details, rollback: error as unknown as JsonValue };
+      if (job.action === 'update') await this.#parts.resources.mark(job.tenant, job.resourceId, 'failed');
       await this.#end(job, 'rollback_failed', {
         error: { code: 'ROLLBACK_FAILED', message: error.message, ...first, details },
       });
@@ -362,6 +365,12 @@ function placeOf({
 }
 
 /** A machine gets its parameters and the job it runs for; a resource's workflow what it is to make. */
+/** An update begins with a look at what there is; nothing is changed by then. */
+const isOfComparison = ({ step }: JobError): boolean => step?.startsWith('compare-') === true;
+
+/** There is nothing of the tenant's that could be updated. */
+const isMissing = ({ code }: JobError): boolean => code === 'NOT_FOUND' || code === 'RESOURCE_NOT_OWNED';
+
 function inputOf(job: Job): JsonValue {
   const { requestId, tenant, env, region = null, params, resourceId, action, principal } = job;
   if (job.workflow !== undefined) return { params, job: { requestId, tenant, env, region, owner: principal.id } };

@@ -99,14 +99,13 @@ async function answerOf(plane: ControlPlane, call: TargetCall, { exchange } = ex
 const REQUEST = { cloud: 'aws', service: 's3', params: { bucketName: 'x' }, env: 'dev' };
 
 test.each(['provision', 'plan', 'update', 'destroy'] as const)(
-  '%s submits its own action for the tenant of the caller, whatever the arguments say, with the key of the call',
+  '%s submits its own action for the tenant of the caller, with the key of the call',
   async (action) => {
     const { plane, asked } = planeOf({
       submit: () => Promise.resolve({ job: job({ action }), isRepeat: false }),
       wait: () => Promise.resolve(job({ action, status: 'succeeded', result: { status: 'done' } })),
     });
-    const forged = { ...REQUEST, tenant: 'team-y', action: 'destroy' };
-    const result = await answerOf(plane, callOf(action, forged, 'key-1'));
+    const result = await answerOf(plane, callOf(action, REQUEST, 'key-1'));
     expect(asked[0]?.given[0]).toEqual({
       body: { ...REQUEST, tenant: 'team-x', action },
       action,
@@ -240,6 +239,30 @@ test('the catalog is a short list, and in full for the service that is named', a
   expect(ofCloud.structuredContent.services[0]).not.toHaveProperty('params');
   const one = await answerOf(plane, callOf('catalog', { cloud: 'aws', service: 'sqs' }));
   expect(one.structuredContent.services).toEqual([entry('aws', 'sqs')]);
+  const none = await answerOf(plane, callOf('catalog', { cloud: 'aws', service: 'sqss' }));
+  expect(none).toMatchObject({
+    isError: true,
+    content: [{ text: expect.stringContaining('There is no service "sqss" of aws. Did you mean "sqs"?') }],
+  });
+});
+
+test.each([
+  ['jobs', { limit: 0 }, '"limit" must be a whole number from 1 to 500'],
+  ['jobs', { limit: '5' }, '"limit" must be a whole number from 1 to 500'],
+  ['jobs', { stat: 'failed' }, '"stat" is no argument here. Did you mean "status"?'],
+  ['jobs', { env: 7 }, '"env" must be a text'],
+  ['resources', { id: 'aws:us-east-1:s3:one' }, '"id" is no argument here. There are env, cloud, service'],
+  ['catalog', { limit: 5 }, '"limit" is no argument here'],
+  ['status', { requestId: 'r-1', env: 'dev' }, '"env" is no argument here'],
+  ['provision', { cloud: 'aws', service: 's3', tenant: 'team-y' }, '/tenant is no argument here'],
+  ['destroy', { cloud: 'aws', service: 's3', action: 'plan' }, '/action is no argument here'],
+])('what %s does not take is not passed over: %j', async (tool, args, words) => {
+  const { plane, asked } = planeOf({});
+  expect(await answerOf(plane, callOf(tool, args))).toMatchObject({
+    isError: true,
+    content: [{ text: expect.stringContaining(words) }],
+  });
+  expect(asked).toEqual([]);
 });
 
 test('every tool has schemas of both sides, and says whether it changes, destroys or may be repeated', () => {

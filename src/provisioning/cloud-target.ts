@@ -3,11 +3,12 @@
 import type { RequestContext } from '../core/context.ts';
 import { PlatformError, toPlatformError } from '../core/errors.ts';
 import { isObject } from '../core/json.ts';
+import { nearestOf } from '../core/nearest.ts';
 import type { Exchange, Target, TargetCall, TargetListing, TargetResult, TargetStatus } from '../core/target.ts';
 import { errorResult } from '../registry/function-result.ts';
 import { CLOUD_TOOLS } from './cloud-tools.ts';
-import type { ControlPlane, JobDetails, JobEvent } from './control-plane.ts';
-import type { RequestProblem } from './problems.ts';
+import type { CatalogEntry, ControlPlane, JobDetails, JobEvent } from './control-plane.ts';
+import { refuseProblems, type RequestProblem } from './problems.ts';
 import { DECISION_MEMBERS, readVerbBody } from './verb-body.ts';
 import { isEnded, JOB_STATUSES, jobView, type Job, type JobAction, type JobStatus } from './job.ts';
 
@@ -112,7 +113,7 @@ const ACTS: ReadonlyMap<string, Act> = new Map<string, Act>([
   ['plan', submit('plan')],
   ['update', submit('update')],
   ['destroy', submit('destroy')],
-  ['status', async ({ plane, args, context }) => detailsView(await plane.status(idIn(args), context))],
+  ['status', statusOf],
   ['jobs', jobs],
   ['cancel', change('cancel')],
   ['retry', change('retry')],
@@ -125,9 +126,18 @@ const ACTS: ReadonlyMap<string, Act> = new Map<string, Act>([
 
 async function submitted(at: At, action: JobAction): Promise<Record<string, unknown>> {
   const { plane, args, call, context } = at;
+  refuseProblems(saidAlready(args));
   const body = { ...args, tenant: context.tenant, action };
   const { job } = await plane.submit({ body, action, idempotencyKey: call.idempotencyKey }, context);
   return waited(at, job);
+}
+
+/** Nobody is to think that a job is another tenant's, or does something else than the tool's name says. */
+function saidAlready(args: Args): readonly RequestProblem[] {
+  const said = { tenant: 'the tenant is that of the token', action: 'the name of the tool says what is done' };
+  return Object.entries(said)
+    .filter(([name]) => Object.hasOwn(args, name))
+    .map(([name, why]) => ({ pointer: `/${name}`, message: `is no argument here: ${why}` }));
 }
 
 /** What became of the job in the time that a call may take; the caller hears of each step meanwhile. */
@@ -167,10 +177,17 @@ function wordsOf(type: JobEvent['type'], data: JobEvent['data']): string {
 }
 
 async function jobs({ plane, args, context }: At): Promise<Record<string, unknown>> {
+  onlyOf(args, ['env', 'status', 'error', ...PAGING]);
   const status = statusIn(args);
   const wanted = { env: textAt(args, 'env'), status, error: textAt(args, 'error') };
   const { items, next } = await plane.list({ ...wanted, ...pageOf(args) }, context);
   return { jobs: items.map(jobView), next };
+}
+
+async function statusOf({ plane, args, context }: At): Promise<Record<string, unknown>> {
+  const id = idIn(args);
+  onlyOf(args, ['requestId']);
+  return detailsView(await plane.status(id, context));
 }
 
 function statusIn(args: Args): JobStatus | undefined {
@@ -181,6 +198,7 @@ function statusIn(args: Args): JobStatus | undefined {
 }
 
 async function resources({ plane, args, context }: At): Promise<Record<string, unknown>> {
+  onlyOf(args, ['env', 'cloud', 'service', ...PAGING]);
   const wanted = { env: textAt(args, 'env'), cloud: textAt(args, 'cloud'), service: textAt(args, 'service') };
   const { items, next } = await plane.resources({ ...wanted, ...pageOf(args) }, context);
   return { resources: items, next };
@@ -188,11 +206,13 @@ async function resources({ plane, args, context }: At): Promise<Record<string, u
 
 /** The schemas of all services would fill a model's context; it gets them of the one that it names. */
 async function catalogue({ plane, args, context }: At): Promise<Record<string, unknown>> {
+  onlyOf(args, ['cloud', 'service']);
   const [cloud, service] = [textAt(args, 'cloud'), textAt(args, 'service')];
   const all = await plane.catalogue(context);
   const found = all.filter(
     (each) => (cloud === undefined || each.cloud === cloud) && (service === undefined || each.service === service),
   );
+  if (service !== undefined && found.length === 0) throw noService(service, cloud, all);
   if (service !== undefined) return { services: found };
   return {
     services: found.map(({ cloud: of, service: name, title, actions, label }) => ({
@@ -203,6 +223,14 @@ async function catalogue({ plane, args, context }: At): Promise<Record<string, u
       label,
     })),
   };
+}
+
+function noService(service: string, cloud: string | undefined, all: readonly CatalogEntry[]): PlatformError {
+  const names = all.filter((each) => cloud === undefined || each.cloud === cloud).map((each) => each.service);
+  const near = nearestOf(service, names);
+  const hint = near === undefined ? ` There are ${names.join(', ')}.` : ` Did you mean "${near}"?`;
+  const of = cloud === undefined ? '' : ` of ${cloud.slice(0, 40)}`;
+  return new PlatformError('RESOURCE_NOT_FOUND', `There is no service "${service.slice(0, 100)}"${of}.${hint}`);
 }
 
 function detailsView({ job, steps }: JobDetails): Record<string, unknown> {
@@ -223,12 +251,27 @@ function idIn(args: Args): string {
   throw new PlatformError('INVALID_ARGUMENTS', '"requestId" is required: the job, as the call that made it said.');
 }
 
-const textAt = (args: Args, name: string): string | undefined => {
+/** A filter that is not known would give more than was asked for. @throws PlatformError `INVALID_ARGUMENTS`. */
+function onlyOf(args: Args, names: readonly string[]): void {
+  const unknown = Object.keys(args).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const near = nearestOf(unknown, names);
+  const hint = near === undefined ? ` There are ${names.join(', ')}.` : ` Did you mean "${near}"?`;
+  throw new PlatformError('INVALID_ARGUMENTS', `"${unknown.slice(0, 100)}" is no argument here.${hint}`);
+}
+
+function textAt(args: Args, name: string): string | undefined {
   const value = args[name];
-  return typeof value === 'string' && value !== '' ? value : undefined;
-};
+  if (typeof value === 'string' || value === undefined) return value === '' ? undefined : value;
+  throw new PlatformError('INVALID_ARGUMENTS', `"${name}" must be a text.`);
+}
+
+const PAGING = ['limit', 'cursor'];
 
 function pageOf(args: Args): { readonly limit: number | undefined; readonly cursor: string | undefined } {
-  const limit = args['limit'];
-  return { limit: typeof limit === 'number' ? limit : undefined, cursor: textAt(args, 'cursor') };
+  const { limit } = args;
+  const isCount = typeof limit === 'number' && Number.isInteger(limit) && limit >= 1 && limit <= 500;
+  if (limit !== undefined && !isCount)
+    throw new PlatformError('INVALID_ARGUMENTS', '"limit" must be a whole number from 1 to 500.');
+  return { limit: isCount ? limit : undefined, cursor: textAt(args, 'cursor') };
 }

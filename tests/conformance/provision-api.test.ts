@@ -307,6 +307,21 @@ describe('what it refuses', () => {
     expect(problemOf(await ask('GET', path))).toEqual(isProblem(404, 'NOT_FOUND'));
   });
 
+  test.each([
+    ['/v2/status?stauts=failed', 'The query member "stauts" is not known here. Did you mean "status"?'],
+    ['/v2/status?env=', 'The query member "env" is empty. Give it a value, or leave it out.'],
+    ['/v2/resources?cloud=', 'The query member "cloud" is empty.'],
+    ['/v2/resources?env=%00', 'The query member "env" is no text that anything is called.'],
+    ['/v2/resources?id=x', 'There are tenant, env, cloud, service, status, limit, cursor.'],
+  ])('a filter that filters nothing: %s', async (path, words) => {
+    const answer = await ask('GET', path);
+    expect([answer.status, answer.body.code, answer.body.detail]).toEqual([
+      400,
+      'INVALID_ARGUMENTS',
+      expect.stringContaining(words),
+    ]);
+  });
+
   test.each(['limit=0', 'limit=x', 'limit=501', 'status=done', 'cursor=forged'])('a list with %s', async (query) => {
     const answer = await ask('GET', `/v2/status?${query}`);
     expect([answer.status, answer.headers['content-type']]).toEqual([400, 'application/problem+json']);

@@ -4,7 +4,7 @@ import { auditHead, parseHead } from '../../audit/head.ts';
 import { listAudit, verifyAudit } from '../../audit/verify.ts';
 import type { StoreRoot } from '../../core/ports.ts';
 import type { Policy } from '../../policy/decide.ts';
-import { limitIn, reply, textIn, type JsonRoute } from './json-route.ts';
+import { limitIn, onlyIn, reply, textIn, type JsonRoute } from './json-route.ts';
 import { mustAllow } from './workflows.ts';
 
 export interface AuditRoutesParts {
@@ -22,6 +22,7 @@ export function auditRoutes({ store, policy, sealingKey }: AuditRoutesParts): re
       pattern: /^\/v1\/audit$/,
       handle: async ({ query, context }) => {
         await mustAllow(policy, reading, context);
+        onlyIn(query, ['limit', 'cursor']);
         const limit = limitIn(query) ?? 100;
         return reply(200, await listAudit(store, context.tenant, { limit, cursor: textIn(query, 'cursor') }));
       },
@@ -39,6 +40,7 @@ export function auditRoutes({ store, policy, sealingKey }: AuditRoutesParts): re
       pattern: /^\/v1\/audit\/verify$/,
       handle: async ({ query, context }) => {
         await mustAllow(policy, reading, context);
+        onlyIn(query, ['head']);
         const head = textIn(query, 'head');
         const kept = head === undefined ? [] : parseHead(head);
         return reply(200, await verifyAudit(store, context.tenant, sealingKey, kept));

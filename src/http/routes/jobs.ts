@@ -8,7 +8,7 @@ import type { ControlPlane, JobDetails } from '../../provisioning/control-plane.
 import { isEnded, JOB_STATUSES, jobView, type Job, type JobAction } from '../../provisioning/job.ts';
 import { DECISION_MEMBERS, readVerbBody } from '../../provisioning/verb-body.ts';
 import { JobStreams } from './job-events.ts';
-import { limitIn, oneOf, reply, textIn, type Asked, type JsonRoute } from './json-route.ts';
+import { limitIn, oneOf, onlyIn, reply, textIn, type Asked, type JsonRoute } from './json-route.ts';
 
 const MAX_WAIT_SECONDS = 25;
 
@@ -72,6 +72,7 @@ function waitOf(prefer: string | undefined): number | undefined {
 }
 
 async function listed(plane: ControlPlane, { query, context }: Asked): Promise<Reply> {
+  onlyIn(query, ['tenant', 'env', 'status', 'error', 'limit', 'cursor']);
   checkTenant(query, context);
   const status = oneOf(query, 'status', JOB_STATUSES);
   const wanted = { env: textIn(query, 'env'), status, error: textIn(query, 'error') };

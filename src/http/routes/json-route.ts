@@ -167,4 +167,22 @@ export function numberIn(query: URLSearchParams, name: string): number | undefin
   throw new PlatformError('INVALID_ARGUMENTS', `The query member "${name}" must be a whole number.`);
 }
 
-export const textIn = (query: URLSearchParams, name: string): string | undefined => query.get(name) ?? undefined;
+/** A filter without a value is a mistake, such as a variable that is not set, and not a wish for everything. */
+export function textIn(query: URLSearchParams, name: string): string | undefined {
+  const text = query.get(name) ?? undefined;
+  if (text === undefined || (text !== '' && !text.includes('\0'))) return text;
+  const what = text === '' ? 'is empty. Give it a value, or leave it out' : 'is no text that anything is called';
+  throw new PlatformError('INVALID_ARGUMENTS', `The query member "${name}" ${what}.`);
+}
+
+/** A filter that nobody knows would give more than was asked for. @throws PlatformError `INVALID_ARGUMENTS`. */
+export function onlyIn(query: URLSearchParams, names: readonly string[]): void {
+  const unknown = [...query.keys()].find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  const nearest = nearestOf(unknown, names);
+  const hint = nearest === undefined ? `There are ${names.join(', ')}.` : `Did you mean "${nearest}"?`;
+  throw new PlatformError(
+    'INVALID_ARGUMENTS',
+    `The query member "${unknown.slice(0, 100)}" is not known here. ${hint}`,
+  );
+}

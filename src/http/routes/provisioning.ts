@@ -8,7 +8,7 @@ import { RESOURCE_STATUSES, type ControlPlane, type OfferedService } from '../..
 import type { WorkflowEngine } from '../../workflows/engine/workflow-engine.ts';
 import { auditRoutes } from './audit.ts';
 import { checkTenant, jobRoutes } from './jobs.ts';
-import { jsonRoutes, limitIn, oneOf, reply, textIn, type JsonRoute } from './json-route.ts';
+import { jsonRoutes, limitIn, oneOf, onlyIn, reply, textIn, type JsonRoute } from './json-route.ts';
 import { openApiRoutes } from './openapi.ts';
 import { workflowRoutes } from './workflows.ts';
 
@@ -45,6 +45,7 @@ function resourceRoutes(plane: ControlPlane): readonly JsonRoute[] {
       method: 'GET',
       pattern: /^\/v2\/resources$/,
       handle: async ({ query, context }) => {
+        onlyIn(query, ['tenant', 'env', 'cloud', 'service', 'status', 'limit', 'cursor']);
         checkTenant(query, context);
         const wanted = {
           env: textIn(query, 'env'),

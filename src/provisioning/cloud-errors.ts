@@ -81,7 +81,7 @@ export function cloudError(failure: CloudFailure): PlatformError {
 export function notOwned(id: string, because: string): PlatformError {
   return new PlatformError(
     'RESOURCE_NOT_OWNED',
-    `The resource "${id}" exists and is not this tenant's: ${because}. Choose another name; nothing was changed.`,
+    `The resource "${id}" exists and is not this tenant's: ${because}. Nothing was changed. Choose another name or, if it is yours, tag it so again.`,
     { resource: id },
   );
 }

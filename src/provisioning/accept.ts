@@ -61,6 +61,8 @@ interface Meant {
   readonly region: string | undefined;
   readonly resourceId: string;
   readonly env: string;
+  /** What is on record of it. */
+  readonly known?: Resource | undefined;
 }
 
 /** The same with what will run, where the service is a workflow. */
@@ -165,7 +167,7 @@ export class Acceptance {
       return { body, service, params, region, resourceId, env: body.env };
     const { env } = known;
     const meant = body.action === 'destroy' ? await this.#over(known, body, service) : params;
-    return { body, service, params: meant, region, resourceId, env };
+    return { body, service, params: meant, region, resourceId, env, known };
   }
 
   /** By its id; a destroy then needs no parameters, and takes those that it is given in place of the stored ones. */
@@ -188,7 +190,7 @@ export class Acceptance {
       refuseProblems([
         { pointer: '/id', message: `is another resource than "${meant.name}", which params name: say which is meant` },
       ]);
-    return { body, service, params, region, resourceId: id, env };
+    return { body, service, params, region, resourceId: id, env, known };
   }
 
   /** What a resource was made with, under what its removal asks for: a part of it that is not named goes too. */
@@ -206,21 +208,33 @@ export class Acceptance {
   }
 
   /** @throws PlatformError `RESOURCE_NOT_FOUND`, `RESOURCE_BUSY`, or `JOB_STATE` for what an ended job has left half-made. */
-  async #mustBeFree({ body: { action }, resourceId: id }: Meant, tenant: string): Promise<void> {
-    if (action === 'plan') return;
-    const { resources } = this.#parts;
-    const found = action === 'provision' ? await resources.find(tenant, id) : await resources.get(tenant, id);
-    if (found === undefined || found.status === 'ready' || found.status === 'failed') return;
+  async #mustBeFree({ body: { action }, resourceId: id, known }: Meant, tenant: string): Promise<void> {
+    if (action === 'plan' || (known === undefined && action === 'provision')) return;
+    const found = known ?? (await this.#parts.resources.get(tenant, id));
+    await this.#mustBeAlone(found);
+    if (found.status === 'ready' || found.status === 'failed') return;
     const holder = await this.#atWork(found);
     // Its own lock tells who is at it; where that has just ended, the request goes on.
     if (holder !== undefined && action !== 'provision') throw busy(id, holder);
-    if (holder === undefined && found.status !== 'removed' && action !== 'destroy') throw leftOver(found);
+    if (holder === undefined && action !== 'destroy') throw leftOver(found);
   }
 
-  /** The job that is at a resource, or at the whole that it is a part of. */
-  async #atWork({ id, tenant, partOf = id, requestId }: Resource): Promise<string | undefined> {
+  /** No job is at a part while one is at its whole, and the other way round. @throws PlatformError `RESOURCE_BUSY`. */
+  async #mustBeAlone({ id, tenant, partOf, requestId }: Resource): Promise<void> {
+    const { jobs, resources } = this.#parts;
+    const parts = (await resources.ofJob(tenant, requestId))
+      .filter((each) => each.partOf === id)
+      .map((each) => each.id);
+    for (const other of [...(partOf === undefined ? [] : [partOf]), ...parts]) {
+      const holder = await jobs.holderOf(tenant, other);
+      if (holder !== undefined) throw busy(other, holder);
+    }
+  }
+
+  /** The job that is at a resource. */
+  async #atWork({ id, tenant, requestId }: Resource): Promise<string | undefined> {
     const { jobs } = this.#parts;
-    const holder = (await jobs.holderOf(tenant, id)) ?? (await jobs.holderOf(tenant, partOf));
+    const holder = await jobs.holderOf(tenant, id);
     if (holder !== undefined) return holder;
     const maker = await jobs.find(tenant, requestId);
     return maker !== undefined && !isEnded(maker.status) ? requestId : undefined;

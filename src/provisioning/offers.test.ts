@@ -178,6 +178,25 @@ describe('a job of an offered service', () => {
     expect([cloud.things.size, (await at.plane.resources({}, contextOf())).items]).toEqual([0, []]);
   });
 
+  test('is alone with its parts, and a job of a part alone with it', async () => {
+    const { requestId } = await at.submit({ service: 'pair', params: { name: 'x' } });
+    await at.ended(requestId);
+    const held = { approval: { required: true } };
+    const part = await at.submit({ action: 'update', params: { name: 'x-a', size: 2 }, ...held });
+    const destroysAll = () => at.submit({ service: 'pair', action: 'destroy', id: 'aws:-:pair:x', ...held });
+    await expect(destroysAll()).rejects.toMatchObject({
+      code: 'RESOURCE_BUSY',
+      details: { resource: 'aws:us-east-1:thing:x-a', requestId: part.requestId },
+    });
+    await at.plane.reject(part.requestId, undefined, contextOf());
+    const whole = await destroysAll();
+    for (const action of ['provision', 'update', 'destroy'])
+      await expect(at.submit({ action, params: { name: 'x-b' } })).rejects.toMatchObject({
+        code: 'RESOURCE_BUSY',
+        details: { resource: 'aws:-:pair:x', requestId: whole.requestId },
+      });
+  });
+
   test('that fails half-way leaves nothing, although its machine has no way back', async () => {
     cloud.before = (effect) => {
       if (effect === 'create' && cloud.things.size === 1) throw refused('CreateThing');

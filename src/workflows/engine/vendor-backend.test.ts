@@ -7,6 +7,7 @@ import type { DurableContext } from '@aws/durable-execution-sdk-js';
 import { withDurableExecution } from '@aws/durable-execution-sdk-js';
 import { LocalDurableTestRunner, WaitingOperationStatus } from '@aws/durable-execution-sdk-js-testing';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { skipTime } from '../../../tests/fixtures/skipped-time.ts';
 import type { JsonValue, StoreRoot } from '../../core/ports.ts';
 import { joinTexts } from '../durable/parts.ts';
 import type { StoredOperation } from '../durable/operation.ts';
@@ -336,7 +337,7 @@ describe("the same handler on the vendor's backend and on ours", () => {
   const vendor = new Map<string, Story>();
 
   beforeAll(async () => {
-    await LocalDurableTestRunner.setupTestEnvironment({ skipTime: true });
+    await skipTime();
     try {
       await Promise.all(cases.map(async (each) => vendor.set(each.title, await onVendor(each))));
     } finally {

@@ -1,5 +1,5 @@
-import { LocalDurableTestRunner } from '@aws/durable-execution-sdk-js-testing';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { withSkippedTime } from '../../fixtures/skipped-time.ts';
 import { BRANCHING } from './branching.ts';
 import { DATA_FLOW } from './data-flow.ts';
 import { CHOICES, VARIABLES, WAITS_AND_ENDS } from './flow.ts';
@@ -24,8 +24,7 @@ const GROUPS: Readonly<Record<string, readonly Golden[]>> = {
   probes: PROBES,
 };
 
-beforeAll(() => LocalDurableTestRunner.setupTestEnvironment({ skipTime: true }));
-afterAll(() => LocalDurableTestRunner.teardownTestEnvironment());
+withSkippedTime();
 
 async function check(golden: Golden): Promise<void> {
   const run = await runMachine(golden.machine, {

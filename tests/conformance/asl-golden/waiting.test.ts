@@ -1,11 +1,12 @@
-import { LocalDurableTestRunner, WaitingOperationStatus } from '@aws/durable-execution-sdk-js-testing';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { LocalDurableTestRunner } from '@aws/durable-execution-sdk-js-testing';
+import { WaitingOperationStatus } from '@aws/durable-execution-sdk-js-testing';
+import { describe, expect, test } from 'vitest';
 import type { JsonValue } from '../../../src/core/ports.ts';
 import type { ChildEnd } from '../../../src/workflows/engine/workflow-engine.ts';
+import { withSkippedTime } from '../../fixtures/skipped-time.ts';
 import { runMachine } from './run-machine.ts';
 
-beforeAll(() => LocalDurableTestRunner.setupTestEnvironment({ skipTime: true }));
-afterAll(() => LocalDurableTestRunner.teardownTestEnvironment());
+withSkippedTime();
 
 function waiting(extra: object = {}): JsonValue {
   return {

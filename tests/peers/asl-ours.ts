@@ -10,7 +10,7 @@ import { createEmbeddedEngine } from '../../src/workflows/engine/embedded-engine
 import { ADA, TOKEN_KEY, collectLog, endOf } from '../../src/workflows/engine/engine-for-test.ts';
 import type { Ended, PeerMachine } from './asl-machines.ts';
 import { functionOf } from './asl-machines.ts';
-import { ended, payloadOf, thrown } from './asl-moto.ts';
+import { ended, payloadOf, thrown } from './asl-sfn.ts';
 
 /** A function's error as the service tells it: its cause is the runtime's document. */
 async function invoke({ functions }: PeerMachine, call: TaskCall): Promise<JsonValue> {

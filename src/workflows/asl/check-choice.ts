@@ -8,6 +8,9 @@ import type { StateFields } from './machine.ts';
 import type { Place } from './problems.ts';
 import { inside, shown } from './problems.ts';
 
+/** The language makes it an error of the running machine; it would be one each time. */
+const OPEN_ESCAPE = /^(?:[^\\]|\\[\\*])*\\(?![\\*])/s;
+
 /** And, Or and Not in one another. */
 const DEEPEST = 20;
 
@@ -107,6 +110,12 @@ function checkExpected(
   const isFine = needed === 'timestamp' ? timeOf(value) !== undefined : typeof value === needed;
   if (!isFine)
     checks.problems.invalid(at, `${name} compares with a ${needed}, not ${shown(value)}.`, 'Correct the value.');
+  else if (name === 'StringMatches' && OPEN_ESCAPE.test(value as string))
+    checks.problems.invalid(
+      at,
+      `The pattern ${shown(value)} has a backslash that escapes nothing.`,
+      'Write \\\\* for an asterisk, and two backslashes for one.',
+    );
 }
 
 function neededType(name: string): 'string' | 'number' | 'boolean' | 'timestamp' {

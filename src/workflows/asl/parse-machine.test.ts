@@ -207,6 +207,12 @@ const INVALID: readonly (readonly [string, JsonValue, string, RegExp])[] = [
     /compares with a number/,
   ],
   [
+    'a pattern whose backslash escapes nothing',
+    machine({ Type: 'Choice', Choices: [{ Variable: '$.a', StringMatches: 'a\\*\\\\b\\', Next: 'S' }] }),
+    '/States/S/Choices/0/StringMatches',
+    /a backslash that escapes nothing/,
+  ],
+  [
     'a timestamp that is none',
     machine({ Type: 'Choice', Choices: [{ Variable: '$.a', TimestampEquals: 'today', Next: 'S' }] }),
     '/States/S/Choices/0/TimestampEquals',

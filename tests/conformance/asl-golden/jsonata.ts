@@ -2,7 +2,7 @@
 
 import type { JsonValue } from '../../../src/core/ports.ts';
 import type { Golden } from './golden.ts';
-import { fail } from './run-machine.ts';
+import { fail, failing } from './run-machine.ts';
 
 function jsonata(state: object): JsonValue {
   return { QueryLanguage: 'JSONata', StartAt: 'S', States: { S: { ...state, End: true } } } as never;
@@ -224,6 +224,163 @@ export const JSONATA: readonly Golden[] = [
     },
     input: { n: 2 },
     expect: { output: 4 },
+  },
+  {
+    name: 'Succeed puts out what its Output says, and the context has the input of the execution',
+    fact: 'spec Succeed in JSONata; guide Context object: Execution.Input',
+    machine: {
+      QueryLanguage: 'JSONata',
+      StartAt: 'A',
+      States: {
+        A: { Type: 'Pass', Output: { gone: true }, Next: 'S' },
+        S: {
+          Type: 'Succeed',
+          Output: { now: '{% $states.input %}', first: '{% $states.context.Execution.Input.n %}' },
+        },
+      },
+    },
+    input: { n: 5 },
+    expect: { output: { now: { gone: true }, first: 5 } },
+  },
+  {
+    name: 'a retrier tries again with the Arguments evaluated anew, and the catcher sees the last error',
+    fact: 'spec Retry and Catch in JSONata',
+    machine: {
+      QueryLanguage: 'JSONata',
+      StartAt: 'T',
+      States: {
+        T: {
+          Type: 'Task',
+          Resource: 'f',
+          Arguments: { n: '{% $states.input.n %}' },
+          Retry: [{ ErrorEquals: ['Transient'], IntervalSeconds: 1, MaxAttempts: 2, BackoffRate: 1 }],
+          Catch: [{ ErrorEquals: ['Fatal'], Output: '{% $states.errorOutput.Error %}', Next: 'P' }],
+          End: true,
+        },
+        P: { Type: 'Pass', Output: { caught: '{% $states.input %}' }, End: true },
+      },
+    },
+    input: { n: 1 },
+    functions: { f: failing(['Transient', 'Fatal']) },
+    expect: { output: { caught: 'Fatal' } },
+    calls: [
+      ['T#1', 1],
+      ['T#1', 2],
+    ],
+  },
+  {
+    name: 'a branch reads the variables around it, and what it assigns stays inside',
+    fact: 'guide Variables: scope',
+    machine: {
+      QueryLanguage: 'JSONata',
+      StartAt: 'A',
+      States: {
+        A: { Type: 'Pass', Assign: { region: 'eu', n: 1 }, Next: 'Both' },
+        Both: {
+          Type: 'Parallel',
+          Branches: [
+            {
+              StartAt: 'B',
+              States: {
+                B: { Type: 'Pass', Assign: { own: "{% $region & '-1' %}" }, Next: 'C' },
+                C: { Type: 'Pass', Output: '{% $own %}', End: true },
+              },
+            },
+            { StartAt: 'D', States: { D: { Type: 'Pass', Output: '{% $n + 1 %}', End: true } } },
+          ],
+          Assign: { both: '{% $states.result %}' },
+          Output: { size: '{% $count($states.result) %}' },
+          Next: 'E',
+        },
+        E: { Type: 'Pass', Output: { both: '{% $both %}', size: '{% $states.input.size %}' }, End: true },
+      },
+    },
+    expect: { output: { both: ['eu-1', 2], size: 2 } },
+  },
+  {
+    name: 'an iteration that fails is caught by its Map, with the input as it was',
+    fact: 'spec Map in JSONata: Catch with Output',
+    machine: {
+      QueryLanguage: 'JSONata',
+      StartAt: 'M',
+      States: {
+        M: {
+          Type: 'Map',
+          Items: '{% $states.input.items %}',
+          MaxConcurrency: 1,
+          ItemProcessor: {
+            StartAt: 'T',
+            States: { T: { Type: 'Task', Resource: 'f', Arguments: '{% $states.input %}', End: true } },
+          },
+          Catch: [
+            {
+              ErrorEquals: ['States.ALL'],
+              Output: { failed: '{% $states.errorOutput.Error %}', of: '{% $count($states.input.items) %}' },
+              Next: 'P',
+            },
+          ],
+          End: true,
+        },
+        P: { Type: 'Pass', End: true },
+      },
+    },
+    input: { items: [1, 2] },
+    functions: { f: ({ input }) => (input === 2 ? fail('Even', 'by design') : input) },
+    expect: { output: { failed: 'Even', of: 2 } },
+  },
+  {
+    name: 'Default leads on when no Condition holds, and may put out and assign at the Choice',
+    fact: 'spec Choice in JSONata: Output and Assign of the state are those of its Default',
+    machine: {
+      QueryLanguage: 'JSONata',
+      StartAt: 'C',
+      States: {
+        C: {
+          Type: 'Choice',
+          Choices: [{ Condition: '{% $exists($states.input.nope) %}', Next: 'P' }],
+          Default: 'P',
+          Output: { by: 'default' },
+          Assign: { v: 2 },
+        },
+        P: { Type: 'Pass', Output: { in: '{% $states.input %}', v: '{% $v %}' }, End: true },
+      },
+    },
+    expect: { output: { in: { by: 'default' }, v: 2 } },
+  },
+  {
+    name: 'a Condition that is no boolean fails the machine',
+    fact: 'guide Choice: the result of a Condition is a boolean',
+    machine: {
+      QueryLanguage: 'JSONata',
+      StartAt: 'C',
+      States: {
+        C: { Type: 'Choice', Choices: [{ Condition: "{% 'yes' %}", Next: 'P' }], Default: 'P' },
+        P: { Type: 'Pass', End: true },
+      },
+    },
+    expect: { error: 'States.QueryEvaluationError' },
+  },
+  {
+    name: 'Wait takes a Timestamp that an expression makes',
+    fact: 'spec Wait in JSONata',
+    machine: {
+      QueryLanguage: 'JSONata',
+      StartAt: 'W',
+      States: {
+        W: { Type: 'Wait', Timestamp: "{% $states.input.day & 'T00:00:00Z' %}", Output: 'over', End: true },
+      },
+    },
+    input: { day: '2020-01-01' },
+    expect: { output: 'over' },
+  },
+  {
+    name: 'strings, numbers, null and objects come out as they are',
+    fact: 'JSONata: null is a value',
+    machine: jsonata({
+      Type: 'Pass',
+      Output: { n: '{% null %}', list: '{% [1, [2], {"a": null}] %}', text: '{% "{" & "%" %}', no: '{% 1 = 2 %}' },
+    }),
+    expect: { output: { n: null, list: [1, [2], { a: null }], text: '{%', no: false } },
   },
   {
     name: 'a value of chance is recorded, for two evaluations would differ',

@@ -1,9 +1,14 @@
-/** State machines in moto's Step Functions, by the vendor's SDK, with the functions of a golden machine behind it. */
+/** State machines in another's Step Functions, by the vendor's SDK, with the functions of a golden machine behind it. */
 
+import { CreateFunctionCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { JsonValue } from '../../src/core/ports.ts';
+import { zipFolder } from '../../src/packaging/zip.ts';
 import { StatesError } from '../../src/workflows/asl/states-error.ts';
 import type { TaskCall } from '../../src/workflows/asl/asl-host.ts';
 import type { Ended, PeerMachine } from './asl-machines.ts';
@@ -33,38 +38,50 @@ interface Sdk {
   readonly GetExecutionHistoryCommand: new (input: object) => object;
 }
 
-export interface MotoStates {
-  /** Defines the machines. @returns what moto refuses, and why. */
+/** The account of the machines' functions; MiniStack reads it from the key. */
+const SIGNED = {
+  region: 'us-east-1',
+  credentials: { accessKeyId: '123456789012', secretAccessKey: 'testing' },
+};
+
+export interface SfnPeer {
+  /** Defines the machines. @returns what it refuses, and why. */
   define(machines: readonly PeerMachine[]): Promise<ReadonlyMap<PeerMachine, string>>;
   run(machine: PeerMachine): Promise<Ended>;
   close(): Promise<void>;
 }
 
-export interface MotoStatesOptions {
+export interface SfnPeerOptions {
   readonly url: string;
-  /** Where moto calls functions; it thinks that it listens there itself. */
+  /** Where the functions of the machines answer. */
   readonly functionsPort: number;
   /** Module of `@aws-sdk/client-sfn`. */
   readonly client: string;
+  /** Each machine is given an account of its own. */
+  readonly isAccountEach: boolean;
+  /** Functions are made there, which ask ours. Else they are called at `functionsPort`, as if Lambda were there. */
+  readonly hasLambda: boolean;
 }
 
-export async function motoStates({ url, functionsPort, client: sdkModule }: MotoStatesOptions): Promise<MotoStates> {
+export async function sfnPeer(options: SfnPeerOptions): Promise<SfnPeer> {
+  const { url, functionsPort, client: sdkModule } = options;
   const sdk = (await import(pathToFileURL(sdkModule).href)) as Sdk;
-  const credentials = { accessKeyId: 'testing', secretAccessKey: 'testing' };
   const clients = new Map<PeerMachine, Client>();
   const byNumber = new Map<string, PeerMachine>();
   const arns = new Map<PeerMachine, string>();
   const sent = async <Answered>(machine: PeerMachine, command: object): Promise<Answered> =>
     (await clients.get(machine)?.send(command)) as Answered;
   const functions = await serveFunctions(functionsPort, byNumber);
+  const forwarding = options.hasLambda ? await forwarder(functionsPort) : undefined;
   return {
     async define(machines) {
       const refused = new Map<PeerMachine, string>();
       for (const [at, machine] of machines.entries()) {
         byNumber.set(`m${at}`, machine);
-        const client = new sdk.SFNClient({ endpoint: url, region: 'us-east-1', credentials, maxAttempts: 1 });
-        client.middlewareStack.add(asAccount(100_000_000_000 + at), { step: 'build' });
+        const client = new sdk.SFNClient({ endpoint: url, ...SIGNED, maxAttempts: 1 });
+        if (options.isAccountEach) client.middlewareStack.add(asAccount(100_000_000_000 + at), { step: 'build' });
         clients.set(machine, client);
+        if (forwarding !== undefined) await makeFunctions(url, forwarding, { machine, at });
         const definition = JSON.stringify(machine.definition);
         const roleArn = 'arn:aws:iam::123456789012:role/machines';
         const command = new sdk.CreateStateMachineCommand({ name: `m${at}`, definition, roleArn });
@@ -112,7 +129,7 @@ async function untilEnded(describe: () => Promise<Described>): Promise<Described
   for (const deadline = Date.now() + 60_000; ;) {
     const described = await describe();
     if (described.status !== 'RUNNING') return described;
-    if (Date.now() > deadline) throw new Error('moto did not end the execution within 60 s');
+    if (Date.now() > deadline) throw new Error('the execution did not end within 60 s');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -142,6 +159,47 @@ export function thrown(error: unknown): { readonly errorType: string; readonly e
 export function payloadOf(answered: JsonValue): JsonValue {
   if (typeof answered !== 'object' || answered === null || Array.isArray(answered)) return answered;
   return 'StatusCode' in answered ? (answered['Payload'] ?? null) : answered;
+}
+
+/** A function that asks ours, and fails as that does. */
+const FORWARDER = (port: number): string => `
+import json, urllib.error, urllib.parse, urllib.request
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def handler(event, context):
+    name = urllib.parse.quote(context.invoked_function_arn, safe='')
+    url = 'http://localhost:${port}/2015-03-31/functions/' + name + '/invocations'
+    request = urllib.request.Request(url, json.dumps(event).encode(), {'content-type': 'application/json'})
+    with direct.open(request) as answer:
+        body = json.loads(answer.read())
+        if answer.headers.get('x-amz-function-error'):
+            raise type(str(body['errorType']), (Exception,), {})(body['errorMessage'])
+        return body
+`;
+
+async function forwarder(port: number): Promise<Uint8Array> {
+  const folder = await mkdtemp(join(tmpdir(), 'zeroplane-forwarder-'));
+  try {
+    await writeFile(join(folder, 'function.py'), FORWARDER(port));
+    await zipFolder(folder, `${folder}.zip`);
+    return await readFile(`${folder}.zip`);
+  } finally {
+    await rm(folder, { recursive: true });
+    await rm(`${folder}.zip`, { force: true });
+  }
+}
+
+async function makeFunctions(
+  url: string,
+  ZipFile: Uint8Array,
+  { machine, at }: { readonly machine: PeerMachine; readonly at: number },
+): Promise<void> {
+  const lambda = new LambdaClient({ endpoint: url, ...SIGNED });
+  for (const name of Object.keys(machine.functions)) {
+    const role = 'arn:aws:iam::123456789012:role/functions';
+    const about = { Runtime: 'python3.11', Handler: 'function.handler', Role: role, Timeout: 60 } as const;
+    await lambda.send(new CreateFunctionCommand({ FunctionName: `m${at}-${name}`, ...about, Code: { ZipFile } }));
+  }
+  lambda.destroy();
 }
 
 /** The service that Lambda is, as far as an invocation goes. */

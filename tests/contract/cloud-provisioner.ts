@@ -6,6 +6,7 @@ import { resourceId } from '../../src/provisioning/provisioner.ts';
 import type {
   CloudPlace,
   CloudProvisioner,
+  NameRecord,
   OwnershipTags,
   ProvisionContext,
   ProvisionRequest,
@@ -14,6 +15,7 @@ import type { Params, ProvisionerModule, ServiceDefinition } from '../../src/pro
 import { silentLog } from '../fixtures/assembled.ts';
 import { failure } from './harness.ts';
 import { Died, RecordedSteps } from './recorded-steps.ts';
+import { requestDeathTests } from './request-deaths.ts';
 
 /** Faults that a simulated cloud can be asked for; see `simulated-cloud/faults.ts`. */
 export interface FaultSource {
@@ -62,9 +64,10 @@ interface JobOptions {
   readonly userTags?: Readonly<Record<string, string>>;
   readonly place?: CloudPlace;
   readonly attempts?: number;
+  readonly names?: NameRecord;
 }
 
-interface Job {
+export interface Job {
   readonly id: string;
   /** What the params were made with. */
   readonly name: string;
@@ -74,7 +77,7 @@ interface Job {
 }
 
 /** Makes jobs of one resource. */
-type StartJob = (options?: JobOptions) => Job;
+export type StartJob = (options?: JobOptions) => Job;
 
 const TENANT = 'team-x';
 const OTHER = 'team-y';
@@ -108,13 +111,14 @@ export function cloudProvisionerContract(service: ServiceUnderTest, cloud: () =>
     ownershipTests(it, cloud);
     changingTests(it, service, cloud);
     crashTests(it, cloud);
+    requestDeathTests(it, cloud);
     faultTests(it, service, cloud);
   });
 }
 
 /** @param needs - Without faults to be had the test is skipped, and says so. */
-type It = (title: string, body: (start: StartJob) => Promise<void>, needs?: 'faults') => void;
-type Cloud = () => CloudUnderTest;
+export type It = (title: string, body: (start: StartJob) => Promise<void>, needs?: 'faults') => void;
+export type CloudOf = () => CloudUnderTest;
 
 function starter(service: ServiceUnderTest, module: ProvisionerModule, cloud: CloudUnderTest): StartJob {
   const { definition } = service;
@@ -146,6 +150,7 @@ function starter(service: ServiceUnderTest, module: ProvisionerModule, cloud: Cl
       userTags: options.userTags ?? {},
       place: options.place ?? cloud.place,
       steps,
+      names: options.names,
       isRollback: options.isRollback,
       log: silentLog,
       signal: new AbortController().signal,
@@ -164,7 +169,7 @@ const provision = ({ provisioner, input }: Job): ReturnType<CloudProvisioner['pr
 const destroy = ({ provisioner, id }: Job): ReturnType<CloudProvisioner['destroy']> => provisioner.destroy(id);
 const read = ({ provisioner, id }: Job): ReturnType<CloudProvisioner['read']> => provisioner.read(id);
 
-function makingTests(it: It, { definition }: ServiceUnderTest, cloud: Cloud): void {
+function makingTests(it: It, { definition }: ServiceUnderTest, cloud: CloudOf): void {
   it('makes the resource with its tags, in the steps that it announces, and removes it', async (start) => {
     const job = start({ userTags: { 'cost-centre': '42', tenant: 'never this one' } });
     expect(await job.provisioner.plan(job.input)).toEqual({
@@ -199,7 +204,7 @@ function makingTests(it: It, { definition }: ServiceUnderTest, cloud: Cloud): vo
   });
 }
 
-function ownershipTests(it: It, cloud: Cloud): void {
+function ownershipTests(it: It, cloud: CloudOf): void {
   it("another request of the tenant adopts it, and undoing that request leaves it as its maker's", async (start) => {
     const made = await provision(start());
     const before = await cloud().owned(TENANT);
@@ -240,7 +245,7 @@ function ownershipTests(it: It, cloud: Cloud): void {
   });
 }
 
-function changingTests(it: It, service: ServiceUnderTest, cloud: Cloud): void {
+function changingTests(it: It, service: ServiceUnderTest, cloud: CloudOf): void {
   it('an update of what is not there is refused', async (start) => {
     const job = start();
     await failure(job.provisioner.update(job.id, job.input), 'NOT_FOUND');
@@ -300,7 +305,7 @@ async function survive(
   return 2;
 }
 
-function crashTests(it: It, cloud: Cloud): void {
+function crashTests(it: It, cloud: CloudOf): void {
   it('a process that dies after any effect leaves one resource once the job has gone on, and none after removal', async (start) => {
     const whole = start();
     await provision(whole);
@@ -341,7 +346,7 @@ function faultsOf({ faults }: CloudUnderTest): FaultSource {
   return faults;
 }
 
-function faultTests(it: It, service: ServiceUnderTest, cloud: Cloud): void {
+function faultTests(it: It, service: ServiceUnderTest, cloud: CloudOf): void {
   it(
     'credentials that the cloud does not take are told as such, without them',
     async (start) => {

@@ -1,6 +1,7 @@
 /** What is particular to each service; what they have in common is in `services.test.ts`. */
 
 import { CreateSecurityGroupCommand, DescribeInstancesCommand, EC2Client } from '@aws-sdk/client-ec2';
+import { CreateTableCommand, DeleteTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import {
   CreateBucketCommand,
@@ -153,6 +154,22 @@ describe('tables', () => {
     expect(refused.details).toMatchObject({ operation: 'DeleteTable', cloudCode: 'ValidationException' });
     await (await job(dynamodb, { params })).update();
     await (await job(dynamodb, { params })).destroy();
+  });
+
+  test('one that is still being made is judged by its tags only once they must be there', async () => {
+    const client = clientOf(DynamoDBClient);
+    const [TableName, key] = ['shows-late', 'id'];
+    const bare = {
+      TableName,
+      AttributeDefinitions: [{ AttributeName: key, AttributeType: 'S' as const }],
+      KeySchema: [{ AttributeName: key, KeyType: 'HASH' as const }],
+      BillingMode: 'PAY_PER_REQUEST' as const,
+    };
+    await client.send(new CreateTableCommand(bare));
+    const made = await job(dynamodb, { params: { tableName: TableName, partitionKey: { name: key } } });
+    await failure(made.provision(), 'RESOURCE_NOT_OWNED');
+    expect(made.steps.effects).toBeGreaterThan(1);
+    await client.send(new DeleteTableCommand({ TableName }));
   });
 
   test('one that is being removed is not adopted, and made anew once it is gone', async () => {

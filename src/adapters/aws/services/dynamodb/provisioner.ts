@@ -15,7 +15,7 @@ import type { CreateTableCommandInput, TableDescription } from '@aws-sdk/client-
 import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
 import { cloudCodeOf, resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
 import type { Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
-import { ask, askFor } from '../../cloud-call.ts';
+import { ask, askFor, unseen } from '../../cloud-call.ts';
 import { clientSettings } from '../../job-clients.ts';
 import { awsTagForm, tagList, tagsOfList } from '../../ownership.ts';
 import { placeOf } from '../../regions.ts';
@@ -75,6 +75,8 @@ class TableKind implements ResourceKind {
       ),
     ]);
     if (tags === undefined) return undefined;
+    // Tags come with the table and are shown a moment later: until then nobody knows whose it is.
+    if (status === 'CREATING' && Object.keys(tags).length === 0) throw unseen('tag of the table');
     const recovery = backups?.ContinuousBackupsDescription?.PointInTimeRecoveryDescription;
     const settings = settingsOf(table, recovery?.PointInTimeRecoveryStatus === 'ENABLED');
     return { tags, outputs, settings, isReady: status === 'ACTIVE' };

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fakeClock } from '../../tests/contract/fake-clock.ts';
 import { openMemoryStore } from '../adapters/embedded/store/store.ts';
 import { PlatformError } from '../core/errors.ts';
@@ -251,6 +251,87 @@ test('a trail that was put back to what it once was, seals and all, lacks the ke
 
 test.each(['', 'nothing', '2026-11-01#w1:1', `2026-11-01#w1:1:${'0'.repeat(64)},x`])('"%s" is no head', (text) => {
   expect(() => parseHead(text)).toThrow(/zeroplane audit head/);
+});
+
+describe('of two processes that write on one store', () => {
+  const two = (
+    run: (at: {
+      first: (id: string) => Promise<void>;
+      second: (id: string) => Promise<void>;
+      store: StoreRoot;
+      clock: ReturnType<typeof fakeClock>;
+    }) => Promise<void>,
+  ): Promise<void> =>
+    withLog(async ({ store, clock, make }) => {
+      const other = restarted(store, clock, 'w2');
+      const second = (id: string): Promise<void> => other.commit('team-x', [], [entry(id)]);
+      await run({ first: make, second, store, clock });
+    });
+
+  test('each holds what the other has written, so that its chain cannot go unnoticed', () =>
+    two(async ({ first, second, store, clock }) => {
+      await first('a');
+      for (const id of ['b', 'c']) await second(id);
+      clock.advance(60_000);
+      await first('d');
+      const { records } = await listAudit(store, 'team-x');
+      expect(records.find(({ entry: { resource } }) => resource.id === 'd')?.beside).toMatchObject([
+        { chain: '2026-11-01#w2', sequence: 2 },
+      ]);
+      expect(await verify(store)).toMatchObject({ isIntact: true, records: 4 });
+      await removeChains(store, (chain) => chain.endsWith('#w2'));
+      expect((await verify(store)).problems).toEqual([
+        expect.objectContaining({ chain: '2026-11-01#w2', sequence: 2, problem: 'missing' }),
+      ]);
+    }));
+
+  test('the end of one that was cut back, seal and all, is missed by the other', () =>
+    two(async ({ first, second, store, clock }) => {
+      await first('a');
+      await second('b');
+      const chains = store.store('team-x').table(AUDIT_CHAINS);
+      const before = await chains.get({ group: 'chains', chain: '2026-11-01#w2' });
+      await second('c');
+      clock.advance(60_000);
+      await first('d');
+      await store.store('team-x').table(AUDIT_RECORDS).delete({ chain: '2026-11-01#w2', position: '0000000002' });
+      await chains.put(before ?? {});
+      expect((await verify(store)).problems).toEqual([
+        expect.objectContaining({ chain: '2026-11-01#w2', sequence: 2, problem: 'missing' }),
+      ]);
+    }));
+
+  test('nothing is named twice, and no record is larger for it within a minute', () =>
+    two(async ({ first, second, store, clock }) => {
+      await first('a');
+      await second('b');
+      await first('c');
+      clock.advance(60_000);
+      for (const id of ['d', 'e']) await first(id);
+      clock.advance(60_000);
+      await first('f');
+      const { records } = await listAudit(store, 'team-x');
+      const naming = records.filter(({ beside }) => beside !== undefined).map(({ entry: { resource } }) => resource.id);
+      expect(naming).toEqual(['d']);
+    }));
+
+  test('what one wrote last is missed by a kept head alone, which has a record of each', () =>
+    two(async ({ first, second, store, clock }) => {
+      await first('a');
+      await second('b');
+      clock.advance(60_000);
+      await first('c');
+      const chains = store.store('team-x').table(AUDIT_CHAINS);
+      const before = await chains.get({ group: 'chains', chain: '2026-11-01#w2' });
+      await second('d');
+      const { head, records } = await auditHead(store, 'team-x');
+      expect(records.map(({ chain }) => chain)).toEqual(['2026-11-01#w1', '2026-11-01#w2']);
+      const last = { chain: '2026-11-01#w2', position: '0000000002' };
+      await store.store('team-x').table(AUDIT_RECORDS).delete(last);
+      await chains.put(before ?? {});
+      expect(await verify(store)).toMatchObject({ isIntact: true });
+      expect((await verifyAudit(store, 'team-x', KEY, parseHead(head))).isIntact).toBe(false);
+    }));
 });
 
 test('two writers that commit at once keep a chain each, and both verify', () =>

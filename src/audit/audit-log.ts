@@ -15,11 +15,15 @@ import {
   toItem,
   type AuditRecord,
   type ChainHead,
+  type HeadRecord,
 } from './audit-record.ts';
 import type { AuditEntry, AuditTrail } from './audit-trail.ts';
 
 /** Of one transaction. */
 const MAX_WRITES = 100;
+/** How often a writer looks how far others have got, and how many of their chains it names then, the newest first. */
+const LOOK_MS = 60_000;
+const MAX_BESIDE = 20;
 /** The chain had gone on without us knowing. */
 const MOVED_ON = Symbol('moved on');
 
@@ -50,6 +54,10 @@ interface Chain {
   head: Head | undefined;
   waiting: Change[];
   isWriting: boolean;
+  /** When this process last looked at the chains of others, by the clock that never goes back. */
+  lookedAtMs: number;
+  /** How far this process has named each of them. */
+  readonly named: Map<string, number>;
 }
 
 export class AuditLog implements AuditTrail {
@@ -61,7 +69,7 @@ export class AuditLog implements AuditTrail {
   }
 
   commit(tenant: string, writes: readonly Write[], entries: readonly AuditEntry[]): Promise<void> {
-    const chain = this.#chains.get(tenant) ?? { head: undefined, waiting: [], isWriting: false };
+    const chain = this.#chains.get(tenant) ?? newChain();
     this.#chains.set(tenant, chain);
     return new Promise((resolve, reject) => {
       chain.waiting.push({ writes, entries, resolve, reject });
@@ -104,11 +112,13 @@ export class AuditLog implements AuditTrail {
   async #tryWrite(store: TenantStore, chain: Chain, changes: readonly Change[]): Promise<unknown> {
     try {
       const from = (chain.head ??= await this.#newest(store));
-      const { records, head } = this.#chained(store.tenant, from, changes);
+      const beside = await this.#beside(store, chain, from.hash);
+      const { records, head } = this.#chained(store.tenant, from, { changes, beside });
       const writes = changes.flatMap((change) => change.writes);
       try {
         await store.transact([...writes, ...records, headRow(this.#chainName(head), head, this.#parts.key)]);
         chain.head = head;
+        if (records.length > 0) this.#noteNamed(chain, beside);
         return undefined;
       } catch (error) {
         if (!isOfChain(error, writes.length)) return error;
@@ -125,6 +135,24 @@ export class AuditLog implements AuditTrail {
     const newest = { partition: CHAIN_GROUP, descending: true, limit: 1 };
     const [row] = (await store.table(AUDIT_CHAINS).query(newest)).items as unknown as readonly ChainHead[];
     return { day: '', sequence: 0, hash: row?.hash ?? '' };
+  }
+
+  /** How far others have got since this process looked last, without what the record before says anyway. */
+  async #beside(store: TenantStore, { named, lookedAtMs }: Chain, previous: string): Promise<readonly HeadRecord[]> {
+    if (this.#parts.clock.monotonicMs() - lookedAtMs < LOOK_MS) return [];
+    const newest = { partition: CHAIN_GROUP, descending: true, limit: MAX_BESIDE };
+    const { items } = await store.table(AUDIT_CHAINS).query(newest);
+    return (items as unknown as readonly ChainHead[])
+      .filter(
+        ({ chain, sequence, hash }) => sequence > (named.get(chain) ?? 0) && hash !== previous && !this.#isOwn(chain),
+      )
+      .map(({ chain, sequence, hash }) => ({ chain, sequence, hash }));
+  }
+
+  #noteNamed(chain: Chain, beside: readonly HeadRecord[]): void {
+    for (const each of beside) chain.named.set(each.chain, each.sequence);
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (nowMs - chain.lookedAtMs >= LOOK_MS) chain.lookedAtMs = nowMs;
   }
 
   /**
@@ -144,31 +172,49 @@ export class AuditLog implements AuditTrail {
     );
   }
 
+  #isOwn(chain: string): boolean {
+    return chain.endsWith(`#${this.#parts.writer}`);
+  }
+
   #chainName({ day }: Pick<Head, 'day'>): string {
     return `${day}#${this.#parts.writer}`;
   }
 
-  #chained(tenant: string, from: Head, changes: readonly Change[]): { readonly records: Write[]; readonly head: Head } {
+  #chained(
+    tenant: string,
+    from: Head,
+    { changes, beside }: { readonly changes: readonly Change[]; readonly beside: readonly HeadRecord[] },
+  ): { readonly records: Write[]; readonly head: Head } {
     const at = new Date(this.#parts.clock.nowMs()).toISOString();
     const day = at.slice(0, 10);
     // A clock that goes back stays in its chain: the order is that of writing.
     let head: Head = day > from.day ? { day, sequence: 0, hash: from.hash } : from;
     const records = changes
       .flatMap((change) => change.entries)
-      .map((entry): Write => {
-        const record = this.#record(tenant, head, { at, entry });
+      .map((entry, index): Write => {
+        // The first of a batch names the others.
+        const others = index === 0 && beside.length > 0 ? { beside } : {};
+        const record = this.#record(tenant, head, { at, entry, ...others });
         head = { day: head.day, sequence: record.sequence, hash: record.hash };
         return { put: toItem(record), table: AUDIT_RECORDS, condition: { exists: false } };
       });
     return { records, head };
   }
 
-  #record(tenant: string, head: Head, { at, entry }: Pick<AuditRecord, 'at' | 'entry'>): AuditRecord {
-    const open = { chain: this.#chainName(head), sequence: head.sequence + 1, at, entry, previous: head.hash };
+  #record(tenant: string, head: Head, content: Pick<AuditRecord, 'at' | 'entry' | 'beside'>): AuditRecord {
+    const open = { chain: this.#chainName(head), sequence: head.sequence + 1, previous: head.hash, ...content };
     const hash = hashOf(tenant, open);
     return { ...open, hash, seal: sealOf(this.#parts.key, hash) };
   }
 }
+
+const newChain = (): Chain => ({
+  head: undefined,
+  waiting: [],
+  isWriting: false,
+  lookedAtMs: -Infinity,
+  named: new Map(),
+});
 
 function headRow(chain: string, { sequence, hash }: Head, key: Uint8Array): Write {
   return {

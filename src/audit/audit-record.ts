@@ -4,6 +4,13 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Item, JsonValue, TableSpec } from '../core/ports.ts';
 import type { AuditEntry } from './audit-trail.ts';
 
+/** A record by its place and its hash. */
+export interface HeadRecord {
+  readonly chain: string;
+  readonly sequence: number;
+  readonly hash: string;
+}
+
 export interface AuditRecord {
   /** `2026-11-25#<writer>`: one chain per tenant, day and writing process. */
   readonly chain: string;
@@ -16,6 +23,11 @@ export interface AuditRecord {
    * before, or of whoever wrote last before this process did. `''` where the trail begins.
    */
   readonly previous: string;
+  /**
+   * The ends of the chains of other processes, as far as they had got: where several write at the same time, each holds
+   * what the others have written. Absent where there is nothing new of them.
+   */
+  readonly beside?: readonly HeadRecord[];
   /** Hex SHA-256 of everything above, and the tenant. */
   readonly hash: string;
   /** HMAC of the hash under the instance's key: who can write to the store and has no key cannot make one. */
@@ -37,7 +49,7 @@ export interface ChainHead {
 }
 
 /** The sort key: text that sorts as the number does. */
-const positionOf = (sequence: number): string => String(sequence).padStart(10, '0');
+export const positionOf = (sequence: number): string => String(sequence).padStart(10, '0');
 
 /** JSON whose members are in the order of their names, so that equal values have equal text. */
 export function canonical(value: unknown): string {
@@ -51,8 +63,8 @@ export function canonical(value: unknown): string {
 }
 
 export function hashOf(tenant: string, record: Omit<AuditRecord, 'hash' | 'seal'>): string {
-  const { chain, sequence, at, entry, previous } = record;
-  return createHash('sha256').update(canonical({ tenant, chain, sequence, at, entry, previous })).digest('hex');
+  const { chain, sequence, at, entry, previous, beside } = record;
+  return createHash('sha256').update(canonical({ tenant, chain, sequence, at, entry, previous, beside })).digest('hex');
 }
 
 export function sealOf(key: Uint8Array, hash: string): string {
@@ -66,10 +78,12 @@ export function isSealed(key: Uint8Array, hash: string, seal: string): boolean {
 }
 
 export function toItem(record: AuditRecord): Item {
-  return { ...record, entry: record.entry as unknown as JsonValue, position: positionOf(record.sequence) };
+  const { beside, entry, ...rest } = record;
+  const base = { ...rest, entry: entry as unknown as JsonValue, position: positionOf(record.sequence) };
+  return beside === undefined ? base : { ...base, beside: beside.map((each) => ({ ...each })) };
 }
 
 export function fromItem(item: Item): AuditRecord {
-  const { chain, sequence, at, entry, previous, hash, seal } = item as unknown as AuditRecord;
-  return { chain, sequence, at, entry, previous, hash, seal };
+  const { chain, sequence, at, entry, previous, beside, hash, seal } = item as unknown as AuditRecord;
+  return { chain, sequence, at, entry, previous, ...(beside === undefined ? {} : { beside }), hash, seal };
 }

@@ -12,14 +12,8 @@ import {
   fromItem,
   type AuditRecord,
   type ChainHead,
+  type HeadRecord,
 } from './audit-record.ts';
-
-/** A record by its place and its hash. */
-export interface HeadRecord {
-  readonly chain: string;
-  readonly sequence: number;
-  readonly hash: string;
-}
 
 export interface AuditHead {
   /** For {@link parseHead}; `''` while nothing is recorded. */

@@ -2,9 +2,18 @@
 
 import { PlatformError } from '../core/errors.ts';
 import { textOf } from '../core/json.ts';
-import type { StoreRoot } from '../core/ports.ts';
-import { AUDIT_RECORDS, fromItem, hashOf, isSealed, type AuditRecord, type ChainHead } from './audit-record.ts';
-import { allItems, chainsOf, type HeadRecord } from './head.ts';
+import type { StoreRoot, TenantStore } from '../core/ports.ts';
+import {
+  AUDIT_RECORDS,
+  fromItem,
+  hashOf,
+  isSealed,
+  positionOf,
+  type AuditRecord,
+  type ChainHead,
+  type HeadRecord,
+} from './audit-record.ts';
+import { allItems, chainsOf } from './head.ts';
 
 export interface AuditProblem {
   readonly chain: string;
@@ -42,6 +51,7 @@ export async function verifyAudit(
   const named = new Set([...firsts.map(({ previous }) => previous), ...kept.map(({ hash }) => hash)]);
   const found = new Set(heads.map(({ hash }) => hash));
   const places = new Set<string>();
+  const beside = new Map<string, HeadRecord>();
   let records = 0;
   let until: string | undefined;
   for (const head of heads) {
@@ -52,6 +62,7 @@ export async function verifyAudit(
       found.add(record.hash);
       places.add(placeText(record));
     }
+    noteBeside(beside, chain);
     records += chain.length;
     const last = chain.at(-1)?.at;
     if (last !== undefined && (until === undefined || last > until)) until = last;
@@ -59,6 +70,9 @@ export async function verifyAudit(
   const touched = new Set(problems.map(({ chain }) => chain));
   problems.push(...lostChains(firsts, found).filter(({ chain }) => !touched.has(chain)));
   problems.push(...lostHeads(kept, places).filter(({ chain }) => !touched.has(chain)));
+  for (const { chain } of problems) touched.add(chain);
+  const others = [...beside.values()].filter(({ chain }) => !touched.has(chain));
+  problems.push(...(await lostBeside(store, others)));
   const seen = until === undefined ? {} : { until };
   return { isIntact: problems.length === 0, chains: heads.length, records, ...seen, problems };
 }
@@ -86,6 +100,23 @@ function lostHeads(kept: readonly HeadRecord[], places: ReadonlySet<string>): Au
       problem: 'missing',
       message: `Record ${sequence}, the head that you kept, is not there or is another one: what was written until then was removed or replaced.`,
     }));
+}
+
+/** Of each chain the furthest record that another names: it stands for those before it. */
+function noteBeside(beside: Map<string, HeadRecord>, chain: readonly AuditRecord[]): void {
+  for (const other of chain.flatMap((record) => record.beside ?? []))
+    if (other.sequence > (beside.get(other.chain)?.sequence ?? 0)) beside.set(other.chain, other);
+}
+
+async function lostBeside(store: TenantStore, named: readonly HeadRecord[]): Promise<AuditProblem[]> {
+  const problems: AuditProblem[] = [];
+  for (const { chain, sequence, hash } of named) {
+    const item = await store.table(AUDIT_RECORDS).get({ chain, position: positionOf(sequence) });
+    if (item?.['hash'] === hash) continue;
+    const message = `Record ${sequence}, which another process saw there, is not there or is another one: the chain is gone, or its end.`;
+    problems.push({ chain, sequence, problem: 'missing', message });
+  }
+  return problems;
 }
 
 type Found = Omit<AuditProblem, 'chain'>;

@@ -162,6 +162,8 @@ const problem: Schema = {
   required: ['type', 'title', 'status', 'detail', 'instance', 'code', 'retryable'],
 };
 
+const headRecord = shape({ chain: text, sequence: wholeNumber(1), hash: text });
+
 const auditRecord = shape({
   chain: text,
   sequence: wholeNumber(1),
@@ -174,13 +176,14 @@ const auditRecord = shape({
     'details?': anyObject,
   }),
   previous: text,
+  'beside?': described(listOf(headRecord), 'The ends of the chains of other processes that were known by then.'),
   hash: text,
   seal: text,
 });
 
 const auditHead = shape({
   head: described(text, 'For `/v1/audit/verify?head=`; empty while nothing is recorded.'),
-  records: listOf(shape({ chain: text, sequence: wholeNumber(1), hash: text })),
+  records: listOf(headRecord),
 });
 
 const verdict = shape({

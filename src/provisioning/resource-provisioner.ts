@@ -115,6 +115,18 @@ export function resourceProvisioner(context: ProvisionContext, parts: ResourcePa
   return new ResourceProvisioner(context, parts);
 }
 
+type StepsOf = ResourceParts['stepsOf'];
+type KindClass = new (context: ProvisionContext, id: string, params: ProvisionRequest['params']) => ResourceKind;
+
+/** What a service's provisioner file gives to its definition. */
+export type CreateProvisioner = (context: ProvisionContext, stepsOf: StepsOf) => CloudProvisioner;
+
+/** Makes the provisioners of a cloud, each of the kind that its service adds. @param tagForm - The cloud's. */
+export const provisionersOf =
+  (tagForm: TagForm) =>
+  (Kind: KindClass, context: ProvisionContext, stepsOf: StepsOf): CloudProvisioner =>
+    resourceProvisioner(context, { tagForm, make: ({ id, params }) => new Kind(context, id, params), stepsOf });
+
 class ResourceProvisioner implements CloudProvisioner {
   readonly #context: ProvisionContext;
   readonly #parts: ResourceParts;

@@ -1,7 +1,7 @@
 /** Whose a resource of AWS is: told by its tags, which are written when it is made. */
 
 import type { ProvisionContext } from '../../provisioning/provisioner.ts';
-import type { TagForm, Tags } from '../../provisioning/resource-provisioner.ts';
+import { provisionersOf, type TagForm, type Tags } from '../../provisioning/resource-provisioner.ts';
 
 export type { Tags } from '../../provisioning/resource-provisioner.ts';
 
@@ -49,6 +49,8 @@ export const awsTagForm: TagForm = {
   isMadeByRequest,
   isClouds: (key) => key.startsWith('aws:'),
 };
+
+export const awsProvisioner = provisionersOf(awsTagForm);
 
 /** AWS takes letters, digits, spaces and a few signs; any other becomes `_`. */
 function fitting(text: string, length: number): string {

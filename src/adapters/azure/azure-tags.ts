@@ -1,7 +1,7 @@
 /** Ownership as Azure's tags say it: the exact values. Azure compares names of tags without case. */
 
 import type { ProvisionContext } from '../../provisioning/provisioner.ts';
-import type { TagForm, Tags } from '../../provisioning/resource-provisioner.ts';
+import { provisionersOf, type TagForm, type Tags } from '../../provisioning/resource-provisioner.ts';
 
 const MAKER = 'requestId';
 const END = 'expiresAt';
@@ -29,6 +29,8 @@ export const azureTags: TagForm = {
   isMadeByRequest: (tags, context) => azureTags.isTenants(tags, context) && tagOf(tags, MAKER) === context.requestId,
   isClouds: (key) => key.toLowerCase().startsWith('hidden-'),
 };
+
+export const azureProvisioner = provisionersOf(azureTags);
 
 function mandatoryTags({ ownership }: ProvisionContext): Tags {
   const { expiresAt, owner, ...rest } = ownership;

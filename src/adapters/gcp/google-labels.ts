@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import type { ProvisionContext } from '../../provisioning/provisioner.ts';
-import type { TagForm, Tags } from '../../provisioning/resource-provisioner.ts';
+import { provisionersOf, type TagForm, type Tags } from '../../provisioning/resource-provisioner.ts';
 
 const MAX_LENGTH = 63;
 const MAKER = 'request-id';
@@ -47,6 +47,8 @@ export const googleLabels: TagForm = {
     googleLabels.isTenants(tags, context) && tags[MAKER] === valueOf(context.requestId),
   isClouds: (key) => key.startsWith('goog-'),
 };
+
+export const googleProvisioner = provisionersOf(googleLabels);
 
 /** Another spelling of a key of ours comes to the same label; the end of a life is nobody's to invent. */
 function usersTags({ userTags }: ProvisionContext): Tags {

@@ -12,12 +12,18 @@ import {
   UpdateTableCommand,
 } from '@aws-sdk/client-dynamodb';
 import type { CreateTableCommandInput, TableDescription } from '@aws-sdk/client-dynamodb';
-import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
-import { cloudCodeOf, resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
-import type { Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
+import type { ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
+import { cloudCodeOf } from '../../../../provisioning/resource-provisioner.ts';
+import type {
+  CreateProvisioner,
+  Found,
+  Outputs,
+  ResourceKind,
+  Tags,
+} from '../../../../provisioning/resource-provisioner.ts';
 import { ask, askFor, unseen } from '../../cloud-call.ts';
 import { clientSettings } from '../../job-clients.ts';
-import { awsTagForm, tagList, tagsOfList } from '../../ownership.ts';
+import { awsProvisioner, tagList, tagsOfList } from '../../ownership.ts';
 import { placeOf } from '../../regions.ts';
 import type { DynamodbParams } from './definition.ts';
 
@@ -30,16 +36,7 @@ const ABSENT = ['ResourceNotFoundException', 'TableNotFoundException'];
 const NO_BACKUPS = [...ABSENT, 'ContinuousBackupsUnavailableException', 'UnknownOperationException'];
 const BUSY = 'ResourceInUseException';
 
-export function createTable(
-  context: ProvisionContext,
-  stepsOf: (params: Params) => readonly string[],
-): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: awsTagForm,
-    make: ({ id, params }) => new TableKind(context, id, params),
-    stepsOf,
-  });
-}
+export const createTable: CreateProvisioner = (context, stepsOf) => awsProvisioner(TableKind, context, stepsOf);
 
 class TableKind implements ResourceKind {
   readonly noun = 'table';

@@ -17,17 +17,17 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2';
 import type { Address, Instance, ResourceType, RunInstancesCommandInput, TagSpecification } from '@aws-sdk/client-ec2';
+import type { ProvisionContext, ProvisionRequest, StepAttempt } from '../../../../provisioning/provisioner.ts';
 import type {
-  CloudProvisioner,
-  ProvisionContext,
-  ProvisionRequest,
-  StepAttempt,
-} from '../../../../provisioning/provisioner.ts';
-import { resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
-import type { Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
+  CreateProvisioner,
+  Found,
+  Outputs,
+  ResourceKind,
+  Tags,
+} from '../../../../provisioning/resource-provisioner.ts';
 import { ask, askFor, unseen } from '../../cloud-call.ts';
 import { clientSettings } from '../../job-clients.ts';
-import { RESOURCE_TAG, awsTagForm, isTenants, tagList, tagsOfList } from '../../ownership.ts';
+import { RESOURCE_TAG, awsProvisioner, awsTagForm, isTenants, tagList, tagsOfList } from '../../ownership.ts';
 import { placeOf } from '../../regions.ts';
 import { untilFree } from '../../until-free.ts';
 import type { Ec2Params } from './definition.ts';
@@ -42,16 +42,7 @@ const LIVE = ['pending', 'running', 'stopping', 'stopped', 'shutting-down'];
 const NO_INSTANCE = ['InvalidInstanceID.NotFound'];
 const NO_ADDRESS = ['InvalidAllocationID.NotFound', 'InvalidAssociationID.NotFound'];
 
-export function createInstance(
-  context: ProvisionContext,
-  stepsOf: (params: Params) => readonly string[],
-): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: awsTagForm,
-    make: ({ id, params }) => new InstanceKind(context, id, params),
-    stepsOf,
-  });
-}
+export const createInstance: CreateProvisioner = (context, stepsOf) => awsProvisioner(InstanceKind, context, stepsOf);
 
 class InstanceKind implements ResourceKind {
   readonly noun = 'instance';

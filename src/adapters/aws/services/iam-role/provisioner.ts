@@ -20,12 +20,12 @@ import type { Role } from '@aws-sdk/client-iam';
 import { isObject } from '../../../../core/json.ts';
 import type { JsonValue } from '../../../../core/ports.ts';
 import { cloudError } from '../../../../provisioning/cloud-errors.ts';
-import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
-import { cloudCodeOf, resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
-import type { Found, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
+import type { ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
+import { cloudCodeOf } from '../../../../provisioning/resource-provisioner.ts';
+import type { CreateProvisioner, Found, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
 import { ask, askFor } from '../../cloud-call.ts';
 import { clientSettings } from '../../job-clients.ts';
-import { awsTagForm, tagList, tagsOfList } from '../../ownership.ts';
+import { awsProvisioner, tagList, tagsOfList } from '../../ownership.ts';
 import { DEFAULT_REGION, placeOf } from '../../regions.ts';
 import type { IamRoleParams } from './definition.ts';
 
@@ -37,16 +37,7 @@ const POLICY_NAME = 'zeroplane';
 /** For a while after its policies have gone IAM may still see them. */
 const DELETED = { everyMs: 2_000, timeoutMs: 60_000 };
 
-export function createRole(
-  context: ProvisionContext,
-  stepsOf: (params: Params) => readonly string[],
-): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: awsTagForm,
-    make: ({ id, params }) => new RoleKind(context, id, params),
-    stepsOf,
-  });
-}
+export const createRole: CreateProvisioner = (context, stepsOf) => awsProvisioner(RoleKind, context, stepsOf);
 
 class RoleKind implements ResourceKind {
   readonly noun = 'role';

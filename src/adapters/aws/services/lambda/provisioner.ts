@@ -17,12 +17,12 @@ import type {
 } from '@aws-sdk/client-lambda';
 import type { JsonValue } from '../../../../core/ports.ts';
 import { cloudError } from '../../../../provisioning/cloud-errors.ts';
-import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
-import { cloudCodeOf, resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
-import type { Found, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
+import type { ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
+import { cloudCodeOf } from '../../../../provisioning/resource-provisioner.ts';
+import type { CreateProvisioner, Found, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
 import { ask, askFor } from '../../cloud-call.ts';
 import { clientSettings } from '../../job-clients.ts';
-import { awsTagForm, tagText } from '../../ownership.ts';
+import { awsProvisioner, tagText } from '../../ownership.ts';
 import { placeOf } from '../../regions.ts';
 import type { LambdaParams } from './definition.ts';
 import { findRoleArn } from './role.ts';
@@ -37,16 +37,7 @@ const CHANGED = { everyMs: 2_000, timeoutMs: 300_000 };
 /** Says which code was put last, because Lambda does not say where its code came from. */
 const CODE_TAG = 'code';
 
-export function createFunction(
-  context: ProvisionContext,
-  stepsOf: (params: Params) => readonly string[],
-): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: awsTagForm,
-    make: ({ id, params }) => new FunctionKind(context, id, params),
-    stepsOf,
-  });
-}
+export const createFunction: CreateProvisioner = (context, stepsOf) => awsProvisioner(FunctionKind, context, stepsOf);
 
 class FunctionKind implements ResourceKind {
   readonly noun = 'function';

@@ -17,12 +17,12 @@ import {
 } from '@aws-sdk/client-s3';
 import type { BucketLocationConstraint, ObjectIdentifier } from '@aws-sdk/client-s3';
 import { cloudError } from '../../../../provisioning/cloud-errors.ts';
-import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
-import { cloudCodeOf, resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
-import type { Found, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
+import type { ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
+import { cloudCodeOf } from '../../../../provisioning/resource-provisioner.ts';
+import type { CreateProvisioner, Found, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
 import { ask, askFor } from '../../cloud-call.ts';
 import { clientSettings } from '../../job-clients.ts';
-import { awsTagForm, tagList, tagsOfList } from '../../ownership.ts';
+import { awsProvisioner, tagList, tagsOfList } from '../../ownership.ts';
 import { placeOf } from '../../regions.ts';
 import type { S3Params } from './definition.ts';
 
@@ -35,16 +35,7 @@ const CLASSIC = 'us-east-1';
 const UNREADABLE_CODES = new Set(['AccessDenied', 'PermanentRedirect', 'AuthorizationHeaderMalformed']);
 const UNREADABLE = 'it is in another region or account, or its tags may not be read';
 
-export function createBucket(
-  context: ProvisionContext,
-  stepsOf: (params: Params) => readonly string[],
-): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: awsTagForm,
-    make: ({ id, params }) => new BucketKind(context, id, params),
-    stepsOf,
-  });
-}
+export const createBucket: CreateProvisioner = (context, stepsOf) => awsProvisioner(BucketKind, context, stepsOf);
 
 class BucketKind implements ResourceKind {
   readonly noun = 'bucket';

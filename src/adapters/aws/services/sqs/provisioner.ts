@@ -12,12 +12,17 @@ import {
 } from '@aws-sdk/client-sqs';
 import { isObject } from '../../../../core/json.ts';
 import { notOwned } from '../../../../provisioning/cloud-errors.ts';
-import type { CloudProvisioner, ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
-import { resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
-import type { Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
+import type { ProvisionContext, ProvisionRequest } from '../../../../provisioning/provisioner.ts';
+import type {
+  CreateProvisioner,
+  Found,
+  Outputs,
+  ResourceKind,
+  Tags,
+} from '../../../../provisioning/resource-provisioner.ts';
 import { ask, askFor } from '../../cloud-call.ts';
 import { clientSettings } from '../../job-clients.ts';
-import { awsTagForm, RESOURCE_TAG, isTenants } from '../../ownership.ts';
+import { awsProvisioner, RESOURCE_TAG, isTenants } from '../../ownership.ts';
 import { placeOf } from '../../regions.ts';
 import type { SqsParams } from './definition.ts';
 
@@ -34,16 +39,7 @@ interface Queue {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-export function createQueue(
-  context: ProvisionContext,
-  stepsOf: (params: Params) => readonly string[],
-): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: awsTagForm,
-    make: ({ id, params }) => new QueueKind(context, id, params),
-    stepsOf,
-  });
-}
+export const createQueue: CreateProvisioner = (context, stepsOf) => awsProvisioner(QueueKind, context, stepsOf);
 
 class QueueKind implements ResourceKind {
   readonly noun = 'queue';

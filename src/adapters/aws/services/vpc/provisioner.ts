@@ -22,17 +22,17 @@ import {
 import type { ResourceType, TagSpecification } from '@aws-sdk/client-ec2';
 import type { JsonValue } from '../../../../core/ports.ts';
 import { notOwned } from '../../../../provisioning/cloud-errors.ts';
+import type { ProvisionContext, ProvisionRequest, StepAttempt } from '../../../../provisioning/provisioner.ts';
 import type {
-  CloudProvisioner,
-  ProvisionContext,
-  ProvisionRequest,
-  StepAttempt,
-} from '../../../../provisioning/provisioner.ts';
-import { resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
-import type { Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
+  CreateProvisioner,
+  Found,
+  Outputs,
+  ResourceKind,
+  Tags,
+} from '../../../../provisioning/resource-provisioner.ts';
 import { ask, askFor, unseen } from '../../cloud-call.ts';
 import { clientSettings } from '../../job-clients.ts';
-import { RESOURCE_TAG, awsTagForm, isTenants, tagList, tagsOfList } from '../../ownership.ts';
+import { RESOURCE_TAG, awsProvisioner, isTenants, tagList, tagsOfList } from '../../ownership.ts';
 import { placeOf } from '../../regions.ts';
 import type { VpcParams } from './definition.ts';
 import { inOrderOf, permissionsOf, ruleKey, rulesOf } from './ingress.ts';
@@ -47,16 +47,7 @@ type Params = ProvisionRequest['params'];
 /** On the network: how many subnets it is to have, so that one that was left half-made is told from a whole one. */
 const SUBNETS_TAG = 'subnets';
 
-export function createNetwork(
-  context: ProvisionContext,
-  stepsOf: (params: Params) => readonly string[],
-): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: awsTagForm,
-    make: ({ id, params }) => new NetworkKind(context, id, params),
-    stepsOf,
-  });
-}
+export const createNetwork: CreateProvisioner = (context, stepsOf) => awsProvisioner(NetworkKind, context, stepsOf);
 
 class NetworkKind implements ResourceKind {
   readonly noun = 'network';

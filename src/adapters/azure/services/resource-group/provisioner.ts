@@ -5,7 +5,6 @@ import type { ResourceGroup } from '@azure/arm-resources';
 import { cloudError } from '../../../../provisioning/cloud-errors.ts';
 import { parseResourceId } from '../../../../provisioning/provisioner.ts';
 import type { CloudProvisioner, ProvisionContext } from '../../../../provisioning/provisioner.ts';
-import { resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
 import type { Found, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
 import { ask, askFor } from '../../azure-calls.ts';
 import { azureConnection } from '../../azure-clients.ts';
@@ -13,16 +12,12 @@ import type { Connection } from '../../azure-clients.ts';
 import { asWritten } from '../../azure-ids.ts';
 import { azureLro, pollerOf } from '../../azure-lro.ts';
 import { DEFAULT_REGION, isSameRegion } from '../../azure-regions.ts';
-import { azureTags } from '../../azure-tags.ts';
+import { azureProvisioner } from '../../azure-tags.ts';
 import { resourceGroup } from './definition.ts';
 import type { ResourceGroupParams } from './definition.ts';
 
 export function createResourceGroupProvisioner(context: ProvisionContext): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: azureTags,
-    make: ({ id, params }) => new ResourceGroupKind(context, id, params),
-    stepsOf: (params) => resourceGroup.stepsOf(params),
-  });
+  return azureProvisioner(ResourceGroupKind, context, (params) => resourceGroup.stepsOf(params));
 }
 
 /** How many of the things in a group an error names. */

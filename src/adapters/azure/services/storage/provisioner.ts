@@ -4,7 +4,6 @@ import { StorageManagementClient, restorePoller } from '@azure/arm-storage';
 import type { StorageAccount, StorageAccountUpdateParameters } from '@azure/arm-storage';
 import type { JsonValue } from '../../../../core/ports.ts';
 import type { CloudProvisioner, ProvisionContext } from '../../../../provisioning/provisioner.ts';
-import { resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
 import type { Begun, Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
 import { ask, askFor, readiness } from '../../azure-calls.ts';
 import { azureConnection } from '../../azure-clients.ts';
@@ -12,16 +11,12 @@ import type { Connection } from '../../azure-clients.ts';
 import { asWritten, readGroupedName } from '../../azure-ids.ts';
 import { askLong, beginLong, plainPoller } from '../../azure-lro.ts';
 import { isSameRegion } from '../../azure-regions.ts';
-import { azureTags } from '../../azure-tags.ts';
+import { azureProvisioner } from '../../azure-tags.ts';
 import { storage } from './definition.ts';
 import type { StorageParams } from './definition.ts';
 
 export function createStorageProvisioner(context: ProvisionContext): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: azureTags,
-    make: ({ id, params }) => new AccountKind(context, id, params),
-    stepsOf: (params) => storage.stepsOf(params),
-  });
+  return azureProvisioner(AccountKind, context, (params) => storage.stepsOf(params));
 }
 
 const CREATE = 'StorageAccounts.create';

@@ -5,7 +5,6 @@ import type { NetworkSecurityGroup, VirtualNetwork } from '@azure/arm-network';
 import type { JsonValue } from '../../../../core/ports.ts';
 import { cloudError, notOwned } from '../../../../provisioning/cloud-errors.ts';
 import type { CloudProvisioner, ProvisionContext } from '../../../../provisioning/provisioner.ts';
-import { resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
 import type { Begun, Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
 import { ask, askFor, readiness } from '../../azure-calls.ts';
 import { azureConnection } from '../../azure-clients.ts';
@@ -13,17 +12,13 @@ import type { Connection } from '../../azure-clients.ts';
 import { asWritten, readGroupedName } from '../../azure-ids.ts';
 import { askLong, azureLro, beginLong, pollerOf } from '../../azure-lro.ts';
 import { isSameRegion } from '../../azure-regions.ts';
-import { azureTags } from '../../azure-tags.ts';
+import { azureTags, azureProvisioner } from '../../azure-tags.ts';
 import { vnet } from './definition.ts';
 import type { VnetParams } from './definition.ts';
 import { networkBody, securityGroupBody, settingsOf } from './settings.ts';
 
 export function createVnetProvisioner(context: ProvisionContext): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: azureTags,
-    make: ({ id, params }) => new NetworkKind(context, id, params),
-    stepsOf: (params) => vnet.stepsOf(params),
-  });
+  return azureProvisioner(NetworkKind, context, (params) => vnet.stepsOf(params));
 }
 
 const PUT_NETWORK = 'VirtualNetworks.createOrUpdate';

@@ -3,10 +3,9 @@
 import type { JsonValue } from '../../../../core/ports.ts';
 import { cloudError } from '../../../../provisioning/cloud-errors.ts';
 import type { CloudProvisioner, ProvisionContext } from '../../../../provisioning/provisioner.ts';
-import { resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
 import type { Begun, Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
 import { GoogleCaller, labelsOf } from '../../google-caller.ts';
-import { googleLabels } from '../../google-labels.ts';
+import { googleProvisioner } from '../../google-labels.ts';
 import { readProjectName } from '../../google-names.ts';
 import { errorOf, listAt, numberAt, objectAt, textAt } from '../../google-rest.ts';
 import type { JsonObject } from '../../google-rest.ts';
@@ -15,11 +14,7 @@ import type { CloudRunParams } from './definition.ts';
 import { INVOKER, serviceBody, settingsOf, withEverybody } from './settings.ts';
 
 export function createCloudRunProvisioner(context: ProvisionContext): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: googleLabels,
-    make: ({ id, params }) => new ServiceKind(context, id, params),
-    stepsOf: (params) => cloudRun.stepsOf(params),
-  });
+  return googleProvisioner(ServiceKind, context, (params) => cloudRun.stepsOf(params));
 }
 
 /** Google takes some seconds for most of them. */

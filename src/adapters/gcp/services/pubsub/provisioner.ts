@@ -2,10 +2,9 @@
 
 import { notOwned } from '../../../../provisioning/cloud-errors.ts';
 import type { CloudProvisioner, ProvisionContext } from '../../../../provisioning/provisioner.ts';
-import { resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
 import type { Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
 import { GoogleCaller, labelsOf } from '../../google-caller.ts';
-import { googleLabels } from '../../google-labels.ts';
+import { googleLabels, googleProvisioner } from '../../google-labels.ts';
 import { readProjectName } from '../../google-names.ts';
 import { listAt, textAt } from '../../google-rest.ts';
 import type { JsonObject } from '../../google-rest.ts';
@@ -13,11 +12,7 @@ import { pubsub } from './definition.ts';
 import type { PubsubParams } from './definition.ts';
 
 export function createPubsubProvisioner(context: ProvisionContext): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: googleLabels,
-    make: ({ id, params }) => new TopicKind(context, id, params),
-    stepsOf: (params) => pubsub.stepsOf(params),
-  });
+  return googleProvisioner(TopicKind, context, (params) => pubsub.stepsOf(params));
 }
 
 class TopicKind implements ResourceKind {

@@ -3,11 +3,10 @@
 import { PlatformError } from '../../../../core/errors.ts';
 import { parseResourceId } from '../../../../provisioning/provisioner.ts';
 import type { CloudProvisioner, ProvisionContext } from '../../../../provisioning/provisioner.ts';
-import { resourceProvisioner } from '../../../../provisioning/resource-provisioner.ts';
 import type { Found, Outputs, ResourceKind, Tags } from '../../../../provisioning/resource-provisioner.ts';
 import { GoogleCaller, labelsOf } from '../../google-caller.ts';
 import { googleProject } from '../../google-credentials.ts';
-import { googleLabels } from '../../google-labels.ts';
+import { googleProvisioner } from '../../google-labels.ts';
 import { DEFAULT_REGION } from '../../google-regions.ts';
 import { listAt, objectAt, textAt } from '../../google-rest.ts';
 import type { JsonObject } from '../../google-rest.ts';
@@ -15,11 +14,7 @@ import { storage } from './definition.ts';
 import type { StorageParams } from './definition.ts';
 
 export function createStorageProvisioner(context: ProvisionContext): CloudProvisioner {
-  return resourceProvisioner(context, {
-    tagForm: googleLabels,
-    make: ({ id, params }) => new BucketKind(context, id, params),
-    stepsOf: (params) => storage.stepsOf(params),
-  });
+  return googleProvisioner(BucketKind, context, (params) => storage.stepsOf(params));
 }
 
 const EMPTYING = { everyMs: 100, timeoutMs: 3_600_000 };

@@ -9,10 +9,11 @@ import { PlatformError } from '../../core/errors.ts';
 import type { EgressTextResponse } from '../../core/ports.ts';
 import type { Channel, ChannelSink } from '../../upstream/channel.ts';
 import { targetProtocolError, targetUnavailable } from '../../upstream/failures.ts';
-import { IdMap } from '../../upstream/id-map.ts';
 import type { Outgoing, PeerRequest } from '../../upstream/peer.ts';
 import { ReopenPause } from '../../upstream/reopen-pause.ts';
 import {
+  baseHeaders,
+  conversationClosed,
   exchange,
   isPlainJson,
   messageParser,
@@ -20,9 +21,11 @@ import {
   readEvents,
   refusalError,
   rpcErrorOf,
+  unreachable,
   waitMs,
 } from './remote-endpoint.ts';
 import type { RemoteEndpoint } from './remote-endpoint.ts';
+import { OpenRequests, type Open } from './open-requests.ts';
 import { Reachability } from './reachability.ts';
 import { addTravelHeaders } from './request-headers.ts';
 import type { SseParser } from './sse-parser.ts';
@@ -42,11 +45,6 @@ const MAX_RESUMES = 20;
 
 type OutgoingRequest = Outgoing & { readonly kind: 'request' };
 
-interface Open {
-  close: (() => void) | undefined;
-  wanted: boolean;
-}
-
 export class LegacyHttpChannel implements Channel {
   /** Requests in flight at the peer; falls when a message was an answer. Set by who makes the link. */
   inFlight: () => number = () => 0;
@@ -55,7 +53,7 @@ export class LegacyHttpChannel implements Channel {
   readonly #endpoint: RemoteEndpoint;
   readonly #stop = new AbortController();
   readonly #reachability = new Reachability();
-  readonly #open = new IdMap<Open>();
+  readonly #open = new OpenRequests();
   #headers: Readonly<Record<string, string>>;
   #session: string | undefined;
   #sink: ChannelSink | undefined;
@@ -68,11 +66,7 @@ export class LegacyHttpChannel implements Channel {
 
   constructor(endpoint: RemoteEndpoint) {
     this.#endpoint = endpoint;
-    this.#headers = {
-      'Content-Type': 'application/json',
-      Accept: 'application/json, text/event-stream',
-      ...endpoint.headers,
-    };
+    this.#headers = baseHeaders(endpoint);
   }
 
   connect(sink: ChannelSink): void {
@@ -84,9 +78,7 @@ export class LegacyHttpChannel implements Channel {
   }
 
   send(text: string, outgoing: Outgoing): void {
-    if (this.#stop.signal.aborted) {
-      throw targetUnavailable(this.#endpoint.target, 'has closed this conversation. Send the request again.');
-    }
+    if (this.#stop.signal.aborted) throw conversationClosed(this.#endpoint);
     if (outgoing.kind === 'request') {
       this.#post(text, outgoing).catch((error: unknown) => {
         this.#open.take(outgoing.id);
@@ -131,12 +123,7 @@ export class LegacyHttpChannel implements Channel {
   #stopAll(): void {
     this.#stop.abort();
     this.#wake?.();
-    for (const id of this.#open.ids()) {
-      const open = this.#open.take(id);
-      if (open === undefined) continue;
-      open.wanted = false;
-      open.close?.();
-    }
+    this.#open.endAll();
   }
 
   #sideHeaders(): Record<string, string> {
@@ -145,10 +132,7 @@ export class LegacyHttpChannel implements Channel {
 
   #cancelled(text: string): void {
     const { params } = JSON.parse(text) as { params: { requestId: number; reason: string } };
-    const open = this.#open.take(params.requestId);
-    if (open === undefined) return;
-    open.wanted = false;
-    open.close?.();
+    if (!this.#open.end(params.requestId)) return;
     if (params.reason === 'timeout' && this.#reachability.timedOut()) this.#gone();
   }
 
@@ -156,9 +140,7 @@ export class LegacyHttpChannel implements Channel {
   #gone(): void {
     if (this.#stop.signal.aborted) return;
     this.#stopAll();
-    this.#sink?.ended(
-      targetUnavailable(this.#endpoint.target, 'cannot be reached. Check that it is running.', { lost: true }),
-    );
+    this.#sink?.ended(unreachable(this.#endpoint));
   }
 
   async #postSide(text: string): Promise<void> {

@@ -9,7 +9,7 @@ import type { EgressTextResponse } from '../../core/ports.ts';
 import type { Channel, ChannelSink } from '../../upstream/channel.ts';
 import { targetProtocolError, targetTimeout, targetUnavailable } from '../../upstream/failures.ts';
 import type { Outgoing } from '../../upstream/peer.ts';
-import { exchange, readEvents, refusalError, waitMs } from './remote-endpoint.ts';
+import { conversationClosed, exchange, readEvents, refusalError, waitMs } from './remote-endpoint.ts';
 import type { RemoteEndpoint } from './remote-endpoint.ts';
 import { addTravelHeaders } from './request-headers.ts';
 import { SseParser } from './sse-parser.ts';
@@ -91,9 +91,7 @@ export class LegacySseChannel implements Channel {
   }
 
   send(text: string, outgoing: Outgoing): void {
-    if (this.#closed || this.#ended !== undefined) {
-      throw targetUnavailable(this.#endpoint.target, 'has closed this conversation. Send the request again.');
-    }
+    if (this.#closed || this.#ended !== undefined) throw conversationClosed(this.#endpoint);
     this.#post(text, outgoing).catch((error: unknown) => {
       if (outgoing.kind === 'request') this.#sink?.failed(outgoing.id, error as Error);
       // Nothing waits for the other kinds.

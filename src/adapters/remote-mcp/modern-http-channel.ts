@@ -9,12 +9,13 @@ import type { EgressTextResponse } from '../../core/ports.ts';
 import { PlatformError, UpstreamRpcError } from '../../core/errors.ts';
 import type { Channel, ChannelSink } from '../../upstream/channel.ts';
 import { targetProtocolError, targetUnavailable } from '../../upstream/failures.ts';
-import { IdMap } from '../../upstream/id-map.ts';
 import type { Outgoing, PeerRequest } from '../../upstream/peer.ts';
 import { ReopenPause } from '../../upstream/reopen-pause.ts';
 import { MODERN_VERSION } from '../../upstream/revisions.ts';
 import {
   aboutOurRequest,
+  baseHeaders,
+  conversationClosed,
   exchange,
   isPlainJson,
   messageParser,
@@ -22,9 +23,11 @@ import {
   readEvents,
   refusalError,
   rpcErrorOf,
+  unreachable,
   waitMs,
 } from './remote-endpoint.ts';
 import type { RemoteEndpoint } from './remote-endpoint.ts';
+import { OpenRequests, type Open } from './open-requests.ts';
 import { Reachability } from './reachability.ts';
 import { ModernHeaders } from './request-headers.ts';
 
@@ -33,30 +36,19 @@ const LINGER_MS = 1_000;
 
 type OutgoingRequest = Outgoing & { readonly kind: 'request' };
 
-/** A request whose answer has not come: how to close its stream, and whether it is still wanted. */
-interface Open {
-  close: (() => void) | undefined;
-  wanted: boolean;
-}
-
 export class ModernHttpChannel implements Channel {
   /** Requests in flight at the peer; falls when a message was an answer. Set by who makes the link. */
   inFlight: () => number = () => 0;
   readonly #endpoint: RemoteEndpoint;
   readonly #headers: ModernHeaders;
-  readonly #open = new IdMap<Open>();
+  readonly #open = new OpenRequests();
   #sink: ChannelSink | undefined;
   readonly #reachability = new Reachability();
   #closed = false;
 
   constructor(endpoint: RemoteEndpoint) {
     this.#endpoint = endpoint;
-    this.#headers = new ModernHeaders({
-      'Content-Type': 'application/json',
-      Accept: 'application/json, text/event-stream',
-      'MCP-Protocol-Version': MODERN_VERSION,
-      ...endpoint.headers,
-    });
+    this.#headers = new ModernHeaders(baseHeaders(endpoint, { 'MCP-Protocol-Version': MODERN_VERSION }));
   }
 
   connect(sink: ChannelSink): void {
@@ -64,8 +56,7 @@ export class ModernHttpChannel implements Channel {
   }
 
   send(text: string, outgoing: Outgoing): void {
-    if (this.#closed)
-      throw targetUnavailable(this.#endpoint.target, 'has closed this conversation. Send the request again.');
+    if (this.#closed) throw conversationClosed(this.#endpoint);
     if (outgoing.kind === 'request') {
       const open: Open = { close: undefined, wanted: true };
       this.#open.add(outgoing.id, open);
@@ -78,7 +69,7 @@ export class ModernHttpChannel implements Channel {
 
   close(): Promise<void> {
     this.#closed = true;
-    for (const id of this.#open.ids()) this.#end(id);
+    this.#open.endAll();
     return Promise.resolve();
   }
 
@@ -97,7 +88,7 @@ export class ModernHttpChannel implements Channel {
 
   #cancel(text: string): void {
     const { params } = JSON.parse(text) as { params: { requestId: number; reason: string } };
-    this.#end(params.requestId);
+    this.#open.end(params.requestId);
     if (params.reason === 'timeout' && this.#reachability.timedOut()) this.#gone();
   }
 
@@ -105,16 +96,7 @@ export class ModernHttpChannel implements Channel {
   #gone(): void {
     if (this.#closed) return;
     void this.close();
-    this.#sink?.ended(
-      targetUnavailable(this.#endpoint.target, 'cannot be reached. Check that it is running.', { lost: true }),
-    );
-  }
-
-  #end(id: number): void {
-    const open = this.#open.take(id);
-    if (open === undefined) return;
-    open.wanted = false;
-    open.close?.();
+    this.#sink?.ended(unreachable(this.#endpoint));
   }
 
   #post(text: string, outgoing: OutgoingRequest, open: Open): void {

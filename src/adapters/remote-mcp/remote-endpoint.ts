@@ -34,6 +34,22 @@ export interface Outbound {
   readonly onStart?: (cancel: () => void) => void;
 }
 
+/** Sent with every request; what the endpoint is configured to send comes last. @param more - Of one revision. */
+export function baseHeaders(
+  { headers }: RemoteEndpoint,
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  return { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream', ...more, ...headers };
+}
+
+/** What a conversation that has ended says to a message that comes after its end. */
+export const conversationClosed = ({ target }: RemoteEndpoint): PlatformError =>
+  targetUnavailable(target, 'has closed this conversation. Send the request again.');
+
+/** Ends a conversation whose requests time out or find nobody. */
+export const unreachable = ({ target }: RemoteEndpoint): PlatformError =>
+  targetUnavailable(target, 'cannot be reached. Check that it is running.', { lost: true });
+
 /** Says nothing about the era or about us: a gate in front, a wrong credential, an overload. */
 const INCONCLUSIVE: ReadonlySet<number> = new Set([401, 403, 407, 408, 429]);
 

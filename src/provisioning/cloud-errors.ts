@@ -77,6 +77,13 @@ export function cloudError(failure: CloudFailure): PlatformError {
   );
 }
 
+/** The same for what will pass by itself, although its code alone does not say so. */
+export function passing(error: unknown): unknown {
+  if (!(error instanceof PlatformError) || error.retryable) return error;
+  const message = error.message.replace(NEXT.refused, NEXT.unavailable);
+  return new PlatformError('CLOUD_UNAVAILABLE', message, error.details, { cause: error });
+}
+
 /** The name is taken by somebody else, or by something that was not made here. */
 export function notOwned(id: string, because: string): PlatformError {
   return new PlatformError(

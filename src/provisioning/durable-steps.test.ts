@@ -205,6 +205,27 @@ describe('a question', () => {
     ]);
   });
 
+  test('that meets passing faults says why it goes on, each reason once', async () => {
+    let [count, isReady] = [0, false];
+    asking(() => {
+      count++;
+      if (isReady) return 'ready';
+      throw count < 4 ? throttled('Look') : throttled('LookAgain');
+    });
+    const requestId = await submitted();
+    await pass(5 * MINUTE_MS, 5_000);
+    const { steps } = await at.plane.status(requestId, contextOf());
+    expect(steps).toMatchObject([{ status: 'retrying', error: { code: 'CLOUD_THROTTLED' } }]);
+    isReady = true;
+    expect((await ended(requestId)).status).toBe('succeeded');
+    const events = await at.plane.events(requestId, 0, contextOf());
+    expect(events.filter(({ type }) => type === 'step-ended').map(({ data }) => data['outcome'])).toEqual([
+      'retrying',
+      'retrying',
+      'ok',
+    ]);
+  });
+
   test('that is not answered in time fails with what to do, at its time and not before', async () => {
     asking(() => undefined);
     const requestId = await submitted();

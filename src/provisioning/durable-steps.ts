@@ -31,6 +31,8 @@ type Outcome<Result> = { readonly value: Result } | { readonly failed: RecordedE
 interface Asking<Result> {
   readonly waitedMs: number;
   readonly outcome: Outcome<Result> | null;
+  /** Why it was asked again, as far as that was told. */
+  readonly reasons: readonly string[];
 }
 
 interface Step<Result> {
@@ -39,10 +41,23 @@ interface Step<Result> {
   readonly effect: (attempt: StepAttempt) => Promise<Result>;
 }
 
+/** One round of asking. */
+interface Question {
+  readonly attempt: number;
+  readonly everyMs: number;
+  /** By the clock that never goes back: from then on it has taken too long. */
+  readonly lateMs: number;
+  readonly timeoutMs: number;
+  /** Reasons that were told; what is told now is added. */
+  readonly told: string[];
+}
+
 /** The journal waits in whole seconds; what is shorter is waited for in place. */
 const SHORTEST_WAIT_MS = 1_000;
 /** Of the attempts of a step, those that are made without going through the journal. */
 const QUICK_ATTEMPTS = 3;
+/** Why a question goes on, told in a job's events. */
+const MAX_REASONS = 5;
 /** How long one question asks again in place before it is recorded. */
 const IN_PLACE_MS = 900;
 
@@ -81,17 +96,18 @@ export class DurableSteps implements Steps {
   ): Promise<Result> {
     const step = { name, key: this.#keyOf(name), effect: ask };
     const { clock } = this.#parts.run;
-    const initialState: Asking<Result> = { waitedMs: 0, outcome: null };
+    const initialState: Asking<Result> = { waitedMs: 0, outcome: null, reasons: [] };
     const last = await this.#parts.context.waitForCondition<Asking<Result>>(
       name,
-      async ({ waitedMs }, { attempt }) => {
+      async ({ waitedMs, reasons }, { attempt }) => {
         const beganMs = clock.monotonicMs();
         // Only the first time, or a long wait would fill the job's events.
         if (attempt === 1) this.#tell('step-started', step, { attempt: 1 });
         const lateMs = beganMs + timeoutMs - waitedMs;
-        const outcome = await this.#asked(step, { attempt, everyMs, lateMs, timeoutMs });
+        const told = [...reasons];
+        const outcome = await this.#asked(step, { attempt, everyMs, lateMs, timeoutMs, told });
         const tookMs = clock.monotonicMs() - beganMs + 1_000 * nextQuestion(everyMs, attempt).seconds;
-        return { waitedMs: waitedMs + tookMs, outcome };
+        return { waitedMs: waitedMs + tookMs, outcome, reasons: told };
       },
       {
         initialState,
@@ -142,12 +158,7 @@ export class DurableSteps implements Steps {
   /** One question, repeated in place while that is quicker than the journal. @returns `null` to ask again later. */
   async #asked<Result extends JsonValue>(
     step: Step<Result | undefined>,
-    {
-      attempt,
-      everyMs,
-      lateMs,
-      timeoutMs,
-    }: { readonly attempt: number; readonly everyMs: number; readonly lateMs: number; readonly timeoutMs: number },
+    { attempt, everyMs, lateMs, timeoutMs, told }: Question,
   ): Promise<Outcome<Result> | null> {
     const { clock } = this.#parts.run;
     const inPlaceMs = clock.monotonicMs() + IN_PLACE_MS;
@@ -163,6 +174,7 @@ export class DurableSteps implements Steps {
           this.#failed(step, thrown, { attempt, outcome: 'failed' });
           return { failed: withStep(this.#recorded(thrown), step.name) };
         }
+        this.#goesOn(step, thrown, { attempt, told });
       }
       if (clock.monotonicMs() >= lateMs) {
         const late = tookTooLong(this.#parts.resourceId, step.name, timeoutMs);
@@ -193,6 +205,18 @@ export class DurableSteps implements Steps {
         cause: thrown instanceof Error ? thrown.stack : String(thrown),
       });
     this.#tell('step-ended', step, { ...data, error: { code, message } });
+  }
+
+  /** Why a question is asked again; each reason is told once, and a few at most, or a long wait would fill the events. */
+  #goesOn(
+    step: Pick<Step<unknown>, 'name'>,
+    thrown: unknown,
+    { attempt, told }: Pick<Question, 'attempt' | 'told'>,
+  ): void {
+    const { message } = this.#recorded(thrown);
+    if (told.includes(message) || told.length >= MAX_REASONS) return;
+    told.push(message);
+    this.#failed(step, thrown, { attempt, outcome: 'retrying' });
   }
 
   /** Not waited for: what a reader is told costs the job no time. The job's end is written behind it. */

@@ -7,7 +7,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { PlatformError } from '../core/errors.ts';
 import type { JsonValue } from '../core/ports.ts';
-import { cloudError, notOwned } from './cloud-errors.ts';
+import { cloudError, notOwned, passing } from './cloud-errors.ts';
 import type {
   CloudProvisioner,
   DeprovisionResponse,
@@ -166,12 +166,11 @@ class ResourceProvisioner implements CloudProvisioner {
     const { steps } = this.#context;
     const { notNow, noun } = kind;
     if (notNow === undefined) return steps.run(`create-${noun}`, (attempt) => this.#claim(kind, tags, attempt));
-    const claim = async (attempt: StepAttempt): Promise<Claim | undefined> => {
+    const claim = async (attempt: StepAttempt): Promise<Claim> => {
       try {
         return await this.#claim(kind, tags, attempt);
       } catch (error) {
-        if (notNow.includes(cloudCodeOf(error))) return undefined;
-        throw error;
+        throw notNow.includes(cloudCodeOf(error)) ? passing(error) : error;
       }
     };
     return steps.until(`create-${noun}`, claim, NOT_NOW);

@@ -92,9 +92,15 @@ export class RecordedSteps implements Steps {
 
   async #effect<Result>(effect: () => Promise<Result>): Promise<Result> {
     const number = this.effects++;
-    const result = await effect();
-    if (number === this.#options.diesAfter) throw new Died();
-    return result;
+    const isLast = number === this.#options.diesAfter;
+    try {
+      const result = await effect();
+      if (!isLast) return result;
+    } catch (error) {
+      if (!isLast) throw error;
+    }
+    // Whatever came of it, nobody heard of it.
+    throw new Died();
   }
 
   #attemptOf(name: string, attempt: number): StepAttempt {

@@ -1,5 +1,6 @@
 /** Removing what something else may still use: AWS is asked again until it is free, for some minutes. */
 
+import { passing } from '../../provisioning/cloud-errors.ts';
 import type { StepAttempt, Steps } from '../../provisioning/provisioner.ts';
 import { cloudCodeOf } from '../../provisioning/resource-provisioner.ts';
 
@@ -13,13 +14,12 @@ const USED: ReadonlySet<string> = new Set(['DependencyViolation', 'InvalidIPAddr
  * @throws PlatformError `CLOUD_REFUSED` with AWS's own words for who uses it, when it does not come free.
  */
 export async function untilFree(steps: Steps, name: string, remove: () => Promise<void>): Promise<void> {
-  const ask = async ({ attempt }: StepAttempt): Promise<true | undefined> => {
+  const ask = async ({ attempt }: StepAttempt): Promise<true> => {
     try {
       await remove();
       return true;
     } catch (error) {
-      if (USED.has(cloudCodeOf(error)) && attempt < MAX_QUESTIONS) return undefined;
-      throw error;
+      throw USED.has(cloudCodeOf(error)) && attempt < MAX_QUESTIONS ? passing(error) : error;
     }
   };
   await steps.until(name, ask, FREE);

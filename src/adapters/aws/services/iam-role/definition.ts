@@ -40,7 +40,7 @@ export const iamRoleParams = z.strictObject({
   statements: z.array(statement).max(50).default([]).describe('What else the role may do.'),
   permissionsBoundary: z
     .string()
-    .regex(/^arn:aws[a-z-]*:iam::(?:aws|\d{12}):policy\/.{1,512}$/)
+    .regex(/^arn:aws[a-z-]*:iam::(?:aws|\d{12}):policy\/.{1,512}$/, { error: 'not the ARN of a policy' })
     .exactOptional()
     .describe('ARN of a policy that the role can never go beyond.'),
   maxSessionSeconds: z.int().min(3_600).max(43_200).default(3_600).describe('How long one session may last.'),

@@ -29,6 +29,7 @@ const inSecret = z.strictObject({
   secret: z.string().min(1).max(256).describe('Name of a secret that holds the ZIP archive in Base64.'),
 });
 const NAME = /^[A-Za-z_]\w*$/;
+const nameWords = { error: 'a variable has letters, digits and "_", and begins with no digit' };
 const text = z.string().max(4_096);
 
 export const lambdaParams = z.strictObject({
@@ -51,11 +52,11 @@ export const lambdaParams = z.strictObject({
   timeoutSeconds: z.int().min(1).max(900).default(30).describe('How long one call may take.'),
   architecture: z.enum(['arm64', 'x86_64']).default('arm64').describe('Processor. arm64 costs a fifth less.'),
   environment: z
-    .record(z.string().regex(NAME), text)
+    .record(z.string().regex(NAME, nameWords), text)
     .default({})
     .describe('Variables of the function. Nothing secret: it is kept and shown as it is.'),
   secretEnvironment: z
-    .record(z.string().regex(NAME), z.string().min(1).max(256))
+    .record(z.string().regex(NAME, nameWords), z.string().min(1).max(256))
     .default({})
     .describe('Variables whose values are secrets, each by the name of the secret.'),
 });

@@ -10,7 +10,7 @@ import { groupName } from '../resource-group/definition.ts';
 export const storageParams = z.strictObject({
   accountName: z
     .string()
-    .regex(/^[a-z0-9]{3,24}$/)
+    .regex(/^[a-z0-9]{3,24}$/, { error: 'an account name has 3 to 24 lower-case letters and digits' })
     .describe('Name of the account, unique in all of Azure: 3 to 24 lower-case letters and digits.'),
   resourceGroup: groupName.describe('Name of the resource group that it is made in, which must be there.'),
   region: z.enum(AZURE_REGIONS).exactOptional().describe(`Where the data lies. Left out: ${DEFAULT_REGION}.`),

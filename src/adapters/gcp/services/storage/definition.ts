@@ -11,7 +11,9 @@ const LOCATIONS = [...GOOGLE_REGIONS, ...MULTI_REGIONS];
 export const storageParams = z.strictObject({
   bucketName: z
     .string()
-    .regex(/^(?!goog)[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$/)
+    .regex(/^(?!goog)[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]$/, {
+      error: 'a bucket name has 3 to 63 lower-case letters, digits, "-" and "_", and does not begin with "goog"',
+    })
     .describe('Name of the bucket, unique in all of Google Cloud: 3 to 63 lower-case letters, digits, "-" and "_".'),
   region: z.enum(LOCATIONS).exactOptional().describe(`Where the objects lie. Left out: ${DEFAULT_REGION}.`),
   project: projectParam,
@@ -22,7 +24,9 @@ export const storageParams = z.strictObject({
   versioning: z.boolean().default(false).describe('Keeps what an object was before it was overwritten or deleted.'),
   kmsKeyName: z
     .string()
-    .regex(/^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+$/)
+    .regex(/^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+$/, {
+      error: 'a key is written like projects/P/locations/L/keyRings/R/cryptoKeys/K',
+    })
     .exactOptional()
     .describe('Key of Cloud KMS that objects are encrypted with. Left out: a key that Google keeps.'),
   forceDestroy: z

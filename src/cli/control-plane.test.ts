@@ -212,6 +212,21 @@ test('update and destroy change and remove, by request or by id', async () => {
   expect((await run('resources', 'show', 'aws:us-east-1:s3:changed')).code).toBe(EXIT.notFound);
 });
 
+test('a webhook that cannot be told is shown with the job', async () => {
+  const request = {
+    cloud: 'aws',
+    service: 's3',
+    params: { bucketName: 'hooked' },
+    tenant: 'team-x',
+    env: 'dev',
+    webhook: { url: 'http://127.0.0.1:9/', secretRef: 'none-of-this-name' },
+  };
+  const { requestId } = await json('provision', JSON.stringify(request));
+  await expect
+    .poll(async () => (await run('jobs', 'show', requestId)).stdout)
+    .toContain('  webhook  pending after 1 attempt: No secret has the name "none-of-this-name"');
+});
+
 describe('jobs', () => {
   test('ls tells why a job failed, and takes the code as a filter', async () => {
     const requestId = await failed();

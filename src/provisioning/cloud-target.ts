@@ -233,8 +233,8 @@ function noService(service: string, cloud: string | undefined, all: readonly Cat
   return new PlatformError('RESOURCE_NOT_FOUND', `There is no service "${service.slice(0, 100)}"${of}.${hint}`);
 }
 
-function detailsView({ job, steps }: JobDetails): Record<string, unknown> {
-  return { ...jobView(job), steps };
+function detailsView({ job, steps, webhook }: JobDetails): Record<string, unknown> {
+  return { ...jobView(job), steps, ...(webhook === undefined ? {} : { webhook }) };
 }
 
 /** A model that is told of every problem can mend them in one go. */

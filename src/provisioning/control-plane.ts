@@ -31,9 +31,19 @@ export interface JobStep {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
+/** How telling the end of a job by its webhook goes. */
+export interface WebhookState {
+  readonly status: 'pending' | 'delivered' | 'given-up';
+  readonly attempts: number;
+  /** Why the last attempt failed. */
+  readonly reason?: string;
+}
+
 export interface JobDetails {
   readonly job: Job;
   readonly steps: readonly JobStep[];
+  /** Of a job that has ended and asked for one. */
+  readonly webhook?: WebhookState | undefined;
 }
 
 export const RESOURCE_STATUSES = ['creating', 'ready', 'updating', 'destroying', 'failed'] as const;

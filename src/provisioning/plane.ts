@@ -11,6 +11,7 @@ import type {
   CatalogEntry,
   ControlPlane,
   JobDetails,
+  WebhookState,
   JobEvent,
   Listed,
   OfferedService,
@@ -44,6 +45,7 @@ export interface PlaneParts {
   readonly labelOf: (cloud: string) => CatalogEntry['label'];
   /** A message was sent: the worker of this process need not wait to find it. */
   readonly wake: () => void;
+  readonly webhookOf: (job: Job) => Promise<WebhookState | undefined>;
   /** Told of each job that ended without a worker. */
   readonly onEnd: (job: Job) => void;
 }
@@ -79,7 +81,7 @@ export class Plane implements ControlPlane {
   async status(requestId: string, context: RequestContext): Promise<JobDetails> {
     const job = await this.#visible(requestId, context);
     const events = await this.#parts.jobs.events(job.tenant, requestId, 0, 1_000);
-    return { job, steps: stepsOf(events) };
+    return { job, steps: stepsOf(events), webhook: await this.#parts.webhookOf(job) };
   }
 
   async list(

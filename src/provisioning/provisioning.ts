@@ -135,6 +135,7 @@ export class Provisioning {
       clock,
       selfApproval: parts.selfApproval ?? (() => true),
       labelOf,
+      webhookOf: (job) => this.#webhooks.stateOf(job),
       onEnd: (job) => this.#ended(job),
     });
   }

@@ -117,9 +117,27 @@ test('a private address that nobody allowed is never asked, and it is not tried 
   const requestId = await made({ url, secretRef: 'hook' });
   await expect.poll(async () => (await kept(requestId))?.['status']).toBe('given-up');
   expect(await kept(requestId)).toMatchObject({ attempts: 1, lastError: expect.stringContaining('127.0.0.1') });
+  // Who asked hears of it, and nothing about the network here.
+  expect((await at.plane.status(requestId, contextOf())).webhook).toEqual({
+    status: 'given-up',
+    attempts: 1,
+    reason: 'The address is none that callers may have asked from here.',
+  });
   aheadMs = 3_600_000;
   await at.provisioning.sweep();
   expect([received, (await kept(requestId))?.['attempts']]).toEqual([[], 1]);
+});
+
+test('the status of a job says whether its end was told, and why not', async () => {
+  await begin();
+  answer = (response, count) => response.writeHead(count < 2 ? 503 : 200).end();
+  const requestId = await made({ url, secretRef: 'hook' });
+  const state = async () => (await at.plane.status(requestId, contextOf())).webhook;
+  await expect.poll(state).toEqual({ status: 'pending', attempts: 1, reason: 'The receiver answered 503.' });
+  await expect.poll(state, { timeout: 8_000 }).toEqual({ status: 'delivered', attempts: 2 });
+  const { requestId: without } = await at.submit({ params: { name: 'two' } });
+  await at.ended(without);
+  expect((await at.plane.status(without, contextOf())).webhook).toBeUndefined();
 });
 
 test('a redirect is not followed: it is no success, and asked again', async () => {

@@ -7,6 +7,7 @@ import { createHmac } from 'node:crypto';
 import { PlatformError } from '../core/errors.ts';
 import { textOf } from '../core/json.ts';
 import type { Clock, Egress, Item, Logger, SecretSource, StoreRoot, TableSpec, Write } from '../core/ports.ts';
+import type { WebhookState } from './control-plane.ts';
 import { jobView, type Job } from './job.ts';
 
 export const DELIVERIES: TableSpec = {
@@ -22,6 +23,7 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 3_600_000;
 const GIVE_UP_MS = 86_400_000;
 const KEEP_SECONDS = 7 * 86_400;
+const ANSWERED = 'The receiver answered';
 
 interface Delivery {
   readonly id: string;
@@ -34,6 +36,8 @@ interface Delivery {
   readonly createdAtMs: number;
   readonly status: 'pending' | 'delivered' | 'given-up';
   readonly lastError?: string;
+  /** The same for who asked, who is told nothing of the network here. */
+  readonly reason?: string;
 }
 
 export interface WebhookParts {
@@ -58,6 +62,16 @@ export class Webhooks {
 
   constructor(parts: WebhookParts) {
     this.#parts = parts;
+  }
+
+  /** What became of telling a job's end; `undefined` while it has none, and a week later. */
+  async stateOf(job: Job): Promise<WebhookState | undefined> {
+    if (job.webhook === undefined) return undefined;
+    const deliveries = this.#parts.store.store(job.tenant).table(DELIVERIES);
+    const known = await deliveries.get({ id: eventId(job) });
+    if (known === undefined) return undefined;
+    const { status, attempts, reason } = deliveryOf(known);
+    return { status, attempts, ...(reason === undefined || status === 'delivered' ? {} : { reason }) };
   }
 
   start(): void {
@@ -137,7 +151,7 @@ export class Webhooks {
       log.log('warn', 'webhook-failed', { jobId: delivery.requestId, attempts, givenUp: isOver, reason: lastError });
       const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempts - 1)) * (0.5 + Math.random() / 2);
       await this.#keep(
-        { ...delivery, attempts, lastError, status: isOver ? 'given-up' : 'pending' },
+        { ...delivery, attempts, lastError, reason: reasonOf(error), status: isOver ? 'given-up' : 'pending' },
         isOver ? undefined : nowMs + pauseMs,
       );
     }
@@ -181,7 +195,7 @@ export class Webhooks {
     });
     // What it says beside its status is nobody's business, and may never end.
     answered.abort();
-    if (status < 200 || status > 299) throw new PlatformError('TARGET_UNAVAILABLE', `The receiver answered ${status}.`);
+    if (status < 200 || status > 299) throw new PlatformError('TARGET_UNAVAILABLE', `${ANSWERED} ${status}.`);
   }
 
   #keep(delivery: Delivery, dueAtMs: number | undefined): Promise<void> {
@@ -218,6 +232,16 @@ function deliveryOf({ dueGroup: _group, dueAt: _at, ...delivery }: Item): Delive
 export function signatureOf(secret: string, seconds: number, body: string): string {
   const hex = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex');
   return `t=${seconds},v1=${hex}`;
+}
+
+/** What is said of a failure to who asked for the webhook. */
+function reasonOf(error: unknown): string {
+  if (isForbidden(error)) return 'The address is none that callers may have asked from here.';
+  if (!(error instanceof PlatformError)) return 'The receiver could not be reached.';
+  if (error.code === 'CONFIG_MISSING_SECRET' || error.message.startsWith(ANSWERED)) return error.message;
+  return error.code === 'TARGET_TIMEOUT'
+    ? `The receiver did not answer within ${TIMEOUT_MS / 1_000} s.`
+    : 'The receiver could not be reached.';
 }
 
 /** Where nobody may send anything, trying again is no use. */

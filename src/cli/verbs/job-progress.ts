@@ -7,7 +7,7 @@ import { result } from '../command.ts';
 import { EventQueue } from '../event-queue.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Style } from '../style.ts';
-import { oneLine, table } from '../style.ts';
+import { oneLine, plural, table } from '../style.ts';
 
 export interface JobView {
   readonly requestId: string;
@@ -22,6 +22,7 @@ export interface JobView {
   readonly reason?: string;
   readonly error?: { readonly code: string; readonly message: string; readonly step?: string };
   readonly result?: Readonly<Record<string, unknown>>;
+  readonly webhook?: { readonly status: string; readonly attempts: number; readonly reason?: string };
   readonly estimate?: { readonly monthlyUsd: number; readonly usage: readonly string[] };
   readonly steps?: readonly {
     readonly step: string;
@@ -167,9 +168,15 @@ export function jobText(job: JobView, style: Style): string {
   if (typeof outputs === 'object' && outputs !== null) lines.push(outputsText(outputs));
   if (outcome?.['isAdopted'] === true) lines.push('  adopted  it was there already, and was taken as it is');
   if (outcome?.['status'] === 'planned') lines.push(planText(job));
+  if (job.webhook !== undefined) lines.push(webhookText(job.webhook));
   if (status === 'awaiting_approval') lines.push(`  next: zeroplane jobs approve ${requestId}`);
   if (status === 'failed' || status === 'rollback_failed') lines.push(`  next: zeroplane jobs retry ${requestId}`);
   return lines.join('\n');
+}
+
+function webhookText({ status, attempts, reason }: NonNullable<JobView['webhook']>): string {
+  const why = reason === undefined ? '' : ` after ${plural(attempts, 'attempt')}: ${oneLine(reason, 200)}`;
+  return `  webhook  ${status}${why}`;
 }
 
 const at = (step: string | undefined): string => (step === undefined ? '' : ` at ${step}`);

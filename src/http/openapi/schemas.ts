@@ -94,6 +94,10 @@ const job = shape({
   'reason?': described(text, 'Why it is undone or ended although nothing failed, or when it is tried again.'),
   links: shape({ self: text, events: text }),
   'steps?': described(listOf(step), 'With `/v2/status/{requestId}` alone.'),
+  'webhook?': described(
+    shape({ status: oneOf(['pending', 'delivered', 'given-up']), attempts: wholeNumber(), 'reason?': text }),
+    'With `/v2/status/{requestId}` alone, once the job has ended: whether its webhook was told.',
+  ),
 });
 
 const resource = shape({

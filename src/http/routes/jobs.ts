@@ -47,8 +47,8 @@ export function jobRoutes(plane: ControlPlane, clock: Clock): readonly JsonRoute
   ];
 }
 
-function detailsView({ job, steps }: JobDetails): Record<string, unknown> {
-  return { ...jobView(job), steps };
+function detailsView({ job, steps, webhook }: JobDetails): Record<string, unknown> {
+  return { ...jobView(job), steps, ...(webhook === undefined ? {} : { webhook }) };
 }
 
 /** 202 at once, or 200 when the caller would wait and the job ended in time. */

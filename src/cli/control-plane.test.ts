@@ -212,6 +212,22 @@ test('update and destroy change and remove, by request or by id', async () => {
   expect((await run('resources', 'show', 'aws:us-east-1:s3:changed')).code).toBe(EXIT.notFound);
 });
 
+test('what an undo could not remove is named, and can be destroyed', async () => {
+  const faults = (method: string, body?: object) =>
+    fetch(`${gateway.clouds.aws}/_zeroplane/faults`, {
+      method,
+      headers: { authorization: `Bearer ${gateway.token}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  for (const operation of ['PutBucketEncryption', 'DeleteBucket'])
+    await faults('POST', { service: 's3', operation, fault: 'already-exists', times: 9 });
+  const { code, stdout } = await run('provision', ...s3('stays'));
+  await faults('DELETE');
+  expect([code, stdout]).toEqual([EXIT.failed, expect.stringContaining('rollback_failed provision')]);
+  expect(stdout).toContain('  left  aws:us-east-1:s3:stays: aws answered DeleteBucket with BucketAlreadyExists');
+  expect((await run('destroy', 'aws:us-east-1:s3:stays')).code).toBe(EXIT.ok);
+});
+
 test('a webhook that cannot be told is shown with the job', async () => {
   const request = {
     cloud: 'aws',

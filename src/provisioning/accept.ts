@@ -10,9 +10,10 @@ import { PlatformError } from '../core/errors.ts';
 import { orderedId } from '../core/ordered-id.ts';
 import type { Clock, IdSource, StoreRoot, Write } from '../core/ports.ts';
 import type { WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
+import { jobAt, leftOver } from './at-work.ts';
 import type { CatalogService, ServiceCatalogue } from './catalogue.ts';
 import type { Submission } from './control-plane.ts';
-import { JOB_KEYS, RESOURCE_LOCKS, isEnded, type Job, type JobApproval, type JobStatus } from './job.ts';
+import { JOB_KEYS, RESOURCE_LOCKS, type Job, type JobApproval, type JobStatus } from './job.ts';
 import type { JobStore } from './job-store.ts';
 import { notAmong, refuseProblems } from './problems.ts';
 import { parseResourceId } from './provisioner.ts';
@@ -213,7 +214,7 @@ export class Acceptance {
     const found = known ?? (await this.#parts.resources.get(tenant, id));
     await this.#mustBeAlone(found);
     if (found.status === 'ready' || found.status === 'failed') return;
-    const holder = await this.#atWork(found);
+    const holder = await jobAt(this.#parts.jobs, found);
     // Its own lock tells who is at it; where that has just ended, the request goes on.
     if (holder !== undefined && action !== 'provision') throw busy(id, holder);
     if (holder === undefined && action !== 'destroy') throw leftOver(found);
@@ -229,15 +230,6 @@ export class Acceptance {
       const holder = await jobs.holderOf(tenant, other);
       if (holder !== undefined) throw busy(other, holder);
     }
-  }
-
-  /** The job that is at a resource. */
-  async #atWork({ id, tenant, requestId }: Resource): Promise<string | undefined> {
-    const { jobs } = this.#parts;
-    const holder = await jobs.holderOf(tenant, id);
-    if (holder !== undefined) return holder;
-    const maker = await jobs.find(tenant, requestId);
-    return maker !== undefined && !isEnded(maker.status) ? requestId : undefined;
   }
 
   #jobOf(
@@ -307,11 +299,6 @@ export class Acceptance {
 function nameIn(service: CatalogService, params: Params): string | undefined {
   const [name, other] = ['a', 'b'].map((requestId) => service.nameOf(params, requestId));
   return name === other ? name : undefined;
-}
-
-function leftOver({ id, requestId, status }: Resource): PlatformError {
-  const message = `"${id}" is ${status}, and no job is at it any more: it is what job ${requestId}, or one after it, could not finish. Destroy it, or retry that job, and ask again.`;
-  return new PlatformError('JOB_STATE', message, { resource: id, requestId });
 }
 
 /** Two bodies of one key are the same when they mean the same: an id says which environment it is of. */

@@ -8,6 +8,7 @@ import { PlatformError } from '../core/errors.ts';
 import type { JsonValue } from '../core/ports.ts';
 import type { RunInfo } from '../workflows/engine/workflow-engine.ts';
 import { WorkflowFailure } from '../workflows/failure.ts';
+import { jobAt, leftOver } from './at-work.ts';
 import { notOwned } from './cloud-errors.ts';
 import { wrongState, type Job, type JobError } from './job.ts';
 import { DurableSteps } from './durable-steps.ts';
@@ -95,7 +96,7 @@ async function provision(at: Running): Promise<JsonValue> {
   const name = input.id === undefined ? definition.nameOf(input.params, job.requestId) : nameIn(input.id);
   const intent = { ...input, name };
   const id = idOf(intent);
-  const isForeign = await noted(at, 'note-intent', async () => (await parts.resources.intend(job, intent)).isForeign);
+  const isForeign = await noted(at, 'note-intent', () => intended(at, intent));
   const provisioner = await made(at, definition, { id, params: input.params, region: input.region });
   const isOthers = isForeign && !(await isTakenOver(at, { intent, id, provisioner }));
   const response = await provisioner.provision(requestOf(job, input));
@@ -105,6 +106,21 @@ async function provision(at: Running): Promise<JsonValue> {
     return null;
   });
   return { ...response };
+}
+
+/**
+ * @returns whether another job has made it.
+ * @throws PlatformError `RESOURCE_BUSY` while a job is at it, `JOB_STATE` for what one has left that has ended.
+ */
+async function intended({ parts, job }: Running, intent: Intent): Promise<boolean> {
+  try {
+    return (await parts.resources.intend(job, intent)).isForeign;
+  } catch (thrown) {
+    const known = await parts.resources.find(job.tenant, idOf(intent));
+    const isBusy = thrown instanceof PlatformError && thrown.code === 'RESOURCE_BUSY';
+    if (!isBusy || known === undefined || (await jobAt(parts.jobs, known, job.requestId)) !== undefined) throw thrown;
+    throw leftOver(known);
+  }
 }
 
 /** What another job has made and somebody has removed in the cloud is this job's, so that its undo knows of it. */

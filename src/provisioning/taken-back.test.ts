@@ -115,6 +115,19 @@ test('passes over what was never begun: the job ends at once with what was wrong
   expect(await ids()).toEqual([]);
 });
 
+test('a part that an ended job has left half-made is said to be so at once', async () => {
+  cloud.before = (effect) => {
+    if (effect === 'finish' || effect === 'delete') throw refused(effect);
+  };
+  const { requestId } = await at.submit({ params: { name: 'base' } });
+  expect((await at.ended(requestId)).status).toBe('rollback_failed');
+  cloud.before = () => undefined;
+  expect(await build(1)).toMatchObject({
+    status: 'failed',
+    error: { code: 'JOB_STATE', message: expect.stringContaining(`it is what job ${requestId}`) as unknown },
+  });
+});
+
 test('where the machine fails without a word, the job has those of the Task that failed', async () => {
   const wanted = { cloud: 'aws', service: 'thing', params: { name: 'base' } };
   const Catch = [{ ErrorEquals: ['States.ALL'], Next: 'Rollback' }];

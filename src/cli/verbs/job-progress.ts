@@ -20,7 +20,12 @@ export interface JobView {
   readonly label: string;
   readonly createdAt: string;
   readonly reason?: string;
-  readonly error?: { readonly code: string; readonly message: string; readonly step?: string };
+  readonly error?: {
+    readonly code: string;
+    readonly message: string;
+    readonly step?: string;
+    readonly details?: Readonly<Record<string, unknown>>;
+  };
   readonly result?: Readonly<Record<string, unknown>>;
   readonly webhook?: { readonly status: string; readonly attempts: number; readonly reason?: string };
   readonly estimate?: { readonly monthlyUsd: number; readonly usage: readonly string[] };
@@ -164,6 +169,7 @@ export function jobText(job: JobView, style: Style): string {
   const lines = [`${paint(status)} ${job.action} ${job.resourceId}  ${style.dim(`job ${requestId} [${job.label}]`)}`];
   if (reason !== undefined) lines.push(`  reason  ${oneLine(reason, 200)}`);
   if (error !== undefined) lines.push(`  ${style.bad(error.code)}${at(error.step)}  ${oneLine(error.message, 600)}`);
+  lines.push(...leftText(error?.details));
   const outputs = outcome?.['outputs'];
   if (typeof outputs === 'object' && outputs !== null) lines.push(outputsText(outputs));
   if (outcome?.['isAdopted'] === true) lines.push('  adopted  it was there already, and was taken as it is');
@@ -172,6 +178,14 @@ export function jobText(job: JobView, style: Style): string {
   if (status === 'awaiting_approval') lines.push(`  next: zeroplane jobs approve ${requestId}`);
   if (status === 'failed' || status === 'rollback_failed') lines.push(`  next: zeroplane jobs retry ${requestId}`);
   return lines.join('\n');
+}
+
+/** What an undo could not remove. */
+function leftText(details: Readonly<Record<string, unknown>> = {}): readonly string[] {
+  const { details: { left = [] } = {} } = (details['rollback'] ?? {}) as {
+    readonly details?: { readonly left?: readonly { readonly id: string; readonly error: { message: string } }[] };
+  };
+  return left.map(({ id, error }) => `  left  ${oneLine(id, 120)}: ${oneLine(error.message, 300)}`);
 }
 
 function webhookText({ status, attempts, reason }: NonNullable<JobView['webhook']>): string {

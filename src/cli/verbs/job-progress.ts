@@ -164,20 +164,24 @@ function lineOf(data: Readonly<Record<string, unknown>>): string | undefined {
 }
 
 export function jobText(job: JobView, style: Style): string {
-  const { status, requestId, error, reason, result: outcome } = job;
+  const { status, requestId, error, reason } = job;
   const paint = status === 'succeeded' ? style.good : ENDED.includes(status) ? style.bad : style.warn;
   const lines = [`${paint(status)} ${job.action} ${job.resourceId}  ${style.dim(`job ${requestId} [${job.label}]`)}`];
   if (reason !== undefined) lines.push(`  reason  ${oneLine(reason, 200)}`);
   if (error !== undefined) lines.push(`  ${style.bad(error.code)}${at(error.step)}  ${oneLine(error.message, 600)}`);
-  lines.push(...leftText(error?.details));
-  const outputs = outcome?.['outputs'];
-  if (typeof outputs === 'object' && outputs !== null) lines.push(outputsText(outputs));
-  if (outcome?.['isAdopted'] === true) lines.push('  adopted  it was there already, and was taken as it is');
-  if (outcome?.['status'] === 'planned') lines.push(planText(job));
+  lines.push(...leftText(error?.details), ...outcomeText(job));
   if (job.webhook !== undefined) lines.push(webhookText(job.webhook));
   if (status === 'awaiting_approval') lines.push(`  next: zeroplane jobs approve ${requestId}`);
   if (status === 'failed' || status === 'rollback_failed') lines.push(`  next: zeroplane jobs retry ${requestId}`);
   return lines.join('\n');
+}
+
+function outcomeText(job: JobView): readonly string[] {
+  const { outputs, isAdopted, status } = job.result ?? {};
+  const lines = typeof outputs === 'object' && outputs !== null ? [outputsText(outputs)] : [];
+  if (isAdopted === true) lines.push('  adopted  it was there already, and was taken as it is');
+  if (status === 'planned') lines.push(planText(job));
+  return lines;
 }
 
 /** What an undo could not remove. */

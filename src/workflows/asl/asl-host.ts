@@ -69,6 +69,8 @@ export interface AslHost {
   readonly execution: ExecutionInfo;
   readonly stateMachine: { readonly id: string; readonly name: string };
   readonly clock: Pick<Clock, 'nowMs' | 'after'>;
+  /** Resolves when it is this machine's turn again, where others share its thread. */
+  turn?(): Promise<void>;
   /**
    * Aborted when the execution is stopped or the host goes down. Attempts under way are recorded as aborted, which the
    * next run makes again, and `interpret` never settles.

@@ -9,7 +9,9 @@ import type { AslHost, ChildCall, TaskCall } from './asl-host.ts';
 import { interpret } from './interpreter.ts';
 import type { Machine, StateGroup } from './machine.ts';
 import { parseMachine } from './parse-machine.ts';
+import { isPause } from './state-run.ts';
 import { STATES, TaskError } from './states-error.ts';
+import { turn } from './turn.ts';
 
 /**
  * Raised whenever a machine would make other operations than before: executions that began under another version
@@ -23,9 +25,13 @@ export interface AslKindParts {
   /** Region and account of the ARNs that machines see. @default us-east-1 and 000000000000 */
   readonly region?: string;
   readonly accountId?: string;
-  /** Interprets machines that could stop the thread they run in. @default this thread */
+  /** Interprets what would stop the thread it runs in. @default this thread */
   readonly threads?: Interpreters | undefined;
-  /** Which machines those are. @default those with expressions in JSONata, which are waited for in place */
+  /**
+   * Which machines those are, beside executions that had to pause.
+   *
+   * @default those with expressions in JSONata, which are waited for in place
+   */
   readonly isForThreads?: (machine: Machine) => boolean;
 }
 
@@ -66,10 +72,11 @@ function prepared(machine: Machine, parts: AslKindParts): PreparedWorkflow {
     historyFrom: 'run',
     ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
     run: (context, input, run) => interpret(machine, input, context, hostOf(run, input, parts)),
-    ...(threads !== undefined &&
-      isForThreads(machine) && {
-        invoke: (invocation, run) => threads.invoke(remoteRun({ hash, definition }, invocation, run, parts)),
-      }),
+    invoke: (invocation, run) => {
+      // What was done between two pauses is done again by a replay, in one go.
+      const isElsewhere = isForThreads(machine) || invocation.operations.some(({ Name }) => isPause(Name));
+      return isElsewhere ? threads?.invoke(remoteRun({ hash, definition }, invocation, run, parts)) : undefined;
+    },
   };
 }
 
@@ -94,7 +101,7 @@ function remoteRun(
 function hostOf(run: RunInfo, input: JsonValue, parts: AslKindParts): AslHost {
   const { execution, ...identity } = identityOf(run, parts);
   const { clock, signal } = run;
-  return { ...identity, execution: { ...execution, input }, clock, signal, ...callsOf(run, parts) };
+  return { ...identity, execution: { ...execution, input }, clock, signal, turn, ...callsOf(run, parts) };
 }
 
 function identityOf(run: RunInfo, parts: AslKindParts): Identity {

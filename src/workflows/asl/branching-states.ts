@@ -2,7 +2,6 @@
 
 import { isObject } from '../../core/json.ts';
 import type { JsonValue } from '../../core/ports.ts';
-import { dataOf } from './data.ts';
 import { fromDurable } from './durable-errors.ts';
 import { evaluateField, fillField, numberField, selectField, selectPath } from './fields.ts';
 import { record } from './history.ts';
@@ -22,11 +21,15 @@ const MOST_ITEMS = 10_000;
 
 export async function attemptParallel(run: StateRun, runGroup: RunGroup): Promise<JsonValue> {
   const input = await parallelInput(run);
-  dataOf(input, `The input of the branches of '${run.state.name}'`);
+  run.data(input, `The input of the branches of '${run.state.name}'`);
   record(run, 'ParallelStateStarted');
+  const { units } = run.work;
   const jobs = run.state.branches.map((branch, index): LaneJob => ({
     path: `${run.path}.${index}`,
-    run: (lane) => runGroup(lane, branch, input),
+    run: (lane) => {
+      lane.begins(index, units);
+      return runGroup(lane, branch, input);
+    },
   }));
   return perform(run, { jobs, concurrency: jobs.length, failed: (error) => error });
 }
@@ -98,8 +101,10 @@ function jobFor(
     path: `${run.path}[${index}]`,
     mapItem: { Item: { Index: index, Value: value, ...(key === undefined ? {} : { Key: key }) } },
     run: async (lane) => {
-      const input = await iterationInput(run, lane, { item, index });
-      dataOf(input, `The input of iteration ${index} of '${run.state.name}'`);
+      const inner = run.within(lane);
+      const input = await iterationInput(inner, { item, index });
+      inner.data(input, `The input of iteration ${index} of '${run.state.name}'`);
+      lane.begins(index, inner.work.units);
       return runItem(lane, input);
     },
     started: () => tell('Started'),
@@ -108,19 +113,14 @@ function jobFor(
 }
 
 /** What ItemSelector makes of an item, seen with the item in the context object; the item itself without one. */
-async function iterationInput(
-  run: StateRun,
-  lane: Lane,
-  { item, index }: { item: Item; index: number },
-): Promise<JsonValue> {
+async function iterationInput(run: StateRun, { item, index }: { item: Item; index: number }): Promise<JsonValue> {
   const { ItemSelector: selector, Parameters: legacy } = run.state.fields;
   const template = selector ?? legacy;
   if (template === undefined) return item.key === undefined ? item.value : { Key: item.key, Value: item.value };
-  const inner = run.within(lane);
   const purpose = `item-${index}`;
-  if (run.state.language === 'JSONata') return evaluateField(inner, 'ItemSelector', { template, purpose });
+  if (run.state.language === 'JSONata') return evaluateField(run, 'ItemSelector', { template, purpose });
   const input = selectField(run, 'InputPath', run.input);
-  return fillField(inner, 'ItemSelector', { template, input, purpose });
+  return fillField(run, 'ItemSelector', { template, input, purpose });
 }
 
 async function itemsOf(run: StateRun): Promise<Item[]> {

@@ -2,7 +2,6 @@
 
 import { isObject, textOf } from '../../core/json.ts';
 import type { JsonValue } from '../../core/ports.ts';
-import { dataOf } from './data.ts';
 import { callIntrinsic } from './intrinsics.ts';
 import { compilePath } from './json-path.ts';
 import { applyPath, PathFailure } from './json-path-apply.ts';
@@ -185,6 +184,6 @@ export async function assignField(
     run.state.language === 'JSONata'
       ? await evaluateField(run, 'Assign', { template, ...(extras === undefined ? {} : { extras }) })
       : await fillField(run, 'Assign', { template, input });
-  dataOf(values, 'What the state assigns to variables');
+  run.data(values, 'What the state assigns to variables');
   return values as Record<string, JsonValue>;
 }

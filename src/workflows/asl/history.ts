@@ -9,7 +9,13 @@ import { STATES, StatesError } from './states-error.ts';
 /** Events that an execution may have; a machine that goes round in circles ends here. */
 const MOST_EVENTS = 25_000;
 
+/** Characters of inputs and outputs that the history of one execution has whole. */
+const MOST_TOLD = 24 * 1024 * 1024;
+/** What is told of each beyond that. */
+const BEGINNING = 1000;
+
 const COMPLETE = { truncated: false };
+const CUT = { truncated: true };
 
 interface Details {
   readonly member: string;
@@ -24,12 +30,41 @@ interface Details {
 export function record(run: StateRun, type: string, details?: Details & { readonly detail?: string }): void {
   const { session } = run.lane;
   count(session);
+  const told = details === undefined ? undefined : toldOf(run, details.details);
   const detail = details?.detail === undefined ? '' : `/${details.detail}`;
   session.host.event({
     key: `${run.prefix}/${run.attempt}/${type}${detail}`,
     type,
-    ...(details === undefined ? {} : { member: details.member, details: details.details }),
+    ...(details === undefined || told === undefined ? {} : { member: details.member, details: told }),
   });
+}
+
+/** The details, or their beginnings once the execution has told more than its history keeps. */
+function toldOf(run: StateRun, details: JsonObject): JsonObject {
+  const { history } = run.lane.session;
+  history.told += charactersIn(details);
+  const told = history.told <= MOST_TOLD ? details : beginningsOf(details);
+  run.work.text(charactersIn(told));
+  return told;
+}
+
+function charactersIn(details: JsonObject): number {
+  let characters = 0;
+  for (const name in details) {
+    const value = details[name];
+    if (typeof value === 'string') characters += value.length;
+  }
+  return characters;
+}
+
+function beginningsOf(details: JsonObject): JsonObject {
+  const cut: Record<string, JsonValue> = { ...details };
+  for (const [name, value] of Object.entries(details)) {
+    if (typeof value !== 'string' || value.length <= BEGINNING) continue;
+    cut[name] = value.slice(0, BEGINNING);
+    if (name === 'input' || name === 'output') cut[`${name}Details`] = CUT;
+  }
+  return cut;
 }
 
 function count(session: Session): void {

@@ -13,7 +13,6 @@ import type { JsonValue } from '../../core/ports.ts';
 import { WorkflowFailure } from '../failure.ts';
 import type { AslHost } from './asl-host.ts';
 import { attemptMap, attemptParallel } from './branching-states.ts';
-import { dataOf } from './data.ts';
 import { evaluateField } from './fields.ts';
 import { entered, exited, HistoryFull } from './history.ts';
 import { Aborted, Lane } from './lane.ts';
@@ -39,7 +38,7 @@ export async function interpret(
   context: DurableContext,
   host: AslHost,
 ): Promise<JsonValue> {
-  const lane = new Lane({ session: { host, history: { count: 0 } }, context, path: '', runs: [] });
+  const lane = new Lane({ session: { host, history: { count: 0, told: 0 } }, context, path: '', runs: [] });
   try {
     return await runGroup(lane, machine, input);
   } catch (error) {
@@ -64,13 +63,15 @@ async function runGroup(lane: Lane, group: StateGroup, input: JsonValue): Promis
 }
 
 async function runState(lane: Lane, state: State, input: JsonValue): Promise<StateEnd> {
-  const run = new StateRun(lane, state, input);
+  const run = new StateRun(lane, state, { input });
   try {
-    entered(run, dataOf(input, `The input of the state '${state.name}'`));
+    await run.pauseWhenDue();
+    entered(run, run.data(input, `The input of the state '${state.name}'`));
     if (state.seesEnteredTime) run.enteredTime = await run.recordTime();
     const end = await execute(run);
-    exited(run, dataOf(end.output, `The output of the state '${state.name}'`), end.assigned);
+    exited(run, run.data(end.output, `The output of the state '${state.name}'`), end.assigned);
     if (end.assigned !== undefined) lane.scope.assign(end.assigned);
+    lane.worked(run.work.units);
     return end;
   } catch (error) {
     if (!(error instanceof StatesError) || error.failedPath !== undefined) throw error;
@@ -105,7 +106,7 @@ async function withErrorHandling(run: StateRun, attempt: () => Promise<JsonValue
   for (;;) {
     try {
       const end = await endWithResult(run, await attempt());
-      dataOf(end.output, `The output of the state '${run.state.name}'`);
+      run.data(end.output, `The output of the state '${run.state.name}'`);
       return end;
     } catch (error) {
       if (!(error instanceof StatesError) || error instanceof HistoryFull) throw error;
@@ -115,8 +116,7 @@ async function withErrorHandling(run: StateRun, attempt: () => Promise<JsonValue
         await run.lane.context.wait(run.operation('backoff'), { seconds });
         run.lane.check();
       }
-      run.attempt++;
-      run.taskToken = undefined;
+      run.again();
     }
   }
 }

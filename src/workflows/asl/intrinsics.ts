@@ -1,15 +1,17 @@
 /** The intrinsic functions of the language, with the limits that its appendix B gives them. */
 
 import { createHash } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import { isObject } from '../../core/json.ts';
 import type { JsonValue } from '../../core/ports.ts';
 import type { Argument, IntrinsicCall } from './intrinsic-parser.ts';
 import { unescapeText } from './intrinsic-parser.ts';
+import { LARGEST } from './data.ts';
 import type { PathSources } from './json-path-apply.ts';
+import { isLargerThan, isSameJson } from './json-size.ts';
 import { applyPath, PathFailure } from './json-path-apply.ts';
 import { seededRandom } from './seeded-random.ts';
 import { STATES, StatesError } from './states-error.ts';
+import type { Work } from './work.ts';
 
 /** Where chance comes from: whoever calls sees to it that the outcome is recorded. */
 export interface Chance {
@@ -36,9 +38,13 @@ export function callIntrinsic(call: IntrinsicCall, sources: PathSources, chance:
     throw new StatesError(STATES.intrinsic, `States.${call.name} cannot be evaluated: ${why}`);
   };
   if (run === undefined) return refuse('there is no such function.');
-  if (call.name === 'Format') return format(call.arguments, (argument) => valueOf(argument, sources, chance), refuse);
+  if (call.name === 'Format') {
+    const text = format(call.arguments, (argument) => valueOf(argument, sources, chance), refuse);
+    sources.work?.text(text.length);
+    return text;
+  }
   const values = call.arguments.map((argument) => valueOf(argument, sources, chance));
-  return run(values, refuse, chance);
+  return run(values, refuse, { chance, work: sources.work });
 }
 
 function valueOf(argument: Argument, sources: PathSources, chance: Chance): JsonValue {
@@ -54,7 +60,12 @@ function valueOf(argument: Argument, sources: PathSources, chance: Chance): Json
 }
 
 type Refuse = (why: string) => never;
-type Run = (values: readonly JsonValue[], refuse: Refuse, chance: Chance) => JsonValue;
+interface Tools {
+  readonly chance: Chance;
+  readonly work: Work | undefined;
+}
+
+type Run = (values: readonly JsonValue[], refuse: Refuse, tools: Tools) => JsonValue;
 
 const FUNCTIONS: Readonly<Record<string, Run>> = {
   // Its template is read with its backslashes, so it takes its arguments unevaluated; see `format`.
@@ -67,7 +78,7 @@ const FUNCTIONS: Readonly<Record<string, Run>> = {
       throw error;
     }
   },
-  JsonToString: ([value]) => JSON.stringify(value ?? null),
+  JsonToString: ([value], refuse, tools) => asJson(value, refuse, tools),
   Array: (values) => values,
   ArrayPartition: ([values, size], refuse) => {
     const items = asArray(values, refuse);
@@ -77,7 +88,8 @@ const FUNCTIONS: Readonly<Record<string, Run>> = {
       items.slice(index * length, (index + 1) * length),
     );
   },
-  ArrayContains: ([values, value], refuse) => asArray(values, refuse).some((each) => isDeepStrictEqual(each, value)),
+  ArrayContains: ([values, value], refuse, { work }) =>
+    asArray(values, refuse).some((each) => isSameJson(each, value ?? null, work)),
   ArrayRange: ([first, last, step], refuse) =>
     range(asRounded(first, refuse), asRounded(last, refuse), {
       step: asRounded(step, refuse),
@@ -89,17 +101,21 @@ const FUNCTIONS: Readonly<Record<string, Run>> = {
     return found ?? (found === null ? null : refuse(`the array has no item ${place}.`));
   },
   ArrayLength: ([values], refuse) => asArray(values, refuse).length,
-  ArrayUnique: ([values], refuse) => unique(asArray(values, refuse)),
+  ArrayUnique: ([values], refuse, { work }) => {
+    const items = asArray(values, refuse);
+    if (isLargerThan(items as JsonValue, LARGEST, work)) refuse('the array is too large.');
+    return unique(items);
+  },
   Base64Encode: ([text], refuse) => Buffer.from(asShortText(text, refuse), 'utf8').toString('base64'),
   Base64Decode: ([text], refuse) => {
     const encoded = asShortText(text, refuse);
     if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(encoded)) refuse('the string is not Base64.');
     return Buffer.from(encoded, 'base64').toString('utf8');
   },
-  Hash: ([data, name], refuse) => {
+  Hash: ([data, name], refuse, tools) => {
     const algorithm = HASHES.get(asText(name, refuse));
     if (algorithm === undefined) return refuse(`the algorithm is one of ${[...HASHES.keys()].join(', ')}.`);
-    const text = typeof data === 'string' ? data : JSON.stringify(data ?? null);
+    const text = typeof data === 'string' ? data : asJson(data, refuse, tools);
     return createHash(algorithm).update(asShortText(text, refuse)).digest('hex');
   },
   JsonMerge: ([first, second, isDeep], refuse) => {
@@ -107,7 +123,7 @@ const FUNCTIONS: Readonly<Record<string, Run>> = {
     if (isDeep !== false) return refuse('the third argument must be false: the service merges shallowly only.');
     return { ...first, ...second } as JsonValue;
   },
-  MathRandom: ([start, end, seed], refuse, chance) => {
+  MathRandom: ([start, end, seed], refuse, { chance }) => {
     const least = asRounded(start, refuse);
     const most = asRounded(end, refuse);
     if (most <= least) refuse('the end is greater than the start.');
@@ -115,9 +131,21 @@ const FUNCTIONS: Readonly<Record<string, Run>> = {
     return least + Math.floor(share * (most - least));
   },
   MathAdd: ([first, second], refuse) => asRounded(first, refuse) + asRounded(second, refuse),
-  StringSplit: ([text, splitter], refuse) => split(asText(text, refuse), asText(splitter, refuse)),
-  UUID: (_, __, chance) => chance.uuid(),
+  StringSplit: ([text, splitter], refuse, { work }) => {
+    const [whole, separators] = [asText(text, refuse), asText(splitter, refuse)];
+    work?.values(whole.length + separators.length);
+    return split(whole, separators);
+  },
+  UUID: (_, __, { chance }) => chance.uuid(),
 };
+
+/** JSON text, of a value that a state could put out. */
+function asJson(value: JsonValue | undefined, refuse: Refuse, { work }: Tools): string {
+  if (isLargerThan(value ?? null, LARGEST, work)) refuse(`its text is longer than ${LARGEST} characters.`);
+  const text = JSON.stringify(value ?? null);
+  work?.text(text.length);
+  return text;
+}
 
 function asText(value: JsonValue | undefined, refuse: Refuse): string {
   return typeof value === 'string' ? value : refuse('a string is needed.');
@@ -188,6 +216,8 @@ function format(args: readonly Argument[], value: (argument: Argument) => JsonVa
   if (first === undefined) return refuse('a template is needed.');
   const template = first.kind === 'text' ? first.raw : asText(value(first), refuse);
   const values = rest.map((argument) => asWord(value(argument), refuse));
+  const length = values.reduce((sum, each) => sum + each.length, template.length);
+  if (length > 2 * LARGEST) refuse(`the text is longer than ${LARGEST} characters.`);
   let used = 0;
   let text = '';
   for (let index = 0; index < template.length; index++) {

@@ -1,9 +1,10 @@
 /** Applies a parsed JSONPath to values. */
 
-import { isDeepStrictEqual } from 'node:util';
 import { isObject } from '../../core/json.ts';
 import type { JsonValue } from '../../core/ports.ts';
+import { isSameJson } from './json-size.ts';
 import type { Comparison, Filter, JsonPath, Operand, PathFunction, Segment } from './json-path.ts';
+import type { Work } from './work.ts';
 
 /** Where the roots of paths lead. */
 export interface PathSources {
@@ -11,6 +12,8 @@ export interface PathSources {
   readonly context: () => JsonValue;
   /** `undefined` for a variable that has no value here. */
   readonly variable: (name: string) => JsonValue | undefined;
+  /** Of the state that looks. @default no limit but each path's own */
+  readonly work?: Work | undefined;
 }
 
 /** A path that leads nowhere, or to too much. */
@@ -30,7 +33,7 @@ const MOST_VISITED = 200_000;
 export function applyPath(path: JsonPath, sources: PathSources): JsonValue {
   const document = rootOf(path, sources);
   if (path.segments.length === 0) return document;
-  const run = new Application(document);
+  const run = new Application(document, sources.work);
   if (path.isDefinite) {
     const found = run.definite(document, path.segments);
     if (found !== undefined) return found;
@@ -51,13 +54,16 @@ function rootOf(path: JsonPath, sources: PathSources): JsonValue {
 
 class Application {
   readonly #document: JsonValue;
+  readonly #work: Work | undefined;
   #visited = 0;
 
-  constructor(document: JsonValue) {
+  constructor(document: JsonValue, work: Work | undefined) {
     this.#document = document;
+    this.#work = work;
   }
 
   #visit(count = 1): void {
+    this.#work?.values(count);
     this.#visited += count;
     if (this.#visited > MOST_VISITED) throw new PathFailure(`The path looks at more than ${MOST_VISITED} values.`);
   }
@@ -127,7 +133,11 @@ class Application {
       case 'exists':
         return this.#operand(filter.operand, element) !== undefined;
       case 'compare':
-        return compare(this.#operand(filter.left, element), filter.comparison, this.#operand(filter.right, element));
+        return compare(
+          { left: this.#operand(filter.left, element), right: this.#operand(filter.right, element) },
+          filter.comparison,
+          this.#work,
+        );
     }
   }
 
@@ -201,20 +211,24 @@ function apply(name: PathFunction, value: JsonValue): JsonValue {
 }
 
 /** Two values of different types are unequal and have no order. */
-function compare(left: JsonValue | undefined, comparison: Comparison, right: JsonValue | undefined): boolean {
+function compare(
+  { left, right }: { readonly left: JsonValue | undefined; readonly right: JsonValue | undefined },
+  comparison: Comparison,
+  work: Work | undefined,
+): boolean {
   if (comparison === 'empty') return isEmpty(left) === right;
   if (left === undefined || right === undefined) return comparison === '!=' || comparison === 'nin';
   switch (comparison) {
     case '==':
-      return isDeepStrictEqual(left, right);
+      return isSameJson(left, right, work);
     case '!=':
-      return !isDeepStrictEqual(left, right);
+      return !isSameJson(left, right, work);
     case 'in':
-      return includes(right, left);
+      return includes(right, left, work);
     case 'nin':
-      return !includes(right, left);
+      return !includes(right, left, work);
     case 'contains':
-      return typeof left === 'string' ? typeof right === 'string' && left.includes(right) : includes(left, right);
+      return typeof left === 'string' ? typeof right === 'string' && left.includes(right) : includes(left, right, work);
     case 'size':
       return apply('length', left) === (typeof right === 'number' ? right : apply('length', right));
     default:
@@ -222,8 +236,8 @@ function compare(left: JsonValue | undefined, comparison: Comparison, right: Jso
   }
 }
 
-function includes(values: JsonValue, value: JsonValue): boolean {
-  return Array.isArray(values) && values.some((each) => isDeepStrictEqual(each, value));
+function includes(values: JsonValue, value: JsonValue, work: Work | undefined): boolean {
+  return Array.isArray(values) && values.some((each) => isSameJson(each as JsonValue, value, work));
 }
 
 function isEmpty(value: JsonValue | undefined): boolean {

@@ -3,7 +3,6 @@
 import type { DurableContext } from '@aws/durable-execution-sdk-js';
 import type { JsonValue } from '../../core/ports.ts';
 import type { JsonObject } from '../engine/workflow-engine.ts';
-import { dataOf } from './data.ts';
 import { packed } from './durable-errors.ts';
 import { Aborted, Lane } from './lane.ts';
 import type { StateRun } from './state-run.ts';
@@ -51,7 +50,7 @@ export async function runBatch(run: StateRun, batch: Batch): Promise<JsonValue[]
 
 function withinLimit(run: StateRun, results: JsonValue[]): JsonValue[] {
   try {
-    dataOf(results, `The result of the state '${run.state.name}'`);
+    run.data(results, `The result of the state '${run.state.name}'`);
     return results;
   } catch (error) {
     throw error instanceof StatesError ? packed(error) : error;

@@ -5,10 +5,12 @@
  */
 
 import type { DurableContext } from '@aws/durable-execution-sdk-js';
+import type { JsonValue } from '../../core/ports.ts';
 import type { JsonObject } from '../engine/workflow-engine.ts';
 import type { AslHost } from './asl-host.ts';
 import { pathPart } from '../operation-name.ts';
 import { Scope } from './scope.ts';
+import { PAUSE_AFTER } from './work.ts';
 
 /**
  * An attempt was broken off because nobody wants its outcome any more: a sibling failed, or the host went down. It
@@ -26,8 +28,8 @@ export class Aborted extends Error {
 /** Shared by every lane of an execution. */
 export interface Session {
   readonly host: AslHost;
-  /** Counts history events up to the service's limit. */
-  readonly history: { count: number };
+  /** Counts history events up to the service's limit, and the characters of their details. */
+  readonly history: { count: number; told: number };
 }
 
 export interface LaneParts {
@@ -54,6 +56,10 @@ export class Lane {
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #listeners = new Set<() => void>();
   #isAborted = false;
+  /** What was written last. */
+  #written: { readonly value: JsonValue; readonly text: string } | undefined;
+  /** Units of work since the last operation of a state. */
+  #work = 0;
 
   constructor(parts: LaneParts) {
     this.session = parts.session;
@@ -63,6 +69,37 @@ export class Lane {
     this.#outer = parts.outer;
     this.scope = new Scope(parts.outer?.scope);
     this.mapItem = parts.mapItem ?? parts.outer?.mapItem;
+  }
+
+  /** The text of a value that was just written, here or around here, if this is it. */
+  textOf(value: JsonValue): string | undefined {
+    if (typeof value !== 'object' || value === null) return undefined;
+    return this.#written?.value === value ? this.#written.text : this.#outer?.textOf(value);
+  }
+
+  remember(value: JsonValue, text: string): string {
+    this.#written = { value, text };
+    return text;
+  }
+
+  get isPauseDue(): boolean {
+    return this.#work > PAUSE_AFTER;
+  }
+
+  /** A visit is over that did so much. */
+  worked(units: number): void {
+    this.#work += units;
+  }
+
+  /** One of many side by side begins, after so much work: every so manyth of them pauses first. */
+  begins(index: number, units: number): void {
+    this.#work += units;
+    const every = Math.max(1, Math.floor(PAUSE_AFTER / (4 * units)));
+    if (index % every === every - 1) this.#work += PAUSE_AFTER;
+  }
+
+  rested(): void {
+    this.#work = 0;
   }
 
   /** Path and prefix of the next visit of a state: `Net[3]/Create` and `Net[3]/Create#1`. */

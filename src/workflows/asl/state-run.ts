@@ -11,12 +11,26 @@ import type { State } from './machine.ts';
 import { operationName } from '../operation-name.ts';
 import { fromDurable } from './durable-errors.ts';
 import { STATES, StatesError } from './states-error.ts';
+import { Work } from './work.ts';
+
+/** Purpose of the operation that a lane pauses with. */
+const PAUSE = 'pause';
+
+/** Whether an operation of this name is a pause. */
+export function isPause(name: string | undefined): boolean {
+  return name?.endsWith(`/${PAUSE}`) === true;
+}
 
 /** Nobody but the interpreter repeats a step: its retriers do, each attempt a step of its own. */
 const ONCE = { retryStrategy: () => ({ shouldRetry: false }) };
 
 /** Sources of chance; whatever uses them runs inside a recorded step. */
 export const CHANCE = { uuid: () => randomUUID(), random: () => Math.random() };
+
+interface Names {
+  readonly path: string;
+  readonly prefix: string;
+}
 
 export class StateRun {
   readonly lane: Lane;
@@ -33,8 +47,14 @@ export class StateRun {
   taskToken: string | undefined;
   /** ISO 8601; recorded only for states that can see it. */
   enteredTime: string | undefined;
+  /** Of this attempt. */
+  work = new Work();
 
-  constructor(lane: Lane, state: State, input: JsonValue, names = lane.enter(state.name)) {
+  constructor(
+    lane: Lane,
+    state: State,
+    { input, names = lane.enter(state.name) }: { input: JsonValue; names?: Names },
+  ) {
     this.lane = lane;
     this.state = state;
     this.input = input;
@@ -44,10 +64,34 @@ export class StateRun {
 
   /** The same visit, seen and recorded from one of its lanes. */
   within(lane: Lane): StateRun {
-    const inner = new StateRun(lane, this.state, this.input, this);
+    const inner = new StateRun(lane, this.state, { input: this.input, names: this });
     inner.attempt = this.attempt;
     inner.enteredTime = this.enteredTime;
     return inner;
+  }
+
+  /** As `dataOf`, counted; what a lane passes on unchanged is written once. */
+  data(value: JsonValue, what: string): string {
+    return this.lane.textOf(value) ?? this.lane.remember(value, dataOf(value, what, this.work));
+  }
+
+  /** Another attempt begins. */
+  again(): void {
+    this.lane.worked(this.work.units);
+    this.work = new Work();
+    this.attempt++;
+    this.taskToken = undefined;
+  }
+
+  /**
+   * Lets others have their turn, and what is told so far be stored, when this lane has done much without an operation.
+   */
+  async pauseWhenDue(): Promise<void> {
+    if (!this.lane.isPauseDue) return;
+    await this.record(PAUSE, async () => {
+      await this.lane.session.host.turn?.();
+      return null;
+    });
   }
 
   async recordTime(): Promise<string> {
@@ -73,6 +117,7 @@ export class StateRun {
    * @throws StatesError as it was recorded; Aborted when the lane is over.
    */
   async record<Result extends JsonValue>(purpose: string | undefined, work: StepFunc<Result>): Promise<Result> {
+    this.lane.rested();
     for (let again = 0; ; again++) {
       const suffix = again === 0 ? purpose : [purpose, `again-${again}`].filter((part) => part !== undefined).join('/');
       this.lane.check();
@@ -92,14 +137,15 @@ export class StateRun {
     if (!isRandom) return evaluate();
     return this.record(purpose, async () => {
       const value = evaluate();
-      dataOf(value, `The value of ${purpose}`);
+      this.data(value, `The value of ${purpose}`);
       return value;
     });
   }
 
   /** What paths of this state may look at, with `input` for `$`. */
   sources(input: JsonValue): PathSources {
-    return { input, context: () => this.contextObject(), variable: (name) => this.lane.scope.get(name) };
+    const { work } = this;
+    return { input, context: () => this.contextObject(), variable: (name) => this.lane.scope.get(name), work };
   }
 
   contextObject(): JsonValue {

@@ -5,7 +5,6 @@ import type { JsonValue } from '../../core/ports.ts';
 import type { TaskCall } from './asl-host.ts';
 import type { TimeLimits } from './callback.ts';
 import { callbackConfig, received } from './callback.ts';
-import { dataOf } from './data.ts';
 import { evaluateField, fillField, numberField, selectField } from './fields.ts';
 import { Aborted } from './lane.ts';
 import { readResource } from './resource.ts';
@@ -36,7 +35,7 @@ export async function attemptTask(run: StateRun): Promise<JsonValue> {
 /** Effective input, for `Parameters` and `Arguments` evaluated anew for each attempt. */
 async function payloadOf(run: StateRun): Promise<JsonValue> {
   const payload = await rawPayload(run);
-  dataOf(payload, `The payload of the task '${run.state.name}'`);
+  run.data(payload, `The payload of the task '${run.state.name}'`);
   return payload;
 }
 
@@ -80,7 +79,7 @@ async function perform(run: StateRun, performance: Performance): Promise<JsonVal
   try {
     const result = await run.record(undefined, async () => {
       const value = await callHost(run, performance);
-      dataOf(value, `The result of the task '${run.state.name}'`);
+      run.data(value, `The result of the task '${run.state.name}'`);
       return value;
     });
     (kind === 'wait-for-token' ? recordSubmitted : recordSucceeded)(run, JSON.stringify(result));
@@ -172,7 +171,7 @@ async function attemptWithToken(run: StateRun, limits: TimeLimits): Promise<Json
   try {
     const value = JSON.parse(text) as JsonValue;
     recordSucceeded(run, text);
-    dataOf(value, `The result of the task '${run.state.name}'`);
+    run.data(value, `The result of the task '${run.state.name}'`);
     return value;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;

@@ -338,10 +338,9 @@ export class Executor {
     const requestId = `${id}/${this.#invocations}`;
     const arn = `${tenant}/${id}`;
     const operations = run.operations();
-    if (run.program.invoke !== undefined) {
-      const threw = (thrown: unknown): void => run.threw(thrown);
-      return run.program.invoke({ arn, tenant, requestId, operations, client, threw }, run);
-    }
+    const threw = (thrown: unknown): void => run.threw(thrown);
+    const elsewhere = run.program.invoke?.({ arn, tenant, requestId, operations, client, threw }, run);
+    if (elsewhere !== undefined) return elsewhere;
     const context = lambdaContext({ name: id, tenant, requestId });
     this.#runs.set(context, run);
     const event = new DurableExecutionInvocationInputWithClient(

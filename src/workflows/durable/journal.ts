@@ -29,6 +29,8 @@ import { JOURNAL, TIMERS, textAt, timeText } from './tables.ts';
 
 /** Records after which a snapshot is worth its while. */
 const SNAPSHOT_AFTER = 256;
+/** Characters of events in one record. As JSON text inside JSON text, with the operations, it is a part of a transaction. */
+const EVENTS_TOGETHER = 2_000_000;
 /** Items of one transaction when many are written; a part has up to 300 KB. */
 const BATCH = 10;
 
@@ -136,13 +138,21 @@ export class Journal {
   }
 
   /**
-   * Stores a change whole, then takes it into memory.
+   * Stores a change whole, then takes it into memory. Of its events, which are told again after a crash, those that one
+   * transaction does not hold are stored before it.
    *
    * @throws PlatformError `EXECUTION_FENCED` when another process has written, and what the store throws.
    */
   async commit(loaded: Loaded, change: Change): Promise<void> {
     const drafts = change.events ?? [];
     if (drafts.length > 0 && !loaded.history.isPrepared) await loaded.history.prepare();
+    const parts = inParts(drafts);
+    for (const events of parts.slice(0, -1)) await this.#commit(loaded, { events });
+    await this.#commit(loaded, { ...change, events: parts.at(-1) ?? [] });
+  }
+
+  async #commit(loaded: Loaded, change: Change): Promise<void> {
+    const drafts = change.events ?? [];
     const events = loaded.history.stamp(drafts, loaded.head.events, this.#options.nowMs());
     const operations = [...(change.operations ?? [])];
     const grown = grow(loaded.head, change, events.length);
@@ -269,6 +279,32 @@ export class Journal {
   #table(tenant: string): Table {
     return this.#store(tenant).table(JOURNAL);
   }
+}
+
+/** Events that are stored together, in their order. */
+function inParts(drafts: readonly EventDraft[]): readonly (readonly EventDraft[])[] {
+  const parts: EventDraft[][] = [];
+  let room = 0;
+  for (const draft of drafts) {
+    const size = sizeOf(draft);
+    if (parts.length === 0 || size > room) {
+      parts.push([]);
+      room = EVENTS_TOGETHER;
+    }
+    parts.at(-1)?.push(draft);
+    room -= size;
+  }
+  return parts;
+}
+
+/** Characters, about: what is long in an event is text. */
+function sizeOf({ details = {} }: EventDraft): number {
+  let characters = 300;
+  for (const name in details) {
+    const value = details[name];
+    if (typeof value === 'string') characters += value.length;
+  }
+  return characters;
 }
 
 function grow(head: Head, { started = 0, bytes = 0 }: Change, events: number): Head {

@@ -16,10 +16,8 @@ export interface Program {
   readonly log: Logger;
   /** @throws WorkflowFailure or anything else to fail the execution. */
   run(context: DurableContext, input: JsonValue, run: RunControls): Promise<JsonValue>;
-  /** One invocation of it outside this thread; in its place the executor invokes {@link run} when it is absent. */
-  readonly invoke?:
-    | ((invocation: Invocation, run: RunControls) => Promise<DurableExecutionInvocationOutput>)
-    | undefined;
+  /** One invocation of it outside this thread. @returns `undefined` when {@link run} is to be invoked in this one. */
+  invoke?(invocation: Invocation, run: RunControls): Promise<DurableExecutionInvocationOutput> | undefined;
   /** Events that a change of an operation is worth; absent when the program tells its history itself. */
   eventsOf?(change: OperationChange): readonly EventDraft[];
 }

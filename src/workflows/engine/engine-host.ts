@@ -59,12 +59,11 @@ export class EngineHost implements ExecutionHost {
     let info: RunInfo | undefined;
     // Every invocation of a run has the same signal, and so the same information.
     const infoOf = (run: RunControls): RunInfo => (info ??= this.#info(row, run, log));
-    const { invoke } = prepared;
     return {
       deadlineAtMs: row.deadlineAtMs,
       log,
       run: (context, input, run) => prepared.run(context, input, infoOf(run)),
-      ...(invoke !== undefined && { invoke: (invocation, run) => invoke(invocation, infoOf(run)) }),
+      invoke: (invocation, run) => prepared.invoke?.(invocation, infoOf(run)),
       ...(prepared.historyFrom === 'operations' && { eventsOf: operationEvents }),
     };
   }

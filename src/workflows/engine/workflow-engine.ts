@@ -62,8 +62,8 @@ export interface PreparedWorkflow {
   readonly historyFrom?: 'operations' | 'run';
   /** @throws WorkflowFailure to end the execution as failed; anything else that is thrown also fails it. */
   run(context: DurableContext, input: JsonValue, run: RunInfo): Promise<JsonValue>;
-  /** One invocation of it outside this thread, in place of {@link run}. */
-  readonly invoke?: ((invocation: Invocation, run: RunInfo) => Promise<DurableExecutionInvocationOutput>) | undefined;
+  /** One invocation of it outside this thread. @returns `undefined` when {@link run} is to be invoked in this one. */
+  invoke?(invocation: Invocation, run: RunInfo): Promise<DurableExecutionInvocationOutput> | undefined;
 }
 
 /** An event as a run drafts it. A replay drafts each again under the same key; the first is kept. */

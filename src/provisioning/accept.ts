@@ -10,7 +10,7 @@ import { PlatformError } from '../core/errors.ts';
 import { orderedId } from '../core/ordered-id.ts';
 import type { Clock, IdSource, StoreRoot, Write } from '../core/ports.ts';
 import type { WorkflowEngine } from '../workflows/engine/workflow-engine.ts';
-import { jobAt, leftOver } from './at-work.ts';
+import { isLeftOver, jobAt, leftOver } from './at-work.ts';
 import type { CatalogService, ServiceCatalogue } from './catalogue.ts';
 import type { Submission } from './control-plane.ts';
 import { JOB_KEYS, RESOURCE_LOCKS, type Job, type JobApproval, type JobStatus } from './job.ts';
@@ -213,11 +213,12 @@ export class Acceptance {
     if (action === 'plan' || (known === undefined && action === 'provision')) return;
     const found = known ?? (await this.#parts.resources.get(tenant, id));
     await this.#mustBeAlone(found);
-    if (found.status === 'ready' || found.status === 'failed') return;
-    const holder = await jobAt(this.#parts.jobs, found);
-    // Its own lock tells who is at it; where that has just ended, the request goes on.
-    if (holder !== undefined && action !== 'provision') throw busy(id, holder);
-    if (holder === undefined && action !== 'destroy') throw leftOver(found);
+    const { jobs } = this.#parts;
+    if (action !== 'destroy' && (await isLeftOver(jobs, found))) throw leftOver(found);
+    // Who provisions what another job is making is told so by its lock.
+    if (found.status === 'ready' || found.status === 'failed' || action === 'provision') return;
+    const holder = await jobAt(jobs, found);
+    if (holder !== undefined) throw busy(id, holder);
   }
 
   /** No job is at a part while one is at its whole, and the other way round. @throws PlatformError `RESOURCE_BUSY`. */

@@ -22,8 +22,20 @@ export async function jobAt(
   return maker !== undefined && !isEnded(maker.status) ? requestId : undefined;
 }
 
+/** Whether jobs that have ended left it half-made: nobody is at it, or its maker could not take it back. */
+export async function isLeftOver(
+  jobs: Pick<JobStore, 'holderOf' | 'find'>,
+  resource: Resource,
+  except?: string,
+): Promise<boolean> {
+  const { status, tenant, requestId } = resource;
+  if (status === 'ready' || status === 'removed') return false;
+  if (status !== 'failed') return (await jobAt(jobs, resource, except)) === undefined;
+  return (await jobs.find(tenant, requestId))?.status === 'rollback_failed';
+}
+
 /** What an ended job has left half-made or half-removed: waiting for it is no use. */
 export function leftOver({ id, requestId, status }: Resource): PlatformError {
-  const message = `"${id}" is ${status}, and no job is at it any more: it is what job ${requestId}, or one after it, could not finish. Destroy it, or retry that job, and ask again.`;
+  const message = `"${id}" is half-made (${status}): it is what job ${requestId}, or one after it, could neither finish nor take back. Destroy it, or retry that job, and ask again.`;
   return new PlatformError('JOB_STATE', message, { resource: id, requestId });
 }

@@ -8,7 +8,7 @@ import { PlatformError } from '../core/errors.ts';
 import type { JsonValue } from '../core/ports.ts';
 import type { RunInfo } from '../workflows/engine/workflow-engine.ts';
 import { WorkflowFailure } from '../workflows/failure.ts';
-import { jobAt, leftOver } from './at-work.ts';
+import { isLeftOver, leftOver } from './at-work.ts';
 import { notOwned } from './cloud-errors.ts';
 import { wrongState, type Job, type JobError } from './job.ts';
 import { DurableSteps } from './durable-steps.ts';
@@ -113,14 +113,10 @@ async function provision(at: Running): Promise<JsonValue> {
  * @throws PlatformError `RESOURCE_BUSY` while a job is at it, `JOB_STATE` for what one has left that has ended.
  */
 async function intended({ parts, job }: Running, intent: Intent): Promise<boolean> {
-  try {
-    return (await parts.resources.intend(job, intent)).isForeign;
-  } catch (thrown) {
-    const known = await parts.resources.find(job.tenant, idOf(intent));
-    const isBusy = thrown instanceof PlatformError && thrown.code === 'RESOURCE_BUSY';
-    if (!isBusy || known === undefined || (await jobAt(parts.jobs, known, job.requestId)) !== undefined) throw thrown;
-    throw leftOver(known);
-  }
+  const known = await parts.resources.find(job.tenant, idOf(intent));
+  const isOthers = known !== undefined && known.requestId !== job.requestId;
+  if (isOthers && (await isLeftOver(parts.jobs, known, job.requestId))) throw leftOver(known);
+  return (await parts.resources.intend(job, intent)).isForeign;
 }
 
 /** What another job has made and somebody has removed in the cloud is this job's, so that its undo knows of it. */
@@ -274,6 +270,10 @@ async function undo(at: Running): Promise<JsonValue> {
       if (at.run.signal.aborted) throw thrown;
       const { code, message, details } = recorded(thrown, parts.redact);
       failures.push({ id: note.id, error: { code, message, details } });
+      await noted(at, 'note-left', async () => {
+        await parts.resources.mark(job.tenant, note.id, 'failed');
+        return null;
+      });
     }
   }
   if (failures.length > 0) throw undoFailed(failures);

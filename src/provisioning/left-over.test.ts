@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { contextOf, memoryStore, startControlPlane, type Started } from '../../tests/fixtures/control-plane.ts';
 import { refused, thingCloud, thingService, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
+import { systemClock } from '../adapters/embedded/system.ts';
 import type { StoreRoot } from '../core/ports.ts';
 
 const ID = 'aws:us-east-1:thing:one';
@@ -11,11 +12,14 @@ const params = { name: 'one' };
 let store: StoreRoot;
 let cloud: ThingCloud;
 let at: Started;
+let aheadMs: number;
 
 beforeEach(async () => {
-  store = await memoryStore();
+  aheadMs = 0;
+  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
+  store = await memoryStore(clock);
   cloud = thingCloud();
-  at = await startControlPlane({ store, services: [thingService(cloud)] });
+  at = await startControlPlane({ store, clock, services: [thingService(cloud)] });
 });
 afterEach(async () => {
   await at.stop();
@@ -63,10 +67,23 @@ describe('an update', () => {
   });
 });
 
+test('what a rollback that was asked for could not remove is not made over either', async () => {
+  const { requestId } = await run('provision');
+  fails('delete');
+  await at.plane.rollback(requestId, contextOf());
+  expect((await at.ended(requestId)).status).toBe('rollback_failed');
+  cloud.before = () => undefined;
+  await expect(at.submit({ params })).rejects.toMatchObject({ code: 'JOB_STATE' });
+  await at.plane.retry(requestId, contextOf());
+  expect((await at.ended(requestId)).status).toBe('rolled_back');
+  expect((await run('provision')).status).toBe('succeeded');
+});
+
 describe('what a provision could not take back', () => {
   beforeEach(async () => {
     fails('finish', 'delete');
-    expect((await run('provision')).status).toBe('rollback_failed');
+    expect((await run('provision', { ttlSeconds: 3_600 })).status).toBe('rollback_failed');
+    expect((await resource()).status).toBe('failed');
     cloud.before = () => undefined;
   });
 
@@ -76,6 +93,11 @@ describe('what a provision could not take back', () => {
         code: 'JOB_STATE',
         message: expect.stringContaining('Destroy it, or retry that job') as unknown,
       });
+  });
+
+  test('is destroyed at the end of its life', async () => {
+    aheadMs = 3_600_000;
+    await expect.poll(() => cloud.things.size, { timeout: 5_000 }).toBe(0);
   });
 
   test('can be destroyed', async () => {

@@ -171,6 +171,8 @@ export class Reaper {
         job.status === 'compensating'
           ? job
           : await jobs.advance(job, { to: 'compensating', change, dueAtMs, by: 'system' });
+      for (const { id, status } of made)
+        if (status !== 'ready' && status !== 'removed') await resources.mark(job.tenant, id, 'failed');
       if (job.action === 'update') await resources.mark(job.tenant, job.resourceId, 'failed');
       return undoing && jobs.advance(undoing, { to: 'rollback_failed', change: { error }, by: 'system' });
     }

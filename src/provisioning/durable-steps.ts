@@ -32,7 +32,7 @@ interface Asking<Result> {
   readonly waitedMs: number;
   readonly outcome: Outcome<Result> | null;
   /** Why it was asked again, as far as that was told. */
-  readonly reasons: readonly string[];
+  readonly reasons?: readonly string[];
 }
 
 interface Step<Result> {
@@ -99,7 +99,7 @@ export class DurableSteps implements Steps {
     const initialState: Asking<Result> = { waitedMs: 0, outcome: null, reasons: [] };
     const last = await this.#parts.context.waitForCondition<Asking<Result>>(
       name,
-      async ({ waitedMs, reasons }, { attempt }) => {
+      async ({ waitedMs, reasons = [] }, { attempt }) => {
         const beganMs = clock.monotonicMs();
         // Only the first time, or a long wait would fill the job's events.
         if (attempt === 1) this.#tell('step-started', step, { attempt: 1 });

@@ -42,7 +42,7 @@ export interface ExecutorOptions {
   readonly audit?: AuditTrail | undefined;
   readonly tokens: TaskTokens;
   readonly host: ExecutionHost;
-  /** Executions that run at the same time. @default 100 */
+  /** Executions of a tenant that run at the same time, while it is alone. @default 100 */
   readonly maxActive?: number | undefined;
   /** How long the records of an ended execution are kept. */
   readonly retentionMs: number;
@@ -296,12 +296,13 @@ export class Executor {
     return token === undefined || token === this.#options.tokens.mint(tenant, id, operation);
   }
 
-  #onDue({ tenant, id, bucket }: Scheduled): boolean | Promise<boolean> {
-    return bucket === 'ended' ? this.#remove({ tenant, id }) : this.#slots.add({ tenant, id }, 'never');
+  async #onDue({ tenant, id, bucket }: Scheduled): Promise<void> {
+    if (bucket === 'ended') await this.#remove({ tenant, id });
+    else this.#slots.add({ tenant, id }, 'never');
   }
 
-  /** What was kept long enough goes. @returns false when that has to be tried later. */
-  async #remove(place: Place): Promise<boolean> {
+  /** What was kept long enough goes; what cannot be removed now is tried with the next look. */
+  async #remove(place: Place): Promise<void> {
     const { tenant, id } = place;
     try {
       await this.#live.locked(place, async () => {
@@ -309,10 +310,8 @@ export class Executor {
         await this.#journal.remove(tenant, id);
         await this.#options.store.store(tenant).transact([...writes, { table: TIMERS, delete: { execution: id } }]);
       });
-      return true;
     } catch (thrown) {
       this.#options.log.log('warn', 'workflow-removal-failed', { execution: id, reason: String(thrown) });
-      return false;
     }
   }
 

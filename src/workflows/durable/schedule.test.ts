@@ -24,10 +24,9 @@ async function planned(run: (at: Planned) => Promise<void>): Promise<void> {
   const store: StoreRoot = await openMemoryStore({ clock: steady });
   const table = store.store('team-x').table(TIMERS);
   const seen: string[] = [];
-  const onDue = async ({ id }: Scheduled): Promise<boolean> => {
+  const onDue = async ({ id }: Scheduled): Promise<void> => {
     seen.push(id);
     await table.delete({ execution: id });
-    return true;
   };
   const schedule = new Schedule({ store, clock, log, onDue });
   const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));

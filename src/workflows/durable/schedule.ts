@@ -21,8 +21,8 @@ export interface ScheduleParts {
   readonly store: StoreRoot;
   readonly clock: Clock;
   readonly log: Logger;
-  /** @returns false when no more can be taken now; {@link Schedule.sweep} is called again later. */
-  readonly onDue: (scheduled: Scheduled) => boolean | Promise<boolean>;
+  /** What it does not take now is there again when {@link Schedule.sweep} is called. */
+  readonly onDue: (scheduled: Scheduled) => void | Promise<void>;
 }
 
 export class Schedule {
@@ -108,7 +108,10 @@ export class Schedule {
   async #handOut(mustSweep: boolean, nowMs: number): Promise<void> {
     for (const bucket of mustSweep ? (['running', 'waiting', 'ended'] as const) : (['waiting', 'ended'] as const)) {
       for await (const page of this.read(bucket, bucket === 'running' ? undefined : nowMs)) {
-        for (const scheduled of page) if (this.#isStopped || !(await this.#parts.onDue(scheduled))) return;
+        for (const scheduled of page) {
+          if (this.#isStopped) return;
+          await this.#parts.onDue(scheduled);
+        }
       }
     }
   }

@@ -684,6 +684,25 @@ describe('many at once', () => {
     });
   });
 
+  test('those of one tenant do not keep another waiting, however long they take', async () => {
+    let begun = 0;
+    const slow = defineWorkflow({ name: 'slow' }, async (context, _input, run) =>
+      context.step(async () => {
+        begun += 1;
+        await new Promise((_resolve, reject) => run.signal.addEventListener('abort', () => reject(new Error('x'))));
+        return 1;
+      }),
+    );
+    const quick = defineWorkflow({ name: 'quick' }, async () => 1);
+    await withEngine({ workflows: [slow, quick], maxActive: 4 }, async ({ engine }) => {
+      await Promise.all(Array.from({ length: 50 }, () => engine.start(ADA, { workflow: 'slow' })));
+      await expect.poll(() => begun, { interval: 2, timeout: 10_000 }).toBe(4);
+      const { id } = await engine.start({ ...ADA, tenant: 'team-y' }, { workflow: 'quick' });
+      expect((await endOf(engine, id, 'team-y')).status).toBe('SUCCEEDED');
+      expect(begun).toBe(4);
+    });
+  });
+
   test('what does not fit the queue in memory waits in the store', async () => {
     const flow = defineWorkflow({ name: 'f' }, async () => 1);
     await withEngine({ workflows: [flow], maxActive: 3 }, async ({ engine }) => {

@@ -69,7 +69,7 @@ export interface EmbeddedEngineOptions {
   readonly kinds?: readonly WorkflowKind[];
   /** What ships with the product, for every tenant. */
   readonly workflows?: readonly (CodeWorkflow | WorkflowRegistration)[];
-  /** Executions that run at the same time; the others wait. @default 100 */
+  /** Executions of a tenant that run at the same time, while it is alone; see `Slots`. @default 100 */
   readonly maxActive?: number;
   /** @default 90 days */
   readonly retentionMs?: number;

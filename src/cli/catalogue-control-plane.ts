@@ -237,8 +237,17 @@ const WORKFLOWS: readonly CommandSpec[] = [
   {
     path: ['workflows', 'ls'],
     summary: 'List workflows, or executions',
-    options: [{ flags: '--executions', description: 'Executions instead, newest first' }, ...INSTANCE],
-    examples: [{ command: 'zeroplane workflows ls --executions', meaning: 'What ran lately.' }],
+    options: [
+      { flags: '--executions', description: 'Executions instead, newest first' },
+      { flags: '--workflow <name>', description: 'Executions of one workflow alone' },
+      STATUS,
+      ...PAGE,
+      ...INSTANCE,
+    ],
+    examples: [
+      { command: 'zeroplane workflows ls --executions', meaning: 'What ran lately.' },
+      { command: 'zeroplane workflows ls --executions --status FAILED', meaning: 'What a redrive may continue.' },
+    ],
     load: async () => (await import('./verbs/workflows.ts')).workflowsLs,
   },
   {

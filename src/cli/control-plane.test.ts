@@ -346,8 +346,23 @@ test('resources and catalog show one of them in full', async () => {
   expect([unknown.code, unknown.stderr.includes('Did you mean "aws s3"?')]).toEqual([EXIT.notFound, true]);
 });
 
+test('a page that is not the last says how the next one is asked for', async () => {
+  for (const name of ['paged-a', 'paged-b']) await run('provision', ...s3(name, '--env', 'paged'));
+  for (const noun of ['jobs', 'resources']) {
+    const first = (await run(noun, 'ls', '--env', 'paged', '--limit', '1')).stdout;
+    const [, cursor = ''] = /There are more: the same with --cursor '([^']+)'\n$/.exec(first) ?? [];
+    const rest = await run(noun, 'ls', '--env', 'paged', '--cursor', cursor);
+    expect(rest.stdout).toMatch(/paged-[ab]/);
+    expect(rest.stdout).not.toContain('There are more');
+  }
+  expect((await run('audit', 'ls', '--limit', '1')).stdout).toContain('There are more');
+});
+
 test('audit lists what was done, and says that nobody touched it', async () => {
   await run('provision', ...s3('audited'));
+  expect((await run('audit', 'ls', '--limit', '20')).stdout).toMatch(
+    /job-accepted +job \S+ +you@dev +provision aws:us-east-1:s3:audited/,
+  );
   expect((await run('audit', 'ls', '--limit', '5')).stdout).toMatch(/job-[a-z-]+ +job [0-9a-f-]{36} +\S+/);
   const { code, stdout } = await run('audit', 'verify');
   expect([code, stdout]).toEqual([EXIT.ok, expect.stringMatching(/^intact \d+ records in \d+ chain/)]);
@@ -380,6 +395,10 @@ describe('workflows', () => {
     expect((await run('workflows', 'history', 'hello:once')).stdout.trim().split('\n').length).toBe(4);
     expect((await run('workflows', 'ls')).stdout).toMatch(/hello {2,}version 1/);
     expect((await run('workflows', 'ls', '--executions')).stdout).toContain('hello:once');
+    const ofOne = ['workflows', 'ls', '--executions', '--workflow', 'hello', '--status'];
+    expect((await run(...ofOne, 'SUCCEEDED')).stdout).toMatch(/^hello:once +SUCCEEDED .*\n1 execution\n$/);
+    expect((await run(...ofOne, 'FAILED')).stdout).toBe('No executions like that.\n');
+    expect((await run('workflows', 'ls', '--status', 'FAILED')).code).toBe(EXIT.usage);
     expect((await run('workflows', 'show', 'hello:nobody')).code).toBe(EXIT.notFound);
   });
 

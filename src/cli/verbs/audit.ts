@@ -2,13 +2,14 @@
 
 import { parseHead } from '../../audit/head.ts';
 import { PlatformError } from '../../core/errors.ts';
+import { textOf } from '../../core/json.ts';
 import type { CliContext, CliEvent, Invocation } from '../command.ts';
 import { result } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { connectToInstance } from '../instance.ts';
 import type { Style } from '../style.ts';
 import { oneLine, plural, table } from '../style.ts';
-import { queryOf } from './query.ts';
+import { moreText, queryOf } from './query.ts';
 
 interface AuditRow {
   readonly at: string;
@@ -17,6 +18,7 @@ interface AuditRow {
     readonly action: string;
     readonly principal: string;
     readonly resource: { readonly type: string; readonly id: string };
+    readonly details?: Readonly<Record<string, unknown>>;
   };
 }
 
@@ -28,14 +30,15 @@ export async function* auditLs(invocation: Invocation, context: CliContext): Asy
     records.length === 0
       ? 'Nothing has been recorded yet.'
       : table(
-          records.map(({ at: when, entry: { action, principal, resource } }) => [
+          records.map(({ at: when, entry: { action, principal, resource, details = {} } }) => [
             when,
             { text: action, paint: style.bold },
             oneLine(`${resource.type} ${resource.id}`, 100),
             oneLine(principal, 60),
+            oneLine(['action', 'resource', 'why'].map((name) => textOf(details[name])).join(' '), 160),
           ]),
           '',
-        ),
+        ) + moreText(value),
   );
   return undefined;
 }

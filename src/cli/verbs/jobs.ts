@@ -7,7 +7,7 @@ import { connectToInstance } from '../instance.ts';
 import type { Style } from '../style.ts';
 import { oneLine, plural, table } from '../style.ts';
 import { followJob, jobOf, jobResult, jobText, lastEventOf, type JobView } from './job-progress.ts';
-import { isFiltered, queryOf } from './query.ts';
+import { isFiltered, moreText, queryOf } from './query.ts';
 
 export async function* jobsLs(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {
   const client = await connectToInstance(invocation, context);
@@ -17,7 +17,7 @@ export async function* jobsLs(invocation: Invocation, context: CliContext): Asyn
   );
   const { jobs } = value as { jobs: readonly JobView[] };
   const isNone = jobs.length === 0 && isFiltered(invocation, ['env', 'status', 'error', 'cursor']);
-  yield result(value, (style) => (isNone ? 'No jobs like that.' : jobsText(jobs, style)));
+  yield result(value, (style) => (isNone ? 'No jobs like that.' : jobsText(jobs, style)) + moreText(value));
   return undefined;
 }
 

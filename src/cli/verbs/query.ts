@@ -16,6 +16,12 @@ export function queryOf(invocation: Invocation, names: readonly string[]): strin
   return query.toString();
 }
 
+/** Of a page that is not the last: how the next one is asked for. */
+export function moreText(value: unknown): string {
+  const { next } = value as { readonly next?: unknown };
+  return typeof next === 'string' ? `\nThere are more: the same with --cursor '${next}'` : '';
+}
+
 /** Whether an empty list says only that nothing is like that. */
 export function isFiltered(invocation: Invocation, names: readonly string[]): boolean {
   return names.some((name) => invocation.text(name) !== undefined);

@@ -6,7 +6,7 @@ import { result } from '../command.ts';
 import { connectToInstance } from '../instance.ts';
 import type { Style } from '../style.ts';
 import { oneLine, plural, table } from '../style.ts';
-import { isFiltered, queryOf } from './query.ts';
+import { isFiltered, moreText, queryOf } from './query.ts';
 
 interface ResourceRow {
   readonly id: string;
@@ -31,7 +31,10 @@ export async function* resourcesLs(invocation: Invocation, context: CliContext):
   const { value } = await client.rest('GET', `/v2/resources?${query}`);
   const { resources } = value as { resources: readonly ResourceRow[] };
   const isNone = resources.length === 0 && isFiltered(invocation, ['env', 'cloud', 'service', 'status', 'cursor']);
-  yield result(value, (style) => (isNone ? 'No resources like that.' : resourcesText(resources, style)));
+  yield result(
+    value,
+    (style) => (isNone ? 'No resources like that.' : resourcesText(resources, style)) + moreText(value),
+  );
   return undefined;
 }
 

@@ -10,6 +10,7 @@ import { EXIT } from '../exit-codes.ts';
 import { connectToInstance } from '../instance.ts';
 import type { Style } from '../style.ts';
 import { oneLine, plural, table } from '../style.ts';
+import { isFiltered, moreText, queryOf } from './query.ts';
 
 interface Workflow {
   readonly name: string;
@@ -46,11 +47,20 @@ const POLL_MS = 500;
 export async function* workflowsLs(invocation: Invocation, context: CliContext): AsyncGenerator<CliEvent, undefined> {
   const client = await connectToInstance(invocation, context);
   if (invocation.isSet('executions')) {
-    const { value } = await client.rest('GET', `${BASE}/executions?limit=100`);
+    const query = queryOf(invocation, ['workflow', 'status', 'limit', 'cursor']);
+    const { value } = await client.rest('GET', `${BASE}/executions?${query}`);
     const { executions } = value as { executions: readonly Execution[] };
-    yield result(value, (style) => executionsText(executions, style));
+    const isNone = executions.length === 0 && isFiltered(invocation, ['workflow', 'status', 'cursor']);
+    yield result(
+      value,
+      (style) => (isNone ? 'No executions like that.' : executionsText(executions, style)) + moreText(value),
+    );
     return undefined;
   }
+  if (isFiltered(invocation, ['workflow', 'status', 'cursor']))
+    throw new PlatformError('USAGE', '--workflow, --status and --cursor are of executions: add --executions.', {
+      next: 'zeroplane workflows ls --executions',
+    });
   const { value } = await client.rest('GET', BASE);
   const { workflows } = value as { workflows: readonly Workflow[] };
   yield result(value, (style) =>

@@ -21,6 +21,7 @@ interface OpenRun extends RemoteRun {
   readonly calls: Map<number, AbortController>;
   readonly resolve: (output: DurableExecutionInvocationOutput) => void;
   readonly reject: (error: Error) => void;
+  readonly onAbort: () => void;
 }
 
 export class InterpreterThread {
@@ -54,15 +55,17 @@ export class InterpreterThread {
     this.#worker.unref();
   }
 
-  /** One invocation. It stays pending when the run is stopped, as nobody waits for it then. */
+  /** One invocation. It is rejected when the thread ends, and when the run is stopped: nobody waits for it then. */
   invoke(remote: RemoteRun): Promise<DurableExecutionInvocationOutput> {
     if (this.#isOver) return Promise.reject(lost('it was ended'));
+    if (remote.signal.aborted) return Promise.reject(over());
     const number = ++this.#lastRun;
     return new Promise((resolve, reject) => {
-      const run: OpenRun = { ...remote, number, calls: new Map(), resolve, reject };
+      const onAbort = (): void => this.#abort(run);
+      const run: OpenRun = { ...remote, number, calls: new Map(), resolve, reject, onAbort };
       this.#runs.set(number, run);
       this.#worker.ref();
-      remote.signal.addEventListener('abort', () => this.#abort(run), { once: true });
+      remote.signal.addEventListener('abort', onAbort, { once: true });
       this.#say(run);
     });
   }
@@ -86,14 +89,14 @@ export class InterpreterThread {
   }
 
   #abort(run: OpenRun): void {
-    if (!this.#runs.has(run.number)) return;
-    this.#end(run);
+    this.#end(run).reject(over());
     this.#line.say({ is: 'abort', run: run.number });
   }
 
   /** Nobody waits for it or its calls any more. */
   #end(run: OpenRun): OpenRun {
     this.#runs.delete(run.number);
+    run.signal.removeEventListener('abort', run.onAbort);
     if (this.#runs.size === 0) this.#worker.unref();
     for (const controller of run.calls.values()) controller.abort(over());
     return run;

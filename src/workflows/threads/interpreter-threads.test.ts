@@ -95,6 +95,9 @@ describe('a task in a thread', () => {
       await engine.stop('team-x', id, { cause: 'enough' });
       expect((await endOf(engine, id)).status).toBe('ABORTED');
       expect(calls[0]?.signal.aborted).toBe(true);
+      // Nothing is left that would keep its thread.
+      clock.advance(30_000);
+      await expect.poll(() => threads.size, SOON).toBe(0);
     });
   });
 

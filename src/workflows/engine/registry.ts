@@ -35,7 +35,10 @@ export interface RegistryParts {
 export class WorkflowRegistry {
   readonly #parts: RegistryParts;
   readonly #code: ReadonlyMap<string, CodeWorkflow>;
+  /** By kind and definition. */
   readonly #prepared = new Map<string, PreparedWorkflow>();
+  /** By owner, name and version, whose definition never changes. */
+  readonly #versions = new Map<string, PreparedWorkflow>();
   readonly #startedAtMs: number;
 
   constructor(parts: RegistryParts) {
@@ -118,15 +121,24 @@ export class WorkflowRegistry {
   /** What an execution's workflow is now, whatever it was. @throws PlatformError `NOT_FOUND`. */
   async present(row: ExecutionRow): Promise<PreparedWorkflow> {
     const code = this.#code.get(row.workflow);
-    if (row.kind === CODE && code !== undefined) return code.prepared;
-    const info = row.kind === CODE ? undefined : await this.#stored(row.owner, row.workflow, row.version);
+    if (row.kind === CODE) {
+      if (code === undefined) throw unknown(row.workflow, row.version);
+      return code.prepared;
+    }
+    const known = this.#versions.get(versionKey(row.owner, row.workflow, row.version));
+    if (known !== undefined) return known;
+    const info = await this.#stored(row.owner, row.workflow, row.version);
     if (info === undefined) throw unknown(row.workflow, row.version);
     return this.#preparedOf(info);
   }
 
-  #preparedOf(info: WorkflowInfo): PreparedWorkflow {
-    const code = info.kind === CODE ? this.#code.get(info.name) : undefined;
-    return code?.prepared ?? this.#prepare(info.kind, info.definition ?? null);
+  #preparedOf({ owner, name, version, kind, definition }: WorkflowInfo): PreparedWorkflow {
+    const code = kind === CODE ? this.#code.get(name) : undefined;
+    if (code !== undefined) return code.prepared;
+    const key = versionKey(owner, name, version);
+    const prepared = this.#versions.get(key) ?? this.#prepare(kind, definition ?? null);
+    keep(this.#versions, key, prepared);
+    return prepared;
   }
 
   #prepare(kind: string, definition: JsonValue): PreparedWorkflow {
@@ -136,8 +148,7 @@ export class WorkflowRegistry {
     const found = this.#parts.kinds.find((each) => each.kind === kind);
     if (found === undefined) throw unknownKind(kind, this.#parts.kinds);
     const prepared = found.prepare(definition);
-    if (this.#prepared.size >= MAX_PREPARED) this.#prepared.delete([...this.#prepared.keys()][0] ?? '');
-    this.#prepared.set(key, prepared);
+    keep(this.#prepared, key, prepared);
     return prepared;
   }
 
@@ -200,6 +211,20 @@ export class WorkflowRegistry {
   #store(owner: string): TenantStore {
     return this.#parts.store.store(owner);
   }
+}
+
+function versionKey(owner: string, name: string, version: number): string {
+  return `${owner}#${name}#${version}`;
+}
+
+/** The oldest goes when there are too many. */
+function keep(kept: Map<string, PreparedWorkflow>, key: string, prepared: PreparedWorkflow): void {
+  if (kept.has(key)) return;
+  for (const oldest of kept.keys()) {
+    if (kept.size < MAX_PREPARED) break;
+    kept.delete(oldest);
+  }
+  kept.set(key, prepared);
 }
 
 function entryOf({ name, version, kind, hash: definitionHash }: WorkflowInfo, by: Author): AuditEntry {

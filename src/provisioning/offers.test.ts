@@ -178,6 +178,26 @@ describe('a job of an offered service', () => {
     expect([cloud.things.size, (await at.plane.resources({}, contextOf())).items]).toEqual([0, []]);
   });
 
+  test('whose destroy fails at a part leaves nothing that looks as if a job were at it', async () => {
+    await at.ended((await at.submit({ service: 'pair', params: { name: 'x' } })).requestId);
+    cloud.before = (effect) => {
+      if (effect === 'delete') throw refused('DeleteThing');
+    };
+    const destroy = { service: 'pair', action: 'destroy', id: 'aws:-:pair:x' };
+    expect((await at.ended((await at.submit(destroy)).requestId)).status).toBe('failed');
+    const { items } = await at.plane.resources({}, contextOf());
+    expect(new Map(items.map(({ name, status }) => [name, status]))).toEqual(
+      new Map([
+        ['x', 'failed'],
+        ['x-a', 'ready'],
+        ['x-b', 'failed'],
+      ]),
+    );
+    cloud.before = () => undefined;
+    expect((await at.ended((await at.submit(destroy)).requestId)).status).toBe('succeeded');
+    expect([cloud.things.size, (await at.plane.resources({}, contextOf())).items]).toEqual([0, []]);
+  });
+
   test('is alone with its parts, and a job of a part alone with it', async () => {
     const { requestId } = await at.submit({ service: 'pair', params: { name: 'x' } });
     await at.ended(requestId);

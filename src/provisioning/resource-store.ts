@@ -230,10 +230,12 @@ export class ResourceStore {
     await this.put({ ...known, sweep: { ...known.sweep, nextAt: new Date(atMs).toISOString() } });
   }
 
-  /** A removal failed. @returns when the next one comes by itself; `undefined` when none does. */
+  /** A removal failed, at the resource or a part of it. @returns when the next one comes by itself; `undefined` when none does. */
   async notDestroyed(tenant: string, id: string): Promise<string | undefined> {
     const known = await this.find(tenant, id);
     if (known === undefined) return undefined;
+    for (const part of await this.ofJob(tenant, known.requestId))
+      if (part.partOf === id && part.status === 'destroying') await this.put({ ...part, status: 'failed' });
     const failed: Resource = { ...known, status: 'failed' };
     const sweep = known.sweep && this.#sweepOf(known.sweep.attempts);
     await this.put(sweep === undefined ? failed : { ...failed, sweep });

@@ -1,15 +1,13 @@
 /** State machines that no job runs: what they make and remove are jobs of whoever started them. */
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ADA, memoryStore, startControlPlane, type Started } from '../../tests/fixtures/control-plane.ts';
-import { thingCloud, thingService, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
-import type { FunctionInvoker, JsonValue, StoreRoot } from '../core/ports.ts';
+import { ADA, memoryStore, type Started } from '../../tests/fixtures/control-plane.ts';
+import { startThings } from '../../tests/fixtures/started-things.ts';
+import { thingCloud, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
+import type { JsonValue, StoreRoot } from '../core/ports.ts';
 import { builtInPolicy, type Policy } from '../policy/decide.ts';
-import { aslKind } from '../workflows/asl/asl-kind.ts';
 import type { ExecutionDescription } from '../workflows/engine/workflow-engine.ts';
-import { createTaskRunner } from '../workflows/task-runner.ts';
 
-const noFunctions = { label: 'embedded', list: () => [] } as unknown as FunctionInvoker;
 const task = (Resource: string, Parameters: JsonValue): JsonValue => ({
   StartAt: 'Task',
   States: { Task: { Type: 'Task', Resource, Parameters, TimeoutSeconds: 60, End: true } },
@@ -22,12 +20,7 @@ let cloud: ThingCloud;
 let at: Started;
 
 async function begin(policy: Policy = builtInPolicy): Promise<void> {
-  at = await startControlPlane({
-    store,
-    policy,
-    services: [thingService(cloud)],
-    kinds: ({ handlers }) => [aslKind({ runTask: createTaskRunner({ handlers, invoker: noFunctions }) })],
-  });
+  at = await startThings(store, cloud, policy);
 }
 
 beforeEach(async () => {

@@ -1,18 +1,16 @@
 /** Services that a tenant offers: checked before anything of them is kept, run like others, seen by nobody else. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ADA, contextOf, memoryStore, startControlPlane, type Started } from '../../tests/fixtures/control-plane.ts';
-import { refused, thingCloud, thingService, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
+import { ADA, contextOf, memoryStore, type Started } from '../../tests/fixtures/control-plane.ts';
+import { startThings } from '../../tests/fixtures/started-things.ts';
+import { refused, thingCloud, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
 import { listAudit } from '../audit/verify.ts';
 import type { Principal } from '../core/context.ts';
-import type { FunctionInvoker, JsonValue, StoreRoot } from '../core/ports.ts';
-import { aslKind } from '../workflows/asl/asl-kind.ts';
-import { createTaskRunner } from '../workflows/task-runner.ts';
+import type { JsonValue, StoreRoot } from '../core/ports.ts';
 import type { OfferedService } from './control-plane.ts';
 import { RESOURCE_LOCKS } from './job.ts';
 
 const EVE: Principal = { ...ADA, id: 'eve', tenant: 'team-y' };
-const noFunctions = { label: 'embedded', list: () => [] } as unknown as FunctionInvoker;
 
 /** A machine that makes two things. */
 const PAIR: JsonValue = {
@@ -57,11 +55,7 @@ let at: Started;
 beforeEach(async () => {
   store = await memoryStore();
   cloud = thingCloud();
-  at = await startControlPlane({
-    store,
-    services: [thingService(cloud)],
-    kinds: ({ handlers }) => [aslKind({ runTask: createTaskRunner({ handlers, invoker: noFunctions }) })],
-  });
+  at = await startThings(store, cloud);
 });
 afterEach(async () => {
   await at.stop();

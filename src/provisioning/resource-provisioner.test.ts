@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { RecordedSteps } from '../../tests/contract/recorded-steps.ts';
 import { silentLog } from '../../tests/fixtures/assembled.ts';
+import { nameRecord } from '../../tests/fixtures/name-record.ts';
 import type { JsonValue } from '../core/ports.ts';
 import { cloudError } from './cloud-errors.ts';
 import type { CloudProvisioner, NameRecord, ProvisionContext, ProvisionRequest } from './provisioner.ts';
@@ -234,14 +235,3 @@ describe('on a cloud that takes no tags with the creation', () => {
     expect([await names.wasFree(), cloud.tagged]).toEqual([false, []]);
   });
 });
-
-function nameRecord(): NameRecord {
-  let isFree = false;
-  return {
-    noteFree: () => {
-      isFree = true;
-      return Promise.resolve();
-    },
-    wasFree: () => Promise.resolve(isFree),
-  };
-}

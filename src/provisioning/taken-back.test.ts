@@ -1,14 +1,12 @@
 /** The way back of a machine: it takes back what its own job made, and leaves everything else where it is. */
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { contextOf, memoryStore, startControlPlane, type Started } from '../../tests/fixtures/control-plane.ts';
-import { refused, thingCloud, thingService, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
-import type { FunctionInvoker, JsonValue, StoreRoot } from '../core/ports.ts';
-import { aslKind } from '../workflows/asl/asl-kind.ts';
-import { createTaskRunner } from '../workflows/task-runner.ts';
+import { contextOf, memoryStore, type Started } from '../../tests/fixtures/control-plane.ts';
+import { startThings } from '../../tests/fixtures/started-things.ts';
+import { refused, thingCloud, type ThingCloud } from '../../tests/fixtures/thing-service.ts';
+import type { JsonValue, StoreRoot } from '../core/ports.ts';
 import type { OfferedService } from './control-plane.ts';
 
-const noFunctions = { label: 'embedded', list: () => [] } as unknown as FunctionInvoker;
 const BASE = 'aws:us-east-1:thing:base';
 const TOP = 'aws:us-east-1:thing:top';
 
@@ -51,11 +49,7 @@ let at: Started;
 beforeEach(async () => {
   store = await memoryStore();
   cloud = thingCloud();
-  at = await startControlPlane({
-    store,
-    services: [thingService(cloud)],
-    kinds: ({ handlers }) => [aslKind({ runTask: createTaskRunner({ handlers, invoker: noFunctions }) })],
-  });
+  at = await startThings(store, cloud);
   await at.plane.offer(OFFER, contextOf());
 });
 afterEach(async () => {

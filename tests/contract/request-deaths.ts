@@ -6,6 +6,7 @@
 import { expect } from 'vitest';
 import type { Egress, EgressRequest, EgressResponse, JsonValue } from '../../src/core/ports.ts';
 import type { CloudProvisioner, NameRecord } from '../../src/provisioning/provisioner.ts';
+import { nameRecord } from '../fixtures/name-record.ts';
 import type { CloudOf, It, Job, StartJob } from './cloud-provisioner.ts';
 
 const TENANT = 'team-x';
@@ -51,18 +52,6 @@ function isReading({ method, headers, body = '' }: EgressRequest): boolean {
   return /^(?:Describe|Get|List|Scan|Query)/.test(operation);
 }
 
-/** As a job keeps it: beside the steps, for all of its processes. */
-function namesOfJob(): NameRecord {
-  let isFree = false;
-  return {
-    noteFree: () => {
-      isFree = true;
-      return Promise.resolve();
-    },
-    wasFree: () => Promise.resolve(isFree),
-  };
-}
-
 type Run = (job: Job) => Promise<unknown>;
 const provision: Run = ({ provisioner, input }) => provisioner.provision(input);
 const destroy = ({ provisioner, id }: Job): ReturnType<CloudProvisioner['destroy']> => provisioner.destroy(id);
@@ -92,12 +81,12 @@ export function requestDeathTests(it: It, cloud: CloudOf): void {
     const wanted = (await cloud().owned(TENANT)).length;
     await destroy(start());
     for (let at = 0; ; at++) {
-      const [record, names] = [new Map<string, JsonValue>(), namesOfJob()];
+      const [record, names] = [new Map<string, JsonValue>(), nameRecord()];
       const { isDead } = await dying(start, cloud, { run: provision, at, record, names });
       if (isDead) await provision(start({ record, names }));
       expect([at, await cloud().owned(TENANT)]).toEqual([at, expect.objectContaining({ length: wanted })]);
       const removal = new Map<string, JsonValue>();
-      const gone = await dying(start, cloud, { run: destroy, at, record: removal, names: namesOfJob() });
+      const gone = await dying(start, cloud, { run: destroy, at, record: removal, names: nameRecord() });
       if (gone.isDead) await destroy(start({ record: removal }));
       expect([at, await cloud().owned(TENANT)]).toEqual([at, []]);
       if (!isDead && !gone.isDead) return expect(at).toBeGreaterThan(0);
@@ -106,7 +95,7 @@ export function requestDeathTests(it: It, cloud: CloudOf): void {
 
   it('what a process that died with a request has left is removed by the undo, and its name is free', async (start) => {
     for (let at = 0; ; at++) {
-      const [record, names] = [new Map<string, JsonValue>(), namesOfJob()];
+      const [record, names] = [new Map<string, JsonValue>(), nameRecord()];
       const { isDead } = await dying(start, cloud, { run: provision, at, record, names });
       await destroy(start({ isRollback: true, names }));
       expect([at, await cloud().owned(TENANT)]).toEqual([at, []]);

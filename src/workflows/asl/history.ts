@@ -1,6 +1,7 @@
 /** The events of an execution's history, as Step Functions writes them. */
 
 import type { JsonValue } from '../../core/ports.ts';
+import { charactersIn } from '../durable/history-log.ts';
 import type { JsonObject } from '../engine/workflow-engine.ts';
 import type { Session } from './lane.ts';
 import type { StateRun } from './state-run.ts';
@@ -46,15 +47,6 @@ function toldOf(run: StateRun, details: JsonObject): JsonObject {
   const told = history.told <= MOST_TOLD ? details : beginningsOf(details);
   run.work.text(charactersIn(told));
   return told;
-}
-
-function charactersIn(details: JsonObject): number {
-  let characters = 0;
-  for (const name in details) {
-    const value = details[name];
-    if (typeof value === 'string') characters += value.length;
-  }
-  return characters;
 }
 
 function beginningsOf(details: JsonObject): JsonObject {

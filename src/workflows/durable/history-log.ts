@@ -34,6 +34,16 @@ export interface StoredEvent {
   readonly k?: string;
 }
 
+/** Characters of the texts among an event's details: what is long in one is text. */
+export function charactersIn(details: { readonly [name: string]: JsonValue }): number {
+  let characters = 0;
+  for (const name in details) {
+    const value = details[name];
+    if (typeof value === 'string') characters += value.length;
+  }
+  return characters;
+}
+
 export class HistoryLog {
   readonly #store: TenantStore;
   readonly #execution: string;

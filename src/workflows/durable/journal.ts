@@ -10,7 +10,7 @@ import type { Item, StoreRoot, Table, TenantStore, Write } from '../../core/port
 import type { Head } from './head.ts';
 import { entrySum, firstSum } from './head.ts';
 import type { EventDraft, StoredEvent } from './history-log.ts';
-import { HistoryLog } from './history-log.ts';
+import { HistoryLog, charactersIn } from './history-log.ts';
 import type { StoredOperation } from './operation.ts';
 import { OperationState } from './operation-state.ts';
 import { joinTexts, writeText } from './parts.ts';
@@ -299,12 +299,7 @@ function inParts(drafts: readonly EventDraft[]): readonly (readonly EventDraft[]
 
 /** Characters, about: what is long in an event is text. */
 function sizeOf({ details = {} }: EventDraft): number {
-  let characters = 300;
-  for (const name in details) {
-    const value = details[name];
-    if (typeof value === 'string') characters += value.length;
-  }
-  return characters;
+  return 300 + charactersIn(details);
 }
 
 function grow(head: Head, { started = 0, bytes = 0 }: Change, events: number): Head {
